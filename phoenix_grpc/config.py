@@ -1,0 +1,157 @@
+"""The settings: one frozen object, read from `PHOENIX_*` variables and flags; the only reader of the environment."""
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from phoenix_grpc.errors import ConfigurationError
+
+PREFIX = "PHOENIX_"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Minutes = Annotated[float, Field(gt=0, le=5_256_000)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """All settings of the server. The description of a field is its documentation; the README lists them all."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    grpc_port: Port = Field(50051, description="Port of the gRPC door; 0 takes a free one.")
+    grpc_unix_socket: Path | None = Field(None, description="Path of a Unix socket to serve gRPC on as well.")
+    grpc_reflection: bool = Field(True, description="Whether server reflection answers without credentials.")
+    working_dir: Path = Field(
+        Path("~/.phoenix_grpc"), validate_default=True, description="Folder of the database and the generated secret."
+    )
+    sql_database_url: str = Field("", description="Database: sqlite:///PATH; by default a file in the working folder.")
+
+    enable_auth: bool = Field(True, description="Whether callers must identify themselves.")
+    secret: SecretStr | None = Field(
+        None, description="Signs tokens; made at first start and kept in the working folder."
+    )
+    secret_previous: SecretStr | None = Field(None, description="Still verifies tokens after PHOENIX_SECRET changed.")
+    admin_secret: SecretStr | None = Field(None, description="A bearer credential with an admin's power.")
+    default_admin_initial_password: SecretStr | None = Field(
+        None, description="Password of the first admin, admin@localhost; by default a random one, printed once."
+    )
+    admins: Annotated[tuple[tuple[str, str], ...], NoDecode] = Field(
+        (), description="Admins to create at start, as name=email;name=email; existing users are left alone."
+    )
+    disable_basic_auth: bool = Field(False, description="Switches password login off.")
+    enable_strong_password_policy: bool = Field(
+        False, description="Passwords need 12 characters and upper case, lower case, digit and symbol."
+    )
+    access_token_expiry_minutes: Minutes = Field(10, description="Lifetime of access tokens.")
+    refresh_token_expiry_minutes: Minutes = Field(10080, description="Lifetime of refresh tokens.")
+    password_reset_token_expiry_minutes: Minutes = Field(15, description="Lifetime of links to reset a password.")
+    disable_brute_force_login_protection: bool = Field(False, description="Switches the login throttle off.")
+    brute_force_login_protection_max_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        5, description="Failed logins after which an e-mail is locked for 5 minutes."
+    )
+
+    root_url: str = Field("", description="Public address of the server, for links in mails.")
+    smtp_hostname: str = Field("", description="Mail server; without it no mail is sent.")
+    smtp_port: Port = Field(587, description="Port of the mail server.")
+    smtp_username: str = Field("", description="User at the mail server.")
+    smtp_password: SecretStr | None = Field(None, description="Password at the mail server.")
+    smtp_mail_from: str = Field("noreply@localhost", description="Sender of mails.")
+    smtp_validate_certs: bool = Field(True, description="Whether the mail server's certificate is checked.")
+
+    max_message_bytes: Annotated[int, Field(ge=65_536, le=1 << 30)] = Field(
+        16 << 20, description="Largest gRPC message; a larger one is RESOURCE_EXHAUSTED."
+    )
+    max_record_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = Field(
+        16 << 20, description="Largest record of an upload, decompressed."
+    )
+    upload_idle_seconds: Seconds = Field(60, description="An upload that sends nothing for so long is ended.")
+    max_concurrent_calls: Annotated[int, Field(ge=1)] = Field(
+        10_000, description="Calls served at once; more are RESOURCE_EXHAUSTED."
+    )
+    shutdown_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        10, description="How long running calls may go on after SIGTERM."
+    )
+    audit_retention_days: Annotated[float, Field(gt=0, le=36_500)] = Field(
+        90, description="Age at which audit events are swept."
+    )
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("working_dir", "grpc_unix_socket")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, level: object) -> object:
+        return level.upper() if isinstance(level, str) else level
+
+    @field_validator("secret", "secret_previous", "admin_secret")
+    @classmethod
+    def _strong(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            _require_strong(secret.get_secret_value())
+        return secret
+
+    @field_validator("admins", mode="before")
+    @classmethod
+    def _pairs(cls, text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        pairs = [tuple(part.strip() for part in entry.split("=")) for entry in text.split(";") if entry.strip()]
+        if any(len(pair) != 2 or not all(pair) for pair in pairs):
+            raise ValueError("must be name=email;name=email")
+        return pairs
+
+    @field_validator("grpc_unix_socket")
+    @classmethod
+    def _short(cls, path: Path | None) -> Path | None:
+        if path and len(str(path).encode()) > 107:
+            raise ValueError("a socket's path has 107 bytes at most")
+        return path
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.secret and self.admin_secret and self.secret == self.admin_secret:
+            raise ValueError(f"{PREFIX}ADMIN_SECRET must differ from {PREFIX}SECRET")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """Where the data is."""
+        return self.sql_database_url or f"sqlite:///{self.working_dir / 'phoenix_grpc.db'}"
+
+
+def _require_strong(secret: str) -> None:
+    if not (
+        len(secret) >= 32
+        and secret.isascii()
+        and secret.isprintable()
+        and " " not in secret
+        and any(c.isdigit() for c in secret)
+        and any(c.islower() for c in secret)
+    ):
+        raise ValueError(
+            "must have 32 ASCII characters or more without white space, a digit and a lower-case letter among them"
+        )
+
+
+def load_settings(**flags: Any) -> Settings:
+    """The settings of the environment, with flags (those not None) above it.
+
+    Raises:
+        ConfigurationError: naming each variable with a bad value, and what would be right; never the value.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        problems = (
+            f"{PREFIX}{'_'.join(str(part) for part in problem['loc'][:1]).upper()}: {problem['msg']}"
+            if problem["loc"]
+            else problem["msg"].removeprefix("Value error, ")
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError("; ".join(problems)) from None

@@ -1,0 +1,190 @@
+"""What the server keeps, as frozen dataclasses. Times are integers: microseconds since the epoch, UTC."""
+
+import enum
+import time
+from dataclasses import dataclass, field
+
+
+def now() -> int:
+    """The time: microseconds since the epoch, UTC."""
+    return time.time_ns() // 1000
+
+
+class Role(enum.StrEnum):
+    """What a user may do; SYSTEM is the role of the system user alone."""
+
+    ADMIN = "ADMIN"
+    MEMBER = "MEMBER"
+    VIEWER = "VIEWER"
+    SYSTEM = "SYSTEM"
+
+
+class PrincipalKind(enum.StrEnum):
+    """By what kind of credential a caller was identified."""
+
+    SESSION = "SESSION"
+    USER_KEY = "USER_KEY"
+    SYSTEM_KEY = "SYSTEM_KEY"
+    ADMIN_SECRET = "ADMIN_SECRET"  # noqa: S105
+    ANONYMOUS = "ANONYMOUS"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls, and with what."""
+
+    kind: PrincipalKind
+    role: Role
+    user_id: int | None = None
+    email: str = ""
+    credential_id: str = ""  # public id of the key, or the session id
+    expires_at: int | None = None
+    read_only: bool = False
+    dataset_ids: frozenset[int] | None = None  # None: not limited
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person is behind it: keys are used by programs."""
+        return self.kind in (PrincipalKind.SESSION, PrincipalKind.ADMIN_SECRET)
+
+    @property
+    def manages_users(self) -> bool:
+        """Whether it has an admin's power over users and keys."""
+        return self.role is Role.ADMIN
+
+    @property
+    def name(self) -> str:
+        """What stands for it in logs and as owner of request ids: its kind and its user."""
+        return f"{self.kind.value}:{self.user_id or ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset with its latest version and the count of its live examples."""
+
+    id: int
+    name: str
+    description: str | None
+    metadata: str  # JSON object
+    created_at: int
+    updated_at: int
+    change: int  # grows with every change: the etag
+    latest_version_id: int
+    example_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a dataset; the counts say what it brought, changed, took out, and has."""
+
+    id: int
+    description: str | None
+    metadata: str  # JSON object
+    created_at: int
+    created_by: int | None
+    created_count: int
+    updated_count: int
+    deleted_count: int
+    live_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An example as one version has it; input, output and metadata are JSON objects as text."""
+
+    id: int
+    external_id: str | None
+    input: str
+    output: str
+    metadata: str
+    span_id: str | None
+    updated_at: int
+    born: int  # id of the version that brought this content
+    splits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A named subset of a dataset's examples; not versioned."""
+
+    id: int
+    name: str
+    description: str | None
+    color: str
+    metadata: str
+    created_at: int
+    updated_at: int
+    example_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A server-wide label for datasets."""
+
+    id: int
+    name: str
+    description: str | None
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who may log in; the password's hash stays in the store."""
+
+    id: int
+    email: str
+    username: str
+    role: Role
+    created_at: int
+    updated_at: int
+    password_needs_reset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one login began."""
+
+    id: str
+    user_id: int
+    created_at: int
+    refreshed_at: int
+    expires_at: int
+    user_agent: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key without its secret."""
+
+    id: int
+    user_id: int
+    name: str
+    description: str | None
+    hint: str
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    read_only: bool
+    system: bool
+    dataset_ids: frozenset[int] | None = None  # None: not limited
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Something done or refused; `count` is above 1 for refusals counted by the minute."""
+
+    action: str
+    allowed: bool
+    created_at: int = field(default_factory=now)
+    actor_user_id: int | None = None
+    actor_email: str = ""
+    actor_kind: str = ""
+    credential_id: str = ""
+    target_id: str = ""
+    method: str = ""
+    reason: str = ""
+    address: str = ""
+    request_id: str = ""
+    count: int = 1
+    id: int = 0

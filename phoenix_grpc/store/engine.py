@@ -1,0 +1,100 @@
+"""The contract of a database engine: where the store's functions run, and what a transaction offers them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from phoenix_grpc.errors import ConfigurationError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Params = Mapping[str, object]
+
+NO_PARAMS: Params = {}
+
+
+class Transaction(Protocol):
+    """One transaction. SQL is the subset that all engines speak, with `:name` parameters."""
+
+    def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
+        """All rows of a query, or of a statement with RETURNING."""
+        ...
+
+    def row(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
+        """Runs a statement; answers how many rows it changed."""
+        ...
+
+    def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """Adds many rows, by the engine's fastest way."""
+        ...
+
+    def take_ids(self, kind: str, count: int = 1) -> int:
+        """Reserves `count` consecutive ids of `kind`, never given before; answers the first."""
+        ...
+
+
+ReadFn = Callable[Concatenate[Transaction, P], T]
+
+
+class Engine(Protocol):
+    """Runs functions of a transaction. All methods belong to one event loop.
+
+    Raises, from read and write: errors.StoreFull, errors.Unavailable (locked, read-only, unreachable or damaged store).
+    """
+
+    async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls `fn(tx, ...)` in a read-only transaction: a snapshot. Keep it short: pages, not scans."""
+        ...
+
+    async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls `fn(tx, ...)` in a write transaction; when it returns, the result is durable.
+
+        `fn` may run more than once when the engine retries, so it must have no effect but through `tx`.
+        """
+        ...
+
+    async def stage(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As write, but a crash of the machine may undo it: for what nobody was told of yet."""
+        ...
+
+    def auth_revision(self) -> int:
+        """The auth revision as committed now, by any process; cheap enough for every call."""
+        ...
+
+    async def check(self) -> None:
+        """Raises errors.Unavailable when the store does not answer."""
+        ...
+
+    async def close(self) -> None:
+        """Waits for running writes, then closes."""
+        ...
+
+
+def open_engine(url: str) -> Engine:
+    """The engine for a database URL (`sqlite:///path`), its schema brought up to date.
+
+    Raises:
+        ConfigurationError: when the URL is of no known kind, or the database cannot be opened or migrated.
+    """
+    from phoenix_grpc.store import sqlite
+
+    return sqlite.SqliteEngine(sqlite_path(url))
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a `sqlite:///` URL.
+
+    Raises:
+        ConfigurationError: when the URL is of another kind.
+    """
+    prefix = "sqlite:///"
+    if not url.startswith(prefix) or len(url) == len(prefix):
+        raise ConfigurationError(
+            "PHOENIX_SQL_DATABASE_URL: must be sqlite:///PATH, with four slashes when PATH is absolute"
+        )
+    return Path(url.removeprefix(prefix))

@@ -1,0 +1,266 @@
+"""The embedded engine: SQLite in WAL mode, one writer thread, reads inline on the loop's own connection.
+
+The file is an ordinary one: the sqlite-utils CLI and Datasette open it.
+"""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate
+
+import sqlite_utils
+
+from phoenix_grpc.errors import ConfigurationError, StoreFull, Unavailable
+from phoenix_grpc.store import migrations
+from phoenix_grpc.store.engine import NO_PARAMS, P, Params, Row, T, Transaction
+
+BUSY_TIMEOUT_SECONDS = 30.0
+_WAL_LIMIT_BYTES = 64 << 20
+_PRAGMAS = (
+    "PRAGMA cache_size = -16000",
+    f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = FILE",
+)
+
+
+class SqliteTransaction:
+    """A transaction that is open on a connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
+        return self._connection.execute(sql, params).fetchall()
+
+    def row(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
+        rows = self._connection.execute(sql, params).fetchall()
+        return rows[0] if rows else None
+
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
+        return self._connection.execute(sql, params).rowcount
+
+    def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        marks = ", ".join("?" * len(columns))
+        self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)  # noqa: S608
+
+    def take_ids(self, kind: str, count: int = 1) -> int:
+        row = self.row(
+            "INSERT INTO sequences (kind, next) VALUES (:kind, 1 + :count)"
+            " ON CONFLICT (kind) DO UPDATE SET next = sequences.next + :count RETURNING next - :count",
+            {"kind": kind, "count": count},
+        )
+        assert row is not None  # noqa: S101 - an upsert with RETURNING answers a row
+        return int(row[0])
+
+
+class SqliteEngine:
+    """See engine.Engine. Opens (and makes) the file at `path`, and migrates it.
+
+    Raises:
+        ConfigurationError: when the file cannot be opened or migrated.
+    """
+
+    def __init__(self, path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> None:
+        self.path = path
+        with _opening(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _create_private(path)
+            self._writer = _connect(path, busy_timeout)
+            sqlite_utils.Database(self._writer).enable_wal()
+            _write(self._writer, migrations.migrate)
+            self._reader = _connect(path, busy_timeout, "PRAGMA query_only = ON")
+            # A connection of its own: data_version stays stale while a cursor on the same connection is open.
+            self._watcher = _connect(path, busy_timeout, "PRAGMA query_only = ON")
+        self._data_version = -1
+        self._auth_revision = -1
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+
+    async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with _domain_errors(), _transaction(self._reader, "BEGIN") as tx:
+            return fn(tx, *args, **kwargs)
+
+    async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._on_writer("FULL", fn, *args, **kwargs)
+
+    async def stage(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # The FULL commit that publishes syncs the log as a whole, so what was staged before it is durable with it.
+        return await self._on_writer("NORMAL", fn, *args, **kwargs)
+
+    async def _on_writer(
+        self, synchronous: str, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        def work() -> T:
+            with _domain_errors():
+                self._writer.execute(f"PRAGMA synchronous = {synchronous}")
+                return _write(self._writer, fn, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def auth_revision(self) -> int:
+        with _domain_errors():
+            version = self._watcher.execute("PRAGMA data_version").fetchall()[0][0]
+            if version != self._data_version:
+                row = self._watcher.execute("SELECT revision FROM auth_revision").fetchall()[0]
+                self._data_version, self._auth_revision = version, row[0]
+        return self._auth_revision
+
+    async def check(self) -> None:
+        await self.read(lambda tx: tx.row("SELECT revision FROM auth_revision"))
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._thread.shutdown)
+        for connection in (self._watcher, self._reader, self._writer):
+            connection.close()
+
+
+def backup(path: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
+    """Writes a consistent copy of the database at `path` to the new file `target`, also while servers use it.
+
+    Arguments:
+        progress: called with the pages still to copy and the pages in all.
+
+    Raises:
+        ConfigurationError: when `path` is no database of ours, or `target` exists or cannot be written.
+    """
+    with _opening(path):
+        _require_ours(path)
+        partial = target.with_name(target.name + ".partial")
+        if target.exists():
+            raise ConfigurationError(f"{target} exists; name a new file")
+        _create_private(partial)
+        source, copy = _connect(path, BUSY_TIMEOUT_SECONDS), sqlite3.connect(partial)
+        with contextlib.closing(source), contextlib.closing(copy):
+            source.backup(copy, pages=1024, progress=lambda _status, left, total: progress and progress(left, total))
+            copy.execute("PRAGMA journal_mode = DELETE")
+        _sync(partial)
+        partial.rename(target)
+        _sync(target.parent)
+
+
+def restore(source: Path, path: Path) -> None:
+    """Replaces the database at `path` by the backup `source`, all or nothing.
+
+    Raises:
+        ConfigurationError: when `source` is no sound backup, or a server is using `path`.
+    """
+    with _opening(source):
+        _require_ours(source)
+    with _opening(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = path.with_name(path.name + ".restored")
+        fresh.unlink(missing_ok=True)
+        backup(source, fresh)
+        if path.exists():
+            _require_unused(path)
+        fresh.replace(path)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        _sync(path.parent)
+
+
+def _require_ours(path: Path) -> None:
+    """Raises ConfigurationError unless `path` is a sound database with our ledger."""
+    if not path.is_file():
+        raise ConfigurationError(f"{path} does not exist")
+    with contextlib.closing(_connect(path, BUSY_TIMEOUT_SECONDS, "PRAGMA query_only = ON")) as connection:
+        if not sqlite_utils.Database(connection)[migrations.LEDGER].exists():
+            raise ConfigurationError(f"{path} is not a database of phoenix-grpc")
+        if connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
+            raise ConfigurationError(f"{path} is damaged")
+
+
+def _require_unused(path: Path) -> None:
+    """Raises ConfigurationError when another process has the database open."""
+    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            # Leaving WAL mode needs the file to itself, so it fails while anybody else has it open.
+            connection.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError:
+            raise ConfigurationError(f"{path} is in use; stop the server first") from None
+
+
+def _connect(path: Path, busy_timeout: float, *pragmas: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    for pragma in (*_PRAGMAS, *pragmas):
+        connection.execute(pragma)
+    return connection
+
+
+def _create_private(path: Path) -> None:
+    """Makes an empty file that only its owner reads; SQLite gives its -wal and -shm the same mode."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write(
+    connection: sqlite3.Connection, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    # A plain BEGIN fails at once with SQLITE_BUSY_SNAPSHOT when another process wrote; IMMEDIATE waits its turn.
+    with _transaction(connection, "BEGIN IMMEDIATE") as tx:
+        return fn(tx, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[SqliteTransaction]:
+    connection.execute(begin)
+    try:
+        yield SqliteTransaction(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # some errors (a full disk) roll back by themselves
+            connection.execute("ROLLBACK")
+        raise
+
+
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY: "the database is locked by another process",
+    sqlite3.SQLITE_LOCKED: "the database is locked by another process",
+    sqlite3.SQLITE_READONLY: "the database cannot be written: it is read-only",
+    sqlite3.SQLITE_IOERR: "the database cannot be read or written",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged",
+    sqlite3.SQLITE_NOTADB: "the database is damaged",
+}
+
+
+@contextlib.contextmanager
+def _domain_errors() -> Iterator[None]:
+    """Turns SQLite's failures of the environment into ours; a mistake in a statement stays what it is."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise StoreFull from error
+        if code in _UNAVAILABLE:
+            raise Unavailable(_UNAVAILABLE[code]) from error
+        raise
+
+
+@contextlib.contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    """Turns failures to open the database into a ConfigurationError that names the file."""
+    try:
+        with _domain_errors():
+            yield
+    except StoreFull:
+        raise ConfigurationError(f"{path}: the disk is full") from None
+    except Unavailable as error:
+        raise ConfigurationError(f"{path}: {error.message}") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror or error}") from error

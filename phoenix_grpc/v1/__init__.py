@@ -1,0 +1,1 @@
+"""Stubs generated from protos/phoenix_grpc/v1 by scripts/generate; never edited."""
