@@ -1,0 +1,257 @@
+"""The guard: the one interceptor every call passes, for all four kinds of RPC.
+
+On the way in: request id, limit, authentication, access rule, parse, dataset limits of the key, the servicer. On the way
+out: errors to statuses, audit, one log line. A refusal answers before the body of the call is read.
+"""
+
+import asyncio
+import hmac
+import inspect
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from phoenix_grpc import access, errors
+from phoenix_grpc.access import ANONYMOUS, Caller, Rule, caller
+from phoenix_grpc.audit import RefusalRecorder
+from phoenix_grpc.authentication import Authenticator
+from phoenix_grpc.ids import encode_id, parse_id
+from phoenix_grpc.model import Principal
+from phoenix_grpc.statuses import status_of
+from phoenix_grpc.store.datasets import dataset_id_by_name
+from phoenix_grpc.store.engine import Engine
+
+MAX_CREDENTIAL = 8192
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_KEY_HEADERS = ("api_key", "api-key", "x-api-key")
+
+log = structlog.get_logger()
+
+Metadata = list[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Call:
+    """One call on its way: what is known of it, for the log line and the audit."""
+
+    path: str
+    rule: Rule | None
+    metadata: Metadata
+    started: float = field(default_factory=time.perf_counter)
+    request_id: str = ""
+    principal: Principal | None = None
+    address: str = ""
+
+    def value(self, key: str) -> str:
+        """The first metadata entry of this key, or nothing."""
+        return next((str(value) for name, value in self.metadata if name == key), "")
+
+
+class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Identifies the caller of each RPC and refuses what its rule does not allow.
+
+    Arguments:
+        rules: the rule of every method, by path; a path that is not in it is denied.
+        authenticator: None while authentication is off.
+        door_token: a secret of the HTTP door, which alone may say where a call came from.
+        max_calls: calls served at once; more are refused with RESOURCE_EXHAUSTED.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        authenticator: Authenticator | None,
+        engine: Engine,
+        refusals: RefusalRecorder,
+        door_token: str,
+        max_calls: int,
+    ) -> None:
+        self._rules = rules
+        self._authenticator = authenticator
+        self._engine = engine
+        self._refusals = refusals
+        self._door_token = door_token.encode()
+        self._max_calls = max_calls
+        self._running = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler:
+        path: str = handler_call_details.method
+        call = Call(path, self._rules.get(path), list(handler_call_details.invocation_metadata or ()))
+        given = call.value("x-request-id")
+        call.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        try:
+            handler = await self._admit(call, continuation, handler_call_details)
+        except Exception as error:
+            return self._refusing(call, error)
+        return self._serving(call, handler)
+
+    async def _admit(self, call: Call, continuation: Any, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        """The handler of the method, once the caller is identified and its rule allows the call."""
+        if self._running >= self._max_calls:
+            raise errors.LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
+        rule = call.rule
+        call.principal = ANONYMOUS if rule is not None and rule.public else await self._identify(call)
+        handler = await continuation(details)
+        if handler is None:
+            raise errors.Unimplemented(f"no such method: {call.path}")
+        if rule is None:
+            raise errors.PermissionDenied("this method is not declared")
+        if (refusal := access.refusal(rule, call.principal)) is not None:
+            raise refusal
+        return handler
+
+    async def _identify(self, call: Call) -> Principal:
+        if self._authenticator is None:
+            return ANONYMOUS
+        return await self._authenticator.identify(bearer_token(call.metadata))
+
+    def _refusing(self, call: Call, error: Exception) -> grpc.RpcMethodHandler:
+        """A handler that refuses. Only a stream_stream one answers all kinds of RPC at once, without reading."""
+
+        async def refuse(_requests: object, context: Any) -> None:
+            call.address = self._address(call, context)
+            await self._abort(call, error, context)
+
+        return grpc.stream_stream_rpc_method_handler(refuse)
+
+    def _serving(self, call: Call, handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
+        """The same handler with the rest of the guard around it; it gets bytes, so a stranger's are never parsed."""
+        kind = ("stream" if handler.request_streaming else "unary", "stream" if handler.response_streaming else "unary")
+        behavior = getattr(handler, f"{kind[0]}_{kind[1]}")
+        receive = self._receive_stream if handler.request_streaming else self._receive
+
+        async def serve(request: Any, context: Any) -> Any:
+            self._enter(call, context)
+            status = "OK"
+            try:
+                parsed = receive(call, handler.request_deserializer, request)
+                response = behavior(parsed if handler.request_streaming else await parsed, context)
+                if not inspect.isasyncgen(response):
+                    return await response
+                async for message in response:
+                    await context.write(message)
+            except asyncio.CancelledError:
+                status = "CANCELLED"
+                raise
+            except grpc.aio.AbortError:
+                status = str(context.code() or "ABORTED")
+                raise
+            except Exception as error:
+                status = ""  # _abort writes the line
+                await self._abort(call, error, context)
+            finally:
+                self._running -= 1
+                if status:
+                    _write_line(call, status)
+
+        make = getattr(grpc, f"{kind[0]}_{kind[1]}_rpc_method_handler")
+        return make(serve, request_deserializer=None, response_serializer=handler.response_serializer)
+
+    def _enter(self, call: Call, context: Any) -> None:
+        self._running += 1
+        call.address = self._address(call, context)
+        assert call.principal is not None  # noqa: S101 - set by _admit
+        # The task of the RPC is this call's own, so the value does not leak into the next.
+        caller.set(Caller(call.principal, call.path, call.request_id, call.address, call.value("user-agent")[:500]))
+        context.set_trailing_metadata((("x-request-id", call.request_id),))
+
+    def _address(self, call: Call, context: Any) -> str:
+        """Where the call came from: the door's word for its callers, else the peer."""
+        if hmac.compare_digest(call.value("x-phoenix-door").encode(), self._door_token):
+            return call.value("x-phoenix-caller-address")[:100]
+        return str(context.peer())
+
+    async def _receive(self, call: Call, deserialize: Callable[[bytes], Message], raw: bytes) -> Message:
+        try:
+            message = deserialize(raw)
+        except DecodeError:
+            raise errors.Invalid("", "the request is not a message of this method's type", "INVALID_MESSAGE") from None
+        if call.principal is not None and call.principal.dataset_ids is not None:
+            await self._hold_to_datasets(call.principal.dataset_ids, message)
+        return message
+
+    async def _receive_stream(
+        self, call: Call, deserialize: Callable[[bytes], Message], requests: AsyncIterator[bytes]
+    ) -> AsyncIterator[Message]:
+        async for raw in requests:
+            yield await self._receive(call, deserialize, raw)
+
+    async def _hold_to_datasets(self, allowed: frozenset[int], message: Message) -> None:
+        """Refuses a limited key any other dataset, whether or not it exists."""
+        part: Any = access.named_dataset(message)
+        if part is None or not (how := part.WhichOneof("dataset")):
+            return
+        if how == "name":
+            number = await self._engine.read(dataset_id_by_name, part.name)
+        else:
+            kind, number = parse_id(part.dataset_id) or ("", None)
+            number = number if kind == "Dataset" else None
+        if number not in allowed:
+            raise errors.PermissionDenied("this API key is limited to other datasets", "KEY_NOT_FOR_DATASET")
+        # From here on the id counts: a name could come to mean another dataset before the servicer reads it.
+        part.dataset_id = encode_id("Dataset", number)
+
+    async def _abort(self, call: Call, error: Exception, context: Any) -> None:
+        """Ends the call with the status of `error`; what is no error of ours says nothing but the request id."""
+        if not isinstance(error, errors.Error):
+            log.error("internal error", method=call.path, request_id=call.request_id, exc_info=error)
+            error = errors.Error("internal error")
+        if isinstance(error, errors.Unauthenticated | errors.PermissionDenied):
+            self._refusals.record(call.path if call.rule else "", error.reason, call)
+        code, message, trailers = status_of(error, call.request_id)
+        _write_line(call, code.name, error.reason)
+        await context.abort(code, message, trailers)
+
+
+def bearer_token(metadata: Metadata) -> str:
+    """The token of the one authorization entry (RFC 6750); the scheme in any case.
+
+    Raises:
+        errors.Unauthenticated: when there is none, more than one, another scheme, or another header.
+    """
+    given = [value for key, value in metadata if key == "authorization"]
+    keys = [key for key, _ in metadata if key in _KEY_HEADERS]
+    if len(given) + len(keys) > 1:
+        raise errors.Unauthenticated("send exactly one authorization entry", "CREDENTIALS_CONFLICTING")
+    if keys:
+        raise errors.Unauthenticated(
+            f"send 'authorization: Bearer <key>' instead of {keys[0]}", "CREDENTIALS_MALFORMED"
+        )
+    if not given:
+        raise errors.Unauthenticated("send 'authorization: Bearer <API key or access token>'", "CREDENTIALS_MISSING")
+    return _token(str(given[0]))
+
+
+def _token(value: str) -> str:
+    if len(value) > MAX_CREDENTIAL:
+        raise errors.Unauthenticated(f"a credential has {MAX_CREDENTIAL} characters at most", "CREDENTIALS_MALFORMED")
+    scheme, _, token = value.partition(" ")
+    if scheme.lower() != "bearer":
+        raise errors.Unauthenticated("the authorization scheme must be Bearer", "CREDENTIALS_MALFORMED")
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise errors.Unauthenticated("after 'Bearer ' an API key or access token must follow", "CREDENTIALS_MALFORMED")
+    return token
+
+
+def _write_line(call: Call, status: str, reason: str = "") -> None:
+    log.info(
+        "call",
+        method=call.path,
+        principal=call.principal.name if call.principal else "",
+        status=status,
+        **({"reason": reason} if reason else {}),
+        ms=round((time.perf_counter() - call.started) * 1000, 2),
+        request_id=call.request_id,
+        address=call.address,
+    )

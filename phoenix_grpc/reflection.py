@@ -1,0 +1,43 @@
+"""Server reflection under both of its names: v1alpha (older grpcurl) and v1 (the same messages in another package)."""
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha._async import ReflectionServicer
+
+ALPHA = "grpc.reflection.v1alpha.ServerReflection"
+V1 = "grpc.reflection.v1.ServerReflection"
+_METHOD = "ServerReflectionInfo"
+PATHS = tuple(f"/{service}/{_METHOD}" for service in (ALPHA, V1))
+
+
+def add_reflection(server: grpc.aio.Server, services: list[str]) -> None:
+    """Lets clients ask `server` for the descriptors of `services`, and of reflection itself."""
+    _describe_v1()
+    servicer = ReflectionServicer([*services, ALPHA, V1])
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    generic = [grpc.method_handlers_generic_handler(service, {_METHOD: handler}) for service in (ALPHA, V1)]
+    server.add_generic_rpc_handlers(generic)
+
+
+def _describe_v1() -> None:
+    """Adds the descriptor of v1 to the pool: that of v1alpha under another package."""
+    pool = descriptor_pool.Default()
+    try:
+        pool.FindServiceByName(V1)
+    except KeyError:
+        file = descriptor_pb2.FileDescriptorProto()
+        reflection_pb2.DESCRIPTOR.CopyToProto(file)
+        file.name = "grpc/reflection/v1/reflection.proto"
+        file.package = "grpc.reflection.v1"
+        for message in file.message_type:
+            for member in message.field:
+                member.type_name = member.type_name.replace(".v1alpha.", ".v1.")
+        for method in file.service[0].method:
+            method.input_type = method.input_type.replace(".v1alpha.", ".v1.")
+            method.output_type = method.output_type.replace(".v1alpha.", ".v1.")
+        pool.AddSerializedFile(file.SerializeToString())

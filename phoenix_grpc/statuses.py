@@ -1,0 +1,97 @@
+"""The one table from errors to gRPC statuses, with google.rpc details; nothing else chooses a status."""
+
+from collections.abc import Sequence
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2 as details_pb2
+from google.rpc import status_pb2
+
+from phoenix_grpc import errors
+
+DOMAIN = "phoenix_grpc"
+REALM = "phoenix_grpc"
+
+_CODES = {
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.Invalid: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.Aborted: grpc.StatusCode.ABORTED,
+    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.LimitExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
+}
+# Clients refuse metadata above 8 KiB: the details stay far below it, so texts are cut.
+_MAX_TEXT = 500
+_MAX_METADATA = 8
+
+Trailers = tuple[tuple[str, str | bytes], ...]
+
+
+def code_of(error: errors.Error) -> grpc.StatusCode:
+    """The status of an error: that of its nearest class in the table, else INTERNAL."""
+    return next((_CODES[cls] for cls in type(error).__mro__ if cls in _CODES), grpc.StatusCode.INTERNAL)
+
+
+def status_of(error: errors.Error, request_id: str) -> tuple[grpc.StatusCode, str, Trailers]:
+    """Code, message and trailing metadata that tell a client of `error`."""
+    code = code_of(error)
+    message = _clean(error.message)
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in _details(error, request_id):
+        status.details.add().Pack(detail)
+    return code, message, (("grpc-status-details-bin", status.SerializeToString()), *_trailers(error, request_id))
+
+
+def _details(error: errors.Error, request_id: str) -> Sequence[Message]:
+    metadata = {_clean(key)[:63]: _clean(value) for key, value in list(error.metadata.items())[:_MAX_METADATA]}
+    info = details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    found: list[Message] = [info, details_pb2.RequestInfo(request_id=request_id)]
+    match error:
+        case errors.Invalid():
+            violation = details_pb2.BadRequest.FieldViolation(
+                field=_clean(error.field), description=_clean(error.description), reason=error.reason
+            )
+            found.append(details_pb2.BadRequest(field_violations=[violation]))
+        case errors.NotFound() | errors.AlreadyExists():
+            found.append(details_pb2.ResourceInfo(resource_type=error.kind, resource_name=_clean(error.name)))
+        case errors.Aborted() | errors.FailedPrecondition():
+            precondition = details_pb2.PreconditionFailure.Violation(
+                type=error.reason, subject=DOMAIN, description=_clean(error.message)
+            )
+            found.append(details_pb2.PreconditionFailure(violations=[precondition]))
+    if (seconds := _retry_after(error)) is not None:
+        retry = details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(round(seconds * 1000))
+        found.append(retry)
+    return found
+
+
+def _trailers(error: errors.Error, request_id: str) -> Trailers:
+    trailers: list[tuple[str, str | bytes]] = [("x-request-id", request_id)]
+    if isinstance(error, errors.Unauthenticated):
+        trailers.append(("www-authenticate", _challenge(error)))
+    if (seconds := _retry_after(error)) is not None:
+        trailers.append(("grpc-retry-pushback-ms", str(round(seconds * 1000))))
+    return tuple(trailers)
+
+
+def _challenge(error: errors.Unauthenticated) -> str:
+    """The challenge of RFC 6750, section 3: no error code when no credentials were sent."""
+    if error.reason == "CREDENTIALS_MISSING":
+        return f'Bearer realm="{REALM}"'
+    code = "invalid_request" if error.reason.startswith("CREDENTIALS_") else "invalid_token"
+    return f'Bearer realm="{REALM}", error="{code}", error_description="{error.reason}"'
+
+
+def _retry_after(error: errors.Error) -> float | None:
+    return getattr(error, "retry_after", None)
+
+
+def _clean(text: str) -> str:
+    """The text, short and without control characters: it may quote what a client sent."""
+    short = text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+    return "".join(char if char.isprintable() else " " for char in short)
