@@ -1,8 +1,11 @@
 """The settings: one frozen object, read from `PHOENIX_*` variables and flags; the only reader of the environment."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import unquote, urlsplit
 
+from platformdirs import user_config_path
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -77,6 +80,32 @@ class Settings(BaseSettings):
     audit_retention_days: Annotated[float, Field(gt=0, le=36_500)] = Field(
         90, description="Age at which audit events are swept."
     )
+    port: Port = Field(6006, description="Port of the HTTP door; 0 takes a free one.")
+    host_root_path: str = Field(
+        "",
+        description="Path under which a proxy serves the HTTP door, as /phoenix.",
+        pattern="^(/[A-Za-z0-9._~-]+)*/?$",
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may call the HTTP door (CORS), separated by commas."
+    )
+    csrf_trusted_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Further origins whose pages may send unsafe calls with a cookie, separated by commas."
+    )
+    use_secure_cookies: bool = Field(False, description="Marks cookies Secure: browsers send them over TLS only.")
+    cookies_path: str = Field("/", description="Path of the cookies.", pattern="^/[A-Za-z0-9._~/-]*$")
+    disable_rate_limit: bool = Field(False, description="Switches the limit of calls to /auth/* by address off.")
+    http_max_json_bytes: Annotated[int, Field(ge=65_536, le=1 << 32)] = Field(
+        256 << 20, description="Largest JSON body of an upload, decompressed; it is held in memory."
+    )
+    http_max_upload_bytes: Annotated[int, Field(ge=65_536)] = Field(
+        8 << 30, description="Largest multipart body of an upload, decompressed; it is kept on disk meanwhile."
+    )
+    http_max_header_bytes: Annotated[int, Field(ge=4096, le=1 << 20)] = Field(
+        32 << 10, description="Largest head of an HTTP request."
+    )
+    http_idle_seconds: Seconds = Field(60, description="An HTTP request that sends nothing for so long is ended.")
+
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("working_dir", "grpc_unix_socket")
@@ -105,6 +134,21 @@ class Settings(BaseSettings):
         if any(len(pair) != 2 or not all(pair) for pair in pairs):
             raise ValueError("must be name=email;name=email")
         return pairs
+
+    @field_validator("host_root_path")
+    @classmethod
+    def _without_slash(cls, path: str) -> str:
+        return path.rstrip("/")
+
+    @field_validator("allowed_origins", "csrf_trusted_origins", mode="before")
+    @classmethod
+    def _origins(cls, text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        origins = [origin.strip().rstrip("/").lower() for origin in text.split(",") if origin.strip()]
+        if any(not re.fullmatch(r"https?://[^/?#\s@*]+", origin) for origin in origins):
+            raise ValueError("must be origins like https://example.com:8443, separated by commas")
+        return origins
 
     @field_validator("grpc_unix_socket")
     @classmethod
@@ -139,14 +183,73 @@ def _require_strong(secret: str) -> None:
         )
 
 
+class ClientSettings(BaseSettings):
+    """What a client reads: where the server is, and which credential to send."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    grpc_address: str = Field("", description="Server: host:port, https://host[:port] or unix:/path.")
+    collector_endpoint: str = Field("", description="URL of a Phoenix server; its host counts without a GRPC_ADDRESS.")
+    api_key: SecretStr | None = Field(None, description="API key, access token or admin secret to send.")
+    client_headers: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        repr=False,
+        description="Metadata to send with each call, as key=value,key=value with URL-encoded values.",
+    )
+    config_dir: Path = Field(
+        user_config_path("phoenix-grpc"), description="Folder of the logins that the command line keeps."
+    )
+
+    @field_validator("collector_endpoint")
+    @classmethod
+    def _url(cls, url: str) -> str:
+        if url and not urlsplit(url).hostname:
+            raise ValueError("must be a URL like http://localhost:6006")
+        return url
+
+    @field_validator("config_dir")
+    @classmethod
+    def _home(cls, path: Path) -> Path:
+        return path.expanduser()
+
+    @field_validator("client_headers", mode="before")
+    @classmethod
+    def _headers(cls, text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        pairs = [entry.partition("=") for entry in text.split(",") if entry.strip()]
+        if not all(name.strip() and equals for name, equals, _ in pairs):
+            raise ValueError("must be key=value,key=value with URL-encoded values")
+        return {unquote(name.strip()).lower(): unquote(value.strip()) for name, _, value in pairs}
+
+    @property
+    def address(self) -> str:
+        """Where the server is."""
+        url = urlsplit(self.collector_endpoint)
+        host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname
+        return self.grpc_address or (f"{url.scheme}://{host}" if host else "127.0.0.1:50051")
+
+
 def load_settings(**flags: Any) -> Settings:
     """The settings of the environment, with flags (those not None) above it.
 
     Raises:
         ConfigurationError: naming each variable with a bad value, and what would be right; never the value.
     """
+    return _load(Settings, flags)
+
+
+def load_client_settings(**flags: Any) -> ClientSettings:
+    """As `load_settings`, for clients."""
+    return _load(ClientSettings, flags)
+
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+def _load(kind: type[AnySettings], flags: dict[str, Any]) -> AnySettings:
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
+        return kind(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         problems = (
             f"{PREFIX}{'_'.join(str(part) for part in problem['loc'][:1]).upper()}: {problem['msg']}"

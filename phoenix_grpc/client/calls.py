@@ -1,0 +1,150 @@
+"""What every call of a client gets on its way: credentials, deadline, request id; and its error on the way back."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from phoenix_grpc.client.errors import PhoenixError, error_of
+from phoenix_grpc.v1 import access_pb2, auth_pb2, datasets_pb2
+
+T = TypeVar("T")
+
+TokenSource = Callable[[str], str]
+"""Answers the bearer token for the next call, given the one that the server refused last ("" when none was): never the
+refused one. An empty answer means to call without credentials."""
+
+RENEWABLE = frozenset({"ACCESS_TOKEN_EXPIRED", "SESSION_REVOKED"})
+"""Reasons after which another token may do: this one expired, or another process refreshed the session."""
+
+PUBLIC = frozenset(
+    f"/{service.full_name}/{method.name}"
+    for file in (datasets_pb2.DESCRIPTOR, auth_pb2.DESCRIPTOR)
+    for service in file.services_by_name.values()
+    for method in service.methods
+    if method.GetOptions().Extensions[access_pb2.access].access == access_pb2.ACCESS_PUBLIC  # type: ignore[index]
+)
+"""Methods that do not read credentials, so none are sent."""
+
+
+class _Details(NamedTuple):
+    """grpc.ClientCallDetails as a tuple: the fields that gRPC reads."""
+
+    method: str
+    timeout: float | None
+    metadata: list[tuple[str, str | bytes]]
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: Any
+
+
+class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamUnaryClientInterceptor):
+    """The one interceptor of a client, for the three kinds of RPC that the services have.
+
+    Arguments:
+        token_source: where bearer tokens come from.
+        headers: metadata to send with each call.
+        timeout: seconds that a unary call may take when it does not say; streams take what they take.
+    """
+
+    def __init__(self, token_source: TokenSource, headers: dict[str, str], timeout: float) -> None:
+        self._token_source = token_source
+        self._headers = headers
+        self._timeout = timeout
+        self._refused = ""
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        request = identified(request)
+
+        def call() -> Any:
+            token = self._token(details.method)
+            outcome = continuation(self._completed(details, token, self._timeout), request)
+            return self._checked(outcome, token)
+
+        return once_more(call)
+
+    def intercept_stream_unary(self, continuation: Any, details: Any, requests: Any) -> Any:
+        token = self._token(details.method)
+        outcome = continuation(self._completed(details, token), map(identified, requests))
+        return self._checked(outcome, token)
+
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        token = self._token(details.method)
+        return _Responses(continuation(self._completed(details, token), request), lambda call: self._error(call, token))
+
+    def _token(self, method: str) -> str:
+        return "" if method in PUBLIC else self._token_source(self._refused)
+
+    def _completed(self, details: Any, token: str, timeout: float | None = None) -> _Details:
+        metadata = {**self._headers, **({"authorization": f"Bearer {token}"} if token else {})}
+        if details.method in PUBLIC:
+            metadata.pop("authorization", None)
+        return _Details(
+            details.method,
+            timeout if details.timeout is None else details.timeout,
+            [*(details.metadata or ()), *metadata.items()],
+            details.credentials,
+            details.wait_for_ready,
+            details.compression,
+        )
+
+    def _checked(self, outcome: Any, token: str) -> Any:
+        """The outcome of a call, when it is a response."""
+        failure = outcome.exception()
+        if isinstance(failure, grpc.RpcError):
+            raise self._error(outcome, token) from None
+        return outcome
+
+    def _error(self, call: grpc.Call, token: str) -> PhoenixError:
+        error = error_of(call)
+        if error.reason in RENEWABLE:
+            self._refused = token
+        return error
+
+
+class _Responses:
+    """A stream of responses that fails with a PhoenixError; all else is the call's own."""
+
+    def __init__(self, call: Any, error: Callable[[grpc.Call], PhoenixError]) -> None:
+        self._call = call
+        self._error = error
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._call)
+        except grpc.RpcError:
+            raise self._error(self._call) from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+
+def once_more(call: Callable[[], T]) -> T:
+    """Calls again, once, when the server refused a token that may be renewed."""
+    try:
+        return call()
+    except PhoenixError as error:
+        if error.reason not in RENEWABLE:
+            raise
+    return call()
+
+
+def identified(request: Message) -> Message:
+    """The request with a request_id of its own where its type has one and the caller gave none (AIP-4235).
+
+    The caller's message stays as it is: sent again by the caller, it means another request.
+    """
+    part: Any = request
+    if "header" in request.DESCRIPTOR.fields_by_name and request.HasField("header"):
+        part = request.header  # type: ignore[attr-defined]
+    if "request_id" not in part.DESCRIPTOR.fields_by_name or part.request_id:
+        return request
+    copy: Any = type(request)()
+    copy.CopyFrom(request)
+    (copy if part is request else copy.header).request_id = str(uuid.uuid4())
+    return copy  # type: ignore[no-any-return]

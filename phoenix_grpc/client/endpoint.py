@@ -1,0 +1,125 @@
+"""Where a server is, and the channel to it: encryption, retries, keepalive, limits."""
+
+import ipaddress
+import json
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import grpc
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+
+from phoenix_grpc import __version__
+from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.v1 import auth_pb2, datasets_pb2
+
+DEFAULT_PORT = 50051
+MAX_RECEIVED_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server is.
+
+    Arguments:
+        target: as gRPC names it, "host:port" or "unix:/path".
+        tls: whether the connection is encrypted.
+        local: whether it stays on this machine.
+    """
+
+    target: str
+    tls: bool
+    local: bool
+
+    def __str__(self) -> str:
+        return f"https://{self.target}" if self.tls else self.target
+
+
+def parse_endpoint(address: str, tls: bool = False) -> Endpoint:
+    """The endpoint of `host:port`, `http://host[:port]`, `https://host[:port]` or `unix:/path`.
+
+    The port is 50051 when it is not said, 443 for https.
+
+    Raises:
+        ConfigurationError: when `address` is none of these.
+    """
+    if address.startswith("unix:"):
+        return Endpoint(address, tls=False, local=True)
+    try:
+        url = urlsplit(address if "://" in address else f"//{address}")
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        raise _bad_address(address) from error
+    if not host or url.scheme not in ("", "http", "https") or url.path.strip("/") or url.username or url.query:
+        raise _bad_address(address)
+    port = port or (443 if url.scheme == "https" else DEFAULT_PORT)
+    bracketed = f"[{host}]" if ":" in host else host
+    return Endpoint(f"{bracketed}:{port}", tls or url.scheme == "https", _is_loopback(host))
+
+
+def _bad_address(address: str) -> ConfigurationError:
+    # What stands before an @ may be a password.
+    return ConfigurationError(
+        f"not a server's address: {address.split('@')[-1]!r}; it must be host:port, https://host[:port] or unix:/path"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def open_channel(endpoint: Endpoint) -> grpc.Channel:
+    """A channel to `endpoint` that retries what is safe to retry."""
+    options = (
+        ("grpc.service_config", service_config()),
+        ("grpc.primary_user_agent", f"phoenix-grpc/{__version__}"),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.max_receive_message_length", MAX_RECEIVED_BYTES),
+        ("grpc.max_send_message_length", -1),  # the server has the say
+        ("grpc.max_metadata_size", 32 << 10),
+    )
+    if endpoint.tls:
+        return grpc.secure_channel(endpoint.target, grpc.ssl_channel_credentials(_system_roots()), options)
+    return grpc.insecure_channel(endpoint.target, options)
+
+
+def _system_roots() -> bytes | None:
+    """The machine's certificate authorities; gRPC itself would trust only the list it carries."""
+    file = ssl.get_default_verify_paths().cafile
+    return Path(file).read_bytes() if file else None
+
+
+def service_config() -> str:
+    """Retries of UNAVAILABLE, for methods that may run twice: they change nothing, or carry a request_id."""
+    names = [
+        {"service": method.containing_service.full_name, "method": method.name}
+        for file in (datasets_pb2.DESCRIPTOR, auth_pb2.DESCRIPTOR)
+        for service in file.services_by_name.values()
+        for method in service.methods
+        if _may_run_twice(method)
+    ]
+    policy = {
+        "maxAttempts": 4,
+        "initialBackoff": "0.2s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": policy}]})
+
+
+def _may_run_twice(method: MethodDescriptor) -> bool:
+    return method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS or _carries_id(method.input_type)
+
+
+def _carries_id(message: Descriptor) -> bool:
+    header = message.fields_by_name.get("header")
+    return "request_id" in message.fields_by_name or (
+        header is not None and header.message_type is not None and _carries_id(header.message_type)
+    )
