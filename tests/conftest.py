@@ -11,6 +11,8 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -123,6 +125,38 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
 async def server(api: Api) -> RunningServer:
     """The server of `api`."""
     return api.server
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    """The reason in the ErrorInfo that every error carries."""
+    status = rpc_status.from_call(error)
+    assert status is not None, f"no details: {error}"
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "phoenix_grpc"
+    return info.reason
+
+
+def details(error: grpc.aio.AioRpcError) -> dict[str, Any]:
+    """The details of an error, by the name of their message."""
+    found = {}
+    for packed in rpc_status.from_call(error).details:
+        message = getattr(error_details_pb2, packed.TypeName().split(".")[-1])()
+        packed.Unpack(message)
+        found[packed.TypeName().split(".")[-1]] = message
+    return found
+
+
+def trailer(error: grpc.aio.AioRpcError, key: str) -> str | None:
+    """A value of the trailing metadata."""
+    return dict(error.trailing_metadata() or ()).get(key)
+
+
+async def refused(call: Any) -> grpc.aio.AioRpcError:
+    """The error of a call that must fail."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value
 
 
 async def eventually(check: Callable[[], Any], seconds: float = 5.0) -> Any:
