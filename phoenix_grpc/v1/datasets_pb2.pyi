@@ -505,18 +505,22 @@ class UploadDatasetResponse(_message.Message):
     def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ..., version: _Optional[_Union[DatasetVersion, _Mapping]] = ..., created_count: _Optional[int] = ..., updated_count: _Optional[int] = ..., deleted_count: _Optional[int] = ..., record_count: _Optional[int] = ..., ignored_keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DownloadDatasetRequest(_message.Message):
-    __slots__ = ("dataset_id", "name", "version_id", "format", "splits")
+    __slots__ = ("dataset_id", "name", "version_id", "format", "splits", "limit", "after_example_id")
     DATASET_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_ID_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     SPLITS_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_EXAMPLE_ID_FIELD_NUMBER: _ClassVar[int]
     dataset_id: str
     name: str
     version_id: str
     format: DownloadFormat
     splits: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, dataset_id: _Optional[str] = ..., name: _Optional[str] = ..., version_id: _Optional[str] = ..., format: _Optional[_Union[DownloadFormat, str]] = ..., splits: _Optional[_Iterable[str]] = ...) -> None: ...
+    limit: int
+    after_example_id: str
+    def __init__(self, dataset_id: _Optional[str] = ..., name: _Optional[str] = ..., version_id: _Optional[str] = ..., format: _Optional[_Union[DownloadFormat, str]] = ..., splits: _Optional[_Iterable[str]] = ..., limit: _Optional[int] = ..., after_example_id: _Optional[str] = ...) -> None: ...
 
 class DownloadDatasetResponse(_message.Message):
     __slots__ = ("header", "chunk")
