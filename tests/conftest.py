@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -17,8 +17,10 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from phoenix_grpc.config import Settings, load_settings
-from phoenix_grpc.server import RunningServer, serving
 from phoenix_grpc.v1 import auth_pb2, auth_pb2_grpc, datasets_pb2, datasets_pb2_grpc
+
+if TYPE_CHECKING:
+    from phoenix_grpc.server import RunningServer
 
 hypothesis_settings.register_profile(
     "project", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -61,7 +63,7 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
 class Api:
     """A channel to a server with stubs of both services, and shortcuts to make callers."""
 
-    server: RunningServer
+    server: "RunningServer"
     channel: grpc.aio.Channel
     auth: auth_pb2_grpc.AuthServiceStub = field(init=False)
     datasets: datasets_pb2_grpc.DatasetsServiceStub = field(init=False)
@@ -110,6 +112,8 @@ class Api:
 @contextlib.asynccontextmanager
 async def api_of(settings: Settings) -> AsyncIterator[Api]:
     """A server with these settings, and a channel to it."""
+    from phoenix_grpc.server import serving
+
     async with serving(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
         yield Api(server, channel)
 
@@ -122,7 +126,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
 
 
 @pytest_asyncio.fixture
-async def server(api: Api) -> RunningServer:
+async def server(api: Api) -> "RunningServer":
     """The server of `api`."""
     return api.server
 
