@@ -71,6 +71,7 @@ def m002_accounts(tx: Transaction) -> None:
             failures BIGINT NOT NULL,
             last_failed_at BIGINT NOT NULL
         );
+        CREATE INDEX login_failures_last ON login_failures (last_failed_at);
 
         CREATE TABLE sessions (
             id TEXT PRIMARY KEY,
@@ -82,7 +83,7 @@ def m002_accounts(tx: Transaction) -> None:
             user_agent TEXT NOT NULL,
             address TEXT NOT NULL
         );
-        CREATE INDEX sessions_user ON sessions (user_id);
+        CREATE INDEX sessions_user ON sessions (user_id, created_at, id);
         CREATE INDEX sessions_expires ON sessions (expires_at);
 
         CREATE TABLE refresh_tokens (
@@ -93,15 +94,16 @@ def m002_accounts(tx: Transaction) -> None:
         );
 
         CREATE TABLE password_resets (
-            digest BYTEA PRIMARY KEY,
-            user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+            user_id BIGINT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+            digest BYTEA NOT NULL UNIQUE,
+            created_at BIGINT NOT NULL,
             expires_at BIGINT NOT NULL
         );
+        CREATE INDEX password_resets_expires ON password_resets (expires_at);
 
         CREATE TABLE api_keys (
             id BIGINT PRIMARY KEY,
             user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-            digest BYTEA NOT NULL UNIQUE,
             name TEXT NOT NULL,
             description TEXT,
             hint TEXT NOT NULL,
@@ -113,13 +115,15 @@ def m002_accounts(tx: Transaction) -> None:
             revoked_at BIGINT
         );
         CREATE INDEX api_keys_user ON api_keys (user_id, id);
+        CREATE INDEX api_keys_revoked ON api_keys (revoked_at) WHERE revoked_at IS NOT NULL;
 
-        CREATE TABLE rotated_keys (
+        CREATE TABLE api_key_secrets (
             digest BYTEA PRIMARY KEY,
             api_key_id BIGINT NOT NULL REFERENCES api_keys (id) ON DELETE CASCADE,
-            expires_at BIGINT NOT NULL
+            expires_at BIGINT
         );
-        CREATE INDEX rotated_keys_key ON rotated_keys (api_key_id);
+        CREATE INDEX api_key_secrets_key ON api_key_secrets (api_key_id);
+        CREATE INDEX api_key_secrets_expires ON api_key_secrets (expires_at) WHERE expires_at IS NOT NULL;
 
         CREATE TABLE api_key_datasets (
             api_key_id BIGINT NOT NULL REFERENCES api_keys (id) ON DELETE CASCADE,
@@ -143,9 +147,9 @@ def m002_accounts(tx: Transaction) -> None:
             request_id TEXT NOT NULL,
             count BIGINT NOT NULL
         );
-        CREATE INDEX audit_events_actor ON audit_events (actor_user_id, id);
-        CREATE INDEX audit_events_action ON audit_events (action, id);
-        CREATE INDEX audit_events_created ON audit_events (created_at)
+        CREATE INDEX audit_events_actor ON audit_events (actor_user_id, created_at, id);
+        CREATE INDEX audit_events_action ON audit_events (action, created_at, id);
+        CREATE INDEX audit_events_created ON audit_events (created_at, id)
         """,
     )
 
@@ -158,6 +162,7 @@ def m003_datasets(tx: Transaction) -> None:
         CREATE TABLE datasets (
             id BIGINT PRIMARY KEY,
             name TEXT NOT NULL,
+            name_folded TEXT NOT NULL,
             description TEXT,
             metadata TEXT NOT NULL,
             created_at BIGINT NOT NULL,
@@ -254,14 +259,30 @@ def m003_datasets(tx: Transaction) -> None:
             ordinal BIGINT NOT NULL,
             external_id TEXT,
             example_id BIGINT,
+            splits TEXT,
+            span_id TEXT,
             content_hash BYTEA NOT NULL,
             input TEXT NOT NULL,
             output TEXT NOT NULL,
             metadata TEXT NOT NULL,
-            splits TEXT,
-            span_id TEXT,
             PRIMARY KEY (upload_id, ordinal)
         );
+
+        CREATE TABLE staged_splits (
+            upload_id BIGINT NOT NULL,
+            ordinal BIGINT NOT NULL,
+            name TEXT NOT NULL,
+            PRIMARY KEY (upload_id, ordinal, name)
+        );
+
+        CREATE TABLE upload_matches (
+            upload_id BIGINT NOT NULL,
+            ordinal BIGINT NOT NULL,
+            example_id BIGINT NOT NULL,
+            outcome BIGINT NOT NULL,
+            PRIMARY KEY (upload_id, ordinal)
+        );
+        CREATE UNIQUE INDEX upload_matches_example ON upload_matches (upload_id, example_id);
 
         CREATE TABLE requests (
             principal TEXT NOT NULL,
