@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     )
     sql_database_url: str = Field("", description="Database: sqlite:///PATH; by default a file in the working folder.")
 
+    sqlite_busy_seconds: Seconds = Field(30, description="How long a write waits for another process's write to end.")
+
     enable_auth: bool = Field(True, description="Whether callers must identify themselves.")
     secret: SecretStr | None = Field(
         None, description="Signs tokens; made at first start and kept in the working folder."

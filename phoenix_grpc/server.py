@@ -63,7 +63,7 @@ async def serving(settings: Settings) -> AsyncIterator[RunningServer]:
         ConfigurationError: when a setting, the database or a port stops the start.
     """
     rules = all_rules(settings)
-    engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url, settings.sqlite_busy_seconds)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(engine.close)
         ring = open_key_ring(settings)

@@ -75,15 +75,18 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, busy_seconds: float = 30.0) -> Engine:
     """The engine for a database URL (`sqlite:///path`), its schema brought up to date.
+
+    Arguments:
+        busy_seconds: how long a write waits for another process's write to end.
 
     Raises:
         ConfigurationError: when the URL is of no known kind, or the database cannot be opened or migrated.
     """
     from phoenix_grpc.store import sqlite
 
-    return sqlite.SqliteEngine(sqlite_path(url))
+    return sqlite.SqliteEngine(sqlite_path(url), busy_seconds)
 
 
 def sqlite_path(url: str) -> Path:

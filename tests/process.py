@@ -1,0 +1,100 @@
+"""`phoenix-grpc serve` as a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from phoenix_grpc.v1 import auth_pb2_grpc, datasets_pb2_grpc
+from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET, SECRET, bearer
+
+
+class ServerProcess:
+    """A server on `folder`; `address` is where it serves, `lines` what it has logged."""
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PHOENIX_WORKING_DIR": str(folder / "work"),
+            "PHOENIX_GRPC_PORT": "0",
+            "PHOENIX_PORT": "0",
+            "PHOENIX_SECRET": SECRET,
+            "PHOENIX_ADMIN_SECRET": ADMIN_SECRET,
+            "PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD": ADMIN_PASSWORD,
+            **variables,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "phoenix_grpc", "serve"],
+            env={name: value for name, value in environment.items() if value},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self.started: dict[str, Any] = {}
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._serving = threading.Event()
+        self._reader.start()
+        assert self._serving.wait(20), "".join(self.lines)
+        assert self.started, "".join(self.lines)
+        self.address: str = self.started["grpc"]
+        self.channel = grpc.insecure_channel(self.address)
+        self.auth = auth_pb2_grpc.AuthServiceStub(self.channel)
+        self.datasets = datasets_pb2_grpc.DatasetsServiceStub(self.channel)
+        self.admin = bearer(ADMIN_SECRET)
+
+    def _read(self) -> None:
+        for line in self.process.stderr or ():
+            self.lines.append(line)
+            if '"event":"serving"' in line:
+                self.started = json.loads(line)
+                self._serving.set()
+        self._serving.set()
+
+    def kill(self) -> None:
+        """Ends it as a power cut would."""
+        self.channel.close()
+        self.process.kill()
+        self._ended()
+
+    def stop(self, timeout: float = 20) -> int:
+        """Ends it as an operator would; answers the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout)
+        self.channel.close()
+        self._ended()
+        return self.process.returncode
+
+    def _ended(self) -> None:
+        self.process.wait(20)
+        self._reader.join(5)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+    def __enter__(self) -> "ServerProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        else:
+            self.channel.close()
+            self._ended()
+
+
+def serve_fails(folder: Path, **variables: str) -> tuple[int, str]:
+    """Exit code and standard error of a server that must not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "phoenix_grpc", "serve"],
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "PHOENIX_WORKING_DIR": str(folder / "work"), **variables},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    return done.returncode, done.stderr
