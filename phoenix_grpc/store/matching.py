@@ -32,7 +32,8 @@ _BY_EXAMPLE_ID = _MATCH_BY_ID.format(
     same_id="s.example_id IS NOT NULL AND e.id = s.example_id AND live.content_hash IS NOT NULL"
 )
 
-# The k-th record without an id meets the k-th live example of equal content that no id met.
+# The k-th record without an id meets the k-th live example of equal content that no id met. The sides are grouped and not
+# joined: one sort, where a join without an index would compare each with each.
 _BY_CONTENT = """
     WITH ranked AS MATERIALIZED (
         SELECT ordinal, content_hash, ROW_NUMBER() OVER (PARTITION BY content_hash ORDER BY ordinal) AS k
@@ -46,8 +47,10 @@ _BY_CONTENT = """
                 SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = live.example_id)
     )
     INSERT INTO upload_matches (upload_id, ordinal, example_id, outcome)
-    SELECT :upload, ranked.ordinal, free.example_id, 0
-    FROM free CROSS JOIN ranked WHERE ranked.content_hash = free.content_hash AND ranked.k = free.k
+    SELECT :upload, MAX(ordinal), MAX(example_id), 0 FROM (
+        SELECT content_hash, k, ordinal, NULL AS example_id FROM ranked
+        UNION ALL SELECT content_hash, k, NULL, example_id FROM free
+    ) AS sides GROUP BY content_hash, k HAVING COUNT(*) = 2
 """
 
 # Splits that a record names and its example is not in, and splits that its example is in and the record does not name.
@@ -249,7 +252,8 @@ class Writer:
             " (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = split_members.example_id)"
         )
         self._run(
-            "UPDATE revisions SET died = :version WHERE dataset_id = :dataset AND died IS NULL AND NOT EXISTS"
+            # The range makes SQLite go by the index in the order of the rows, not in that of the hashes.
+            "UPDATE revisions SET died = :version WHERE dataset_id = :dataset AND example_id > 0 AND died IS NULL AND NOT EXISTS"
             " (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = revisions.example_id)"
         )
 

@@ -232,7 +232,7 @@ def m003_datasets(tx: Transaction) -> None:
             example_id BIGINT NOT NULL,
             PRIMARY KEY (dataset_id, split_id, example_id)
         );
-        CREATE INDEX split_members_example ON split_members (dataset_id, example_id);
+        CREATE INDEX split_members_example ON split_members (dataset_id, example_id, split_id);
 
         CREATE TABLE labels (
             id BIGINT PRIMARY KEY,
