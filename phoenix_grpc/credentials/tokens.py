@@ -1,0 +1,130 @@
+"""Access and refresh tokens: JWTs signed with HS256, told apart by the `typ` header (RFC 8725)."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from phoenix_grpc import model
+from phoenix_grpc.credentials.secrets import new_token
+from phoenix_grpc.errors import Unauthenticated
+from phoenix_grpc.model import Role
+
+ISSUER = AUDIENCE = "phoenix_grpc"
+ACCESS_TYPE = "at+jwt"  # RFC 9068
+REFRESH_TYPE = "rt+jwt"
+_ALGORITHM = "HS256"
+_SECOND = 1_000_000
+# Expiry is compared with our own clock, which answers our own errors.
+_OPTIONS: Any = {
+    "require": ["iss", "aud", "sid", "jti", "iat", "exp"],
+    "verify_exp": False,
+    "verify_iat": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What an access token says: the session, its generation (it grows with each refresh), and whose it is.
+
+    `expires_at` is in microseconds, a whole second.
+    """
+
+    session_id: str
+    generation: int
+    subject: str  # public id of the user
+    role: Role
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshClaims:
+    """What a refresh token says; `expires_at` is in microseconds, a whole second."""
+
+    session_id: str
+    expires_at: int
+
+
+class KeyRing:
+    """Signs with one secret, and verifies with it and the one before.
+
+    Arguments:
+        secret: 32 characters or more.
+        previous: the secret before, whose tokens are still good.
+    """
+
+    def __init__(self, secret: str, previous: str | None = None) -> None:
+        self._kid = _key_id(secret)
+        self._secret = secret.encode()
+        self._keys = {_key_id(text): text.encode() for text in (previous, secret) if text}
+
+    def issue_access(self, claims: AccessClaims) -> str:
+        """A signed access token."""
+        owner = {"sub": claims.subject, "role": claims.role.value, "gen": claims.generation}
+        return self._issue(ACCESS_TYPE, claims.session_id, claims.expires_at, owner)
+
+    def issue_refresh(self, claims: RefreshClaims) -> str:
+        """A signed refresh token, different from any other."""
+        return self._issue(REFRESH_TYPE, claims.session_id, claims.expires_at, {})
+
+    def read_access(self, token: str) -> AccessClaims:
+        """The claims of an access token that verifies and has not expired; its session may have ended.
+
+        Raises:
+            Unauthenticated: ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, or TOKEN_TYPE_UNSUPPORTED for another token
+                of ours.
+        """
+        kind, payload = self._verified(token, "ACCESS_TOKEN_INVALID")
+        if kind != ACCESS_TYPE:
+            raise Unauthenticated("this is no access token; send an access token or API key", "TOKEN_TYPE_UNSUPPORTED")
+        claims = AccessClaims(
+            payload["sid"], payload["gen"], payload["sub"], Role(payload["role"]), payload["exp"] * _SECOND
+        )
+        if claims.expires_at <= model.now():
+            raise Unauthenticated("the access token has expired", "ACCESS_TOKEN_EXPIRED")
+        return claims
+
+    def read_refresh(self, token: str) -> RefreshClaims:
+        """The claims of a refresh token that verifies and has not expired; it may have been used.
+
+        Raises:
+            Unauthenticated: REFRESH_TOKEN_INVALID or REFRESH_TOKEN_EXPIRED.
+        """
+        kind, payload = self._verified(token, "REFRESH_TOKEN_INVALID")
+        if kind != REFRESH_TYPE:
+            raise Unauthenticated("this is no refresh token", "REFRESH_TOKEN_INVALID")
+        claims = RefreshClaims(payload["sid"], payload["exp"] * _SECOND)
+        if claims.expires_at <= model.now():
+            raise Unauthenticated("the refresh token has expired; log in again", "REFRESH_TOKEN_EXPIRED")
+        return claims
+
+    def _issue(self, kind: str, session_id: str, expires_at: int, more: Mapping[str, object]) -> str:
+        payload = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sid": session_id,
+            "jti": new_token(),
+            "iat": model.now() // _SECOND,
+            "exp": expires_at // _SECOND,
+            **more,
+        }
+        return jwt.encode(payload, self._secret, _ALGORITHM, headers={"typ": kind, "kid": self._kid})
+
+    def _verified(self, token: str, reason: str) -> tuple[str, dict[str, Any]]:
+        """The type and the claims of a token that we signed."""
+        try:
+            header = jwt.get_unverified_header(token)
+            key = self._keys[header.get("kid", "")]
+            payload = jwt.decode(token, key, [_ALGORITHM], _OPTIONS, audience=AUDIENCE, issuer=ISSUER)
+        except (jwt.InvalidTokenError, KeyError, RecursionError):  # the last for a header nested deep
+            raise Unauthenticated("the token does not verify", reason) from None
+        # The header is signed with the rest.
+        return header.get("typ", ""), payload
+
+
+def _key_id(secret: str) -> str:
+    """Names a secret in the tokens it signed, and tells nothing about it."""
+    return hmac.new(secret.encode(), b"kid", hashlib.sha256).hexdigest()[:16]

@@ -1,0 +1,56 @@
+"""The secret that signs tokens: configured, or made once and kept in the working directory."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from phoenix_grpc.config import Settings
+from phoenix_grpc.credentials.tokens import KeyRing
+from phoenix_grpc.errors import ConfigurationError
+
+FILE_NAME = "secret"
+_MIN_LENGTH = 32
+
+
+def open_key_ring(settings: Settings) -> KeyRing:
+    """The keys that sign and verify tokens, from the settings or from the working directory.
+
+    Raises:
+        ConfigurationError: when the kept secret cannot be read or made.
+    """
+    previous = settings.secret_previous
+    secret = settings.secret.get_secret_value() if settings.secret else kept_secret(settings.working_dir / FILE_NAME)
+    return KeyRing(secret, previous.get_secret_value() if previous else None)
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in this file; the first process makes it, readable by its owner alone, and all others agree.
+
+    Raises:
+        ConfigurationError: naming the file, when it cannot be read or made, or holds no secret.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            _make(path)
+        secret = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {getattr(error, 'strerror', None) or 'not a secret'}") from error
+    if len(secret) < _MIN_LENGTH:
+        raise ConfigurationError(f"{path} holds no secret of {_MIN_LENGTH} characters; remove it to have one made")
+    return secret
+
+
+def _make(path: Path) -> None:
+    """Makes the file with a new secret, unless another process is first; nobody ever sees it half written."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+        file.write(f"{secrets.token_hex(32)}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()

@@ -1,0 +1,87 @@
+"""Statements about the audit log."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from phoenix_grpc.model import AuditEvent
+from phoenix_grpc.store.engine import Transaction
+
+_COLUMNS = (
+    "action",
+    "allowed",
+    "created_at",
+    "actor_user_id",
+    "actor_email",
+    "actor_kind",
+    "credential_id",
+    "target_id",
+    "method",
+    "reason",
+    "address",
+    "request_id",
+    "count",
+    "id",
+)  # as the fields of AuditEvent
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events to list; what is None or empty does not matter. Times are microseconds, `end` is exclusive."""
+
+    actor_user_id: int | None = None
+    action: str = ""
+    start: int | None = None
+    end: int | None = None
+
+
+def record(tx: Transaction, events: Iterable[AuditEvent]) -> None:
+    """Adds events; their ids are given here."""
+    rows = list(events)
+    if rows:
+        first = tx.take_ids("AuditEvent", len(rows))
+        tx.append("audit_events", _COLUMNS, [_row(event, first + index) for index, event in enumerate(rows)])
+
+
+def list_events(tx: Transaction, wanted: EventFilter, before: tuple[int, int] | None, limit: int) -> list[AuditEvent]:
+    """Events, newest first.
+
+    Arguments:
+        before: `created_at` and `id` of the last event of the page before.
+    """
+    clauses = {
+        "actor_user_id = :actor": wanted.actor_user_id is not None,
+        "action = :action": bool(wanted.action),
+        "created_at >= :start": wanted.start is not None,
+        "created_at < :end": wanted.end is not None,
+        "(created_at, id) < (:before_time, :before_id)": before is not None,
+    }
+    where = " AND ".join(clause for clause, given in clauses.items() if given)
+    before_time, before_id = before or (0, 0)
+    rows = tx.rows(
+        f"SELECT {', '.join(_COLUMNS)} FROM audit_events"  # noqa: S608
+        f"{f' WHERE {where}' if where else ''} ORDER BY created_at DESC, id DESC LIMIT :limit",
+        {
+            "actor": wanted.actor_user_id,
+            "action": wanted.action,
+            "start": wanted.start,
+            "end": wanted.end,
+            "before_time": before_time,
+            "before_id": before_id,
+            "limit": limit,
+        },
+    )
+    return [AuditEvent(row[0], bool(row[1]), *row[2:]) for row in rows]
+
+
+def sweep_events(tx: Transaction, before: int, limit: int) -> int:
+    """Removes at most `limit` events older than `before` (microseconds); answers how many."""
+    return tx.run(
+        "DELETE FROM audit_events WHERE id IN"
+        " (SELECT id FROM audit_events WHERE created_at < :before ORDER BY created_at LIMIT :limit)",
+        {"before": before, "limit": limit},
+    )
+
+
+def _row(event: AuditEvent, event_id: int) -> tuple[object, ...]:
+    values = {name: getattr(event, name) for name in _COLUMNS}
+    return tuple({**values, "allowed": int(event.allowed), "id": event_id}.values())
