@@ -1,7 +1,7 @@
 """The guard: the one interceptor every call passes, for all four kinds of RPC.
 
-On the way in: request id, limit, authentication, access rule, parse, dataset limits of the key, the servicer. On the way
-out: errors to statuses, audit, one log line. A refusal answers before the body of the call is read.
+On the way in: request id, limit, authentication, access rule, parse, dataset limits of the key, the servicer.
+On the way out: errors to statuses, audit, one log line. A refusal answers before the body of the call is read.
 """
 
 import asyncio
