@@ -31,8 +31,8 @@ ALLOWED = {
     "logs": set(),
     "maintenance": {"audit", "authentication", "config", "errors", "model", "store"},
     "http": {"__init__", "config", "v1"},
-    "client": {"config", "v1"},
-    "cli": {"__init__", "client", "config", "credentials", "errors", "model", "server", "store", "v1"},
+    "client": {"__init__", "config", "errors", "v1"},
+    "cli": {"__init__", "client", "config", "credentials", "errors", "ids", "model", "server", "store", "v1"},
     "console": set(),
     # The composition root knows them all.
     "server": None,

@@ -10,8 +10,11 @@ def new_token() -> str:
 
 
 def new_password() -> str:
-    """A password of 96 random bits, short enough to be typed once."""
-    return secrets.token_urlsafe(12)
+    """A password of 16 random characters that meets the strong policy, short enough to be typed once."""
+    while True:
+        password = secrets.token_urlsafe(12)
+        if all(any(map(has, password)) for has in (str.isupper, str.islower, str.isdigit, "-_".__contains__)):
+            return password
 
 
 def digest(secret: str) -> bytes:

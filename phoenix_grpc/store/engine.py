@@ -89,6 +89,18 @@ def open_engine(url: str, busy_seconds: float = 30.0) -> Engine:
     return sqlite.SqliteEngine(sqlite_path(url), busy_seconds)
 
 
+def open_existing(url: str) -> Engine:
+    """As `open_engine`, and never makes a database.
+
+    Raises:
+        ConfigurationError: as `open_engine`, and when there is no database.
+    """
+    path = sqlite_path(url)
+    if not path.is_file():
+        raise ConfigurationError(f"{path} does not exist")
+    return open_engine(url)
+
+
 def sqlite_path(url: str) -> Path:
     """The file of a `sqlite:///` URL.
 

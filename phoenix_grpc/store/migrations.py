@@ -36,6 +36,12 @@ def migrate(tx: Transaction) -> list[str]:
     return [migration.__name__ for migration in pending]
 
 
+def applied_since(tx: Transaction, time: int) -> list[str]:
+    """The names of the migrations applied at `time` or later, in order."""
+    rows = tx.rows(f"SELECT name FROM {LEDGER} WHERE applied_at >= :time ORDER BY name", {"time": time})  # noqa: S608
+    return [name for (name,) in rows]
+
+
 def _statements(tx: Transaction, script: str) -> None:
     for statement in filter(str.strip, script.split(";")):
         tx.run(statement)

@@ -142,8 +142,11 @@ def backup(path: Path, target: Path, progress: Callable[[int, int], None] | None
         _sync(target.parent)
 
 
-def restore(source: Path, path: Path) -> None:
+def restore(source: Path, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
     """Replaces the database at `path` by the backup `source`, all or nothing.
+
+    Arguments:
+        progress: as for `backup`.
 
     Raises:
         ConfigurationError: when `source` is no sound backup, or a server is using `path`.
@@ -154,7 +157,7 @@ def restore(source: Path, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = path.with_name(path.name + ".restored")
         fresh.unlink(missing_ok=True)
-        backup(source, fresh)
+        backup(source, fresh, progress)
         if path.exists():
             _require_unused(path)
         fresh.replace(path)

@@ -1,0 +1,180 @@
+"""`phoenix-grpc keys`: API keys for programs."""
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phoenix_grpc.cli.output import items, json_option, note, plain, print_json, print_table, time_text
+from phoenix_grpc.cli.remote import Server, server_options
+
+if TYPE_CHECKING:
+    from phoenix_grpc.v1 import auth_pb2
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_MAX_SECONDS = 100 * 365 * 86_400
+
+
+class _Duration(click.ParamType[timedelta]):
+    """A duration such as 30d, 12h, 90m or 45s."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        found = re.fullmatch(r"([0-9]{1,9})([smhdw])", str(value))
+        if not found or not 0 < int(timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds()) <= _MAX_SECONDS:
+            self.fail(f"{value!r} is no duration: write 45s, 90m, 12h, 30d or 4w", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+DURATION = _Duration()
+
+_system_option = click.option("--system", is_flag=True, help="A system key, for a workload; takes an admin.")
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, rotate and revoke API keys.
+
+    \b
+    Examples:
+      phoenix-grpc keys create laptop --expires 30d
+      phoenix-grpc keys list
+    """
+
+
+@keys.command("list")
+@_system_option
+@click.option("--all-users", is_flag=True, help="Everybody's personal keys; takes an admin.")
+@server_options
+@json_option
+def list_keys(server: Server, system: bool, all_users: bool, as_json: bool) -> None:
+    """List your personal keys, newest first; never the secrets.
+
+    \b
+    Examples:
+      phoenix-grpc keys list
+      phoenix-grpc keys list --system --json
+    """
+    from phoenix_grpc.v1 import auth_pb2
+
+    if system and all_users:
+        raise click.UsageError("--system and --all-users exclude each other")
+    with server.connect() as client:
+        if system:
+            pages = items(client.auth.ListSystemApiKeys, auth_pb2.ListSystemApiKeysRequest(), "api_keys")
+        else:
+            pages = items(client.auth.ListApiKeys, auth_pb2.ListApiKeysRequest(all_users=all_users), "api_keys")
+        found = list(pages)
+    if as_json:
+        return print_json([plain(key) for key in found])
+    columns = ["ID", "NAME", "KEY", "CREATED", "EXPIRES", "LAST USED", "LIMITS"]
+    return print_table(columns + ["OWNER"] * all_users, (_row(key) + [key.user_email] * all_users for key in found))
+
+
+def _row(key: "auth_pb2.ApiKey") -> list[str]:
+    limits = ["read-only"] * key.read_only + list(key.dataset_ids)
+    if key.dataset_limited and not key.dataset_ids:
+        limits.append("no dataset")
+    times = (time_text(time) for time in (key.create_time, key.expire_time, key.last_use_time))
+    return [key.api_key_id, key.name, f"{key.hint}…", *times, ", ".join(limits)]
+
+
+@keys.command()
+@click.argument("name")
+@_system_option
+@click.option("--description", help="What it is for.")
+@click.option("--expires", type=DURATION, help="When it ends, from now: 30d, 12h, 90m. [default: never]")
+@click.option("--read-only", is_flag=True, help="It only reads.")
+@click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="Limit it to this dataset; may be repeated.")
+@server_options
+@json_option
+def create(
+    server: Server,
+    name: str,
+    system: bool,
+    description: str | None,
+    expires: timedelta | None,
+    read_only: bool,
+    datasets: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Make an API key called NAME and print it, this once.
+
+    Keys never make keys: this takes a login or the admin secret.
+
+    \b
+    Examples:
+      phoenix-grpc keys create laptop --expires 30d
+      phoenix-grpc keys create nightly --system --read-only --dataset qa
+      export PHOENIX_API_KEY=$(phoenix-grpc keys create ci)
+    """
+    import time
+
+    from phoenix_grpc.v1 import auth_pb2, datasets_pb2
+
+    with server.connect() as client:
+        named = [client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name=dataset)) for dataset in datasets]
+        request = auth_pb2.CreateApiKeyRequest(
+            name=name,
+            description=description,
+            read_only=read_only,
+            dataset_ids=[dataset.dataset_id for dataset in named],
+        )
+        if expires is not None:
+            request.expire_time.FromSeconds(int(time.time() + expires.total_seconds()))
+        method = client.auth.CreateSystemApiKey if system else client.auth.CreateApiKey
+        _print_secret(method(request), as_json)
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@_system_option
+@click.option(
+    "--overlap", type=DURATION, help="How long the old secret goes on working, 1w at most. [default: not at all]"
+)
+@server_options
+@json_option
+def rotate(server: Server, key_id: str, system: bool, overlap: timedelta | None, as_json: bool) -> None:
+    """Give the key ID a new secret and print it, this once.
+
+    \b
+    Examples:
+      phoenix-grpc keys rotate VXNlckFwaUtleTox
+      phoenix-grpc keys rotate VXNlckFwaUtleTox --overlap 1h
+    """
+    from phoenix_grpc.v1 import auth_pb2
+
+    request = auth_pb2.RotateApiKeyRequest(api_key_id=key_id, overlap=overlap)
+    with server.connect() as client:
+        method = client.auth.RotateSystemApiKey if system else client.auth.RotateApiKey
+        _print_secret(method(request), as_json)
+
+
+def _print_secret(made: "auth_pb2.ApiKeySecret", as_json: bool) -> None:
+    """The key goes to stdout alone, for scripts to catch."""
+    if as_json:
+        return print_json(plain(made))
+    note(f"API key {made.api_key.name} ({made.api_key.api_key_id}). It is shown only this once:")
+    return click.echo(made.key)
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@_system_option
+@server_options
+def revoke(server: Server, key_id: str, system: bool) -> None:
+    """Revoke the key ID; it is refused from the next call on.
+
+    \b
+    Examples:
+      phoenix-grpc keys revoke VXNlckFwaUtleTox
+      phoenix-grpc keys revoke U3lzdGVtQXBpS2V5OjE= --system
+    """
+    from phoenix_grpc.v1 import auth_pb2
+
+    with server.connect() as client:
+        method = client.auth.RevokeSystemApiKey if system else client.auth.RevokeApiKey
+        method(auth_pb2.RevokeApiKeyRequest(api_key_id=key_id))
+    note(f"Revoked {key_id}.")

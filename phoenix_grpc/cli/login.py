@@ -1,0 +1,87 @@
+"""`phoenix-grpc login`, `logout` and `whoami`."""
+
+import click
+
+from phoenix_grpc.cli.output import json_option, note, plain, print_facts, print_json, time_text
+from phoenix_grpc.cli.passwords import ask_password, password_stdin_option, require_terminal
+from phoenix_grpc.cli.remote import Server, address_options, login_of, server_options
+
+
+@click.command()
+@click.option("--email", help="The e-mail to log in with; asked for when not given.")
+@password_stdin_option
+@address_options
+def login(server: Server, email: str | None, password_stdin: bool) -> None:
+    """Log in with e-mail and password, and keep the login for the commands that follow.
+
+    The tokens are kept in a file that only you can read, one login for each server address.
+
+    \b
+    Examples:
+      phoenix-grpc login
+      phoenix-grpc login --email admin@localhost --password-stdin < password.txt
+    """
+    from phoenix_grpc.v1 import auth_pb2
+
+    if email is None:
+        require_terminal("--email and --password-stdin")
+        email = str(click.prompt("E-mail", default="admin@localhost", err=True))
+    password = ask_password(password_stdin)
+    with server.connect() as client:
+        pair = client.auth.Login(auth_pb2.LoginRequest(email=email, password=password))
+    server.logins.put(server.name, login_of(email, pair))
+    note(f"Logged in to {server.name} as {email}.")
+    if server.settings.api_key is not None:
+        note("Warning: PHOENIX_API_KEY is set and wins over this login.")
+
+
+@click.command()
+@click.option("--all", "everywhere", is_flag=True, help="End all your sessions, on other machines too.")
+@address_options
+def logout(server: Server, everywhere: bool) -> None:
+    """End the session and forget the login.
+
+    \b
+    Examples:
+      phoenix-grpc logout
+      phoenix-grpc logout --all
+    """
+    from phoenix_grpc.v1 import auth_pb2
+
+    with server.connect() as client:
+        if everywhere:
+            client.auth.Logout(auth_pb2.LogoutRequest(all=True))
+        forgotten = server.logins.take(server.name)
+        if forgotten is not None:
+            client.auth.RevokeToken(auth_pb2.RevokeTokenRequest(refresh_token=forgotten.refresh_token))
+    note(f"Logged out of {server.name}." if forgotten else f"There was no login at {server.name}.")
+
+
+@click.command()
+@server_options
+@json_option
+def whoami(server: Server, as_json: bool) -> None:
+    """Show who you are to the server, and what you may do.
+
+    \b
+    Examples:
+      phoenix-grpc whoami
+      phoenix-grpc whoami --json | jq -r .role
+    """
+    from phoenix_grpc.v1 import auth_pb2
+
+    with server.connect() as client:
+        principal = client.auth.WhoAmI(auth_pb2.WhoAmIRequest())
+    if as_json:
+        return print_json(plain(principal))
+    facts = [
+        ("Server", server.name),
+        ("Kind", auth_pb2.PrincipalKind.Name(principal.kind).removeprefix("PRINCIPAL_KIND_")),
+        ("User", principal.user.email),
+        ("Role", auth_pb2.Role.Name(principal.role).removeprefix("ROLE_")),
+        ("Credential", principal.credential_id),
+        ("Expires", time_text(principal.expire_time)),
+        ("Limits", ", ".join([*["read-only"] * principal.read_only, *principal.dataset_ids])),
+        ("Methods", f"{len(principal.allowed_methods)} allowed (--json lists them)"),
+    ]
+    return print_facts((name, value) for name, value in facts if value)

@@ -1,0 +1,57 @@
+"""Passwords that a command takes: from a prompt, from standard input, or made up."""
+
+import sys
+
+import click
+
+from phoenix_grpc.cli.output import note
+
+password_stdin_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the first line of standard input."
+)
+random_password_option = click.option(
+    "--random-password", is_flag=True, help="Make a password up and print it, this once."
+)
+
+
+def ask_password(from_stdin: bool, confirm: bool = False) -> str:
+    """A password from standard input or, at a terminal, from a prompt that does not show it.
+
+    Raises:
+        click.UsageError: when there is none.
+    """
+    if not from_stdin:
+        require_terminal("--password-stdin")
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise click.UsageError("no password on standard input")
+    return password
+
+
+def new_password(from_stdin: bool, made_up: bool) -> str:
+    """A password for somebody else: asked for twice, from standard input, or made up.
+
+    Raises:
+        click.UsageError: when both options are given, or there is none.
+    """
+    if from_stdin and made_up:
+        raise click.UsageError("--password-stdin and --random-password exclude each other")
+    if not made_up:
+        return ask_password(from_stdin, confirm=True)
+    from phoenix_grpc.credentials import secrets
+
+    return secrets.new_password()
+
+
+def tell_password(password: str, made_up: bool) -> None:
+    """Prints a password that was made up, alone on stdout; one that somebody typed is never printed."""
+    if made_up:
+        note("The password is shown only this once:")
+        click.echo(password)
+
+
+def require_terminal(instead: str) -> None:
+    """Raises click.UsageError when there is nobody to ask, naming the option to use instead."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"there is no terminal to ask at; use {instead}")

@@ -1,0 +1,69 @@
+"""`phoenix-grpc protos`: the .proto files, for stubs in any language."""
+
+import re
+import shutil
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import click
+
+from phoenix_grpc.cli.failures import USAGE, Failure
+from phoenix_grpc.cli.output import note
+
+_ERRORS = ("google/rpc/status.proto", "google/rpc/error_details.proto", "google/rpc/code.proto")
+_IMPORT = re.compile(r'^import (?:public |weak )?"([^"]+)";', re.MULTILINE)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Write into a folder that has other files, too.")
+def protos(folder: Path, force: bool) -> None:
+    """Write the .proto files into DIR, with the ones they import and those of error details.
+
+    \b
+    Examples:
+      phoenix-grpc protos ./protos
+      protoc -I ./protos --go_out=. ./protos/phoenix_grpc/v1/*.proto
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise Failure(f"{folder} is not empty; name a new folder, or say --force", USAGE)
+    files = proto_files()
+    for name, source in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with source.open("rb") as content, target.open("wb") as file:
+            shutil.copyfileobj(content, file)
+    note(f"Wrote {len(files)} files into {folder}; give protoc -I {folder}.")
+
+
+def proto_files() -> dict[str, Traversable]:
+    """Our .proto files, the error details, and all that they import, by the name under which they are imported."""
+    ours = _our_folder()
+    waiting = [f"phoenix_grpc/v1/{file.name}" for file in ours.iterdir() if file.name.endswith(".proto")]
+    waiting += _ERRORS
+    found: dict[str, Traversable] = {}
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = _find(name, ours)
+            waiting += _IMPORT.findall(found[name].read_text(encoding="utf-8"))
+    return found
+
+
+def _our_folder() -> Traversable:
+    """Beside the stubs in an installed package, in protos/ in a checkout."""
+    package = resources.files("phoenix_grpc")
+    installed = package / "v1"
+    if any(file.name.endswith(".proto") for file in installed.iterdir()):
+        return installed
+    return Path(str(package)).parent / "protos" / "phoenix_grpc" / "v1"
+
+
+def _find(name: str, ours: Traversable) -> Traversable:
+    top, _, rest = name.rpartition("/")
+    if top == "phoenix_grpc/v1":
+        return ours / rest
+    if top == "google/rpc":
+        return resources.files("google.rpc") / rest  # googleapis-common-protos
+    return resources.files("grpc_tools") / "_proto" / name

@@ -1,0 +1,51 @@
+"""`phoenix-grpc serve`."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--host", help="Address to listen on. [default: PHOENIX_HOST, or 127.0.0.1]")
+@click.option(
+    "--grpc-port", type=int, help="Port to listen on, 0 for a free one. [default: PHOENIX_GRPC_PORT, or 50051]"
+)
+@click.option("--unix-socket", type=click.Path(path_type=Path), help="Unix socket to listen on as well.")
+@click.option(
+    "--working-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the database and the secret. [default: PHOENIX_WORKING_DIR, or ~/.phoenix_grpc]",
+)
+@click.option(
+    "--database-url", help="sqlite:///PATH. [default: PHOENIX_SQL_DATABASE_URL, or a file in the working folder]"
+)
+def serve(
+    host: str | None,
+    grpc_port: int | None,
+    unix_socket: Path | None,
+    working_dir: Path | None,
+    database_url: str | None,
+) -> None:
+    """Run the server until SIGTERM or Ctrl-C.
+
+    At its first start it makes the database and the first admin, admin@localhost, and prints the admin's password.
+    All settings can be given as PHOENIX_* variables; options win over them.
+
+    \b
+    Examples:
+      phoenix-grpc serve
+      phoenix-grpc serve --grpc-port 50052 --working-dir /srv/phoenix
+      PHOENIX_ENABLE_AUTH=false phoenix-grpc serve
+    """
+    from phoenix_grpc.config import load_settings
+
+    settings = load_settings(
+        host=host,
+        grpc_port=grpc_port,
+        grpc_unix_socket=unix_socket,
+        working_dir=working_dir,
+        sql_database_url=database_url,
+    )
+    from phoenix_grpc.server import run
+
+    run(settings)

@@ -1,0 +1,124 @@
+"""Commands on the database itself, without a server: `migrate`, `backup`, `restore`."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from phoenix_grpc.cli.output import json_option, note, print_json, progress_bar
+from phoenix_grpc.cli.passwords import require_terminal
+
+if TYPE_CHECKING:
+    from phoenix_grpc.config import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def database_options(command: F) -> F:
+    """Gives a command the options that name a database; it gets `working_dir` and `database_url`."""
+    folder = click.option(
+        "--working-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of the database. [default: PHOENIX_WORKING_DIR, or ~/.phoenix_grpc]",
+    )
+    url = click.option(
+        "--database-url", help="sqlite:///PATH. [default: PHOENIX_SQL_DATABASE_URL, or a file in the working folder]"
+    )
+    return folder(url(command))
+
+
+def database_settings(working_dir: Path | None, database_url: str | None) -> "Settings":
+    """The settings, with these options above the environment."""
+    from phoenix_grpc.config import load_settings
+
+    return load_settings(working_dir=working_dir, sql_database_url=database_url)
+
+
+@click.command()
+@database_options
+@json_option
+def migrate(working_dir: Path | None, database_url: str | None, as_json: bool) -> None:
+    """Bring the database up to date, or make it; 'serve' does the same by itself.
+
+    \b
+    Examples:
+      phoenix-grpc migrate
+      phoenix-grpc migrate --database-url sqlite:////srv/phoenix/phoenix_grpc.db --json
+    """
+    import asyncio
+
+    url = database_settings(working_dir, database_url).database_url
+    applied = asyncio.run(_migrate(url))
+    if as_json:
+        print_json({"database_url": url, "applied": applied})
+    elif applied:
+        click.echo(f"Applied to {url}: {', '.join(applied)}")
+    else:
+        click.echo(f"Up to date: {url}")
+
+
+async def _migrate(url: str) -> list[str]:
+    """Opens the database, which migrates it; answers the names of the migrations that this applied."""
+    from phoenix_grpc.model import now
+    from phoenix_grpc.store.engine import open_engine
+    from phoenix_grpc.store.migrations import applied_since
+
+    started = now()
+    engine = open_engine(url)
+    try:
+        return await engine.read(applied_since, started)
+    finally:
+        await engine.close()
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@database_options
+def backup(file: Path, working_dir: Path | None, database_url: str | None) -> None:
+    """Write a consistent copy of the database to the new FILE, also while the server runs.
+
+    \b
+    Examples:
+      phoenix-grpc backup phoenix-$(date +%F).db
+      phoenix-grpc backup --working-dir /srv/phoenix /backups/phoenix.db
+    """
+    from phoenix_grpc.store import sqlite
+    from phoenix_grpc.store.engine import sqlite_path
+
+    path = sqlite_path(database_settings(working_dir, database_url).database_url)
+    with _pages_bar("Backup") as progress:
+        sqlite.backup(path, file, progress)
+    note(f"Wrote {file} ({file.stat().st_size:,} bytes). It holds password hashes: keep it safe.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Replace an existing database without asking.")
+@database_options
+def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str | None) -> None:
+    """Replace the database by the backup FILE, all or nothing. Stop the server first.
+
+    \b
+    Examples:
+      phoenix-grpc restore phoenix-2026-01-31.db
+      phoenix-grpc restore --yes --working-dir /srv/phoenix /backups/phoenix.db
+    """
+    from phoenix_grpc.store import sqlite
+    from phoenix_grpc.store.engine import sqlite_path
+
+    path = sqlite_path(database_settings(working_dir, database_url).database_url)
+    if path.exists() and not yes:
+        require_terminal("--yes")
+        click.confirm(f"Replace {path} by {file}?", abort=True, err=True)
+    with _pages_bar("Restore") as progress:
+        sqlite.restore(file, path, progress)
+    note(f"Restored {path} from {file}.")
+
+
+@contextlib.contextmanager
+def _pages_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar for the pages of a database: a function of those left and of all."""
+    with progress_bar(label, unit_is_bytes=False) as show:
+        yield lambda left, total: show(total - left, total)
