@@ -1,0 +1,11 @@
+/** Where the server is: the console may stand behind a prefix (PHOENIX_HOST_ROOT_PATH), and finds it from its own address. */
+
+const base = new URL("..", import.meta.url);
+
+/** The URL of a path of the server, such as "/v1/datasets". */
+export function serverUrl(path) {
+  return new URL(path.replace(/^\//, ""), base).href;
+}
+
+/** The console's own page, without a trailing slash: what programs are given as the server's address. */
+export const serverAddress = base.href.replace(/\/$/, "");

@@ -1,0 +1,28 @@
+/** Copying to the clipboard, also where the browser offers its API only on https. */
+
+import { announce } from "./dialog.js";
+import { button, h } from "./dom.js";
+
+/** A button that copies `text`. */
+export function copyButton(text, label = "Copy", properties = {}) {
+  return button(label, async () => announce((await copy(text)) ? "Copied." : "Could not copy: select the text and copy it yourself."), properties);
+}
+
+async function copy(text) {
+  if (navigator.clipboard) {
+    return navigator.clipboard.writeText(text).then(() => true, () => false);
+  }
+  const area = h("textarea", { readonly: true, class: "visually-hidden", "aria-hidden": "true" });
+  area.value = text;
+  const home = document.querySelector("dialog[open]") ?? document.body;
+  home.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  return copied;
+}
+
+/** A command to run in a terminal, with a copy button. */
+export function command(text) {
+  return h("div", { class: "command" }, h("pre", { tabindex: "0" }, h("code", {}, text)), copyButton(text));
+}

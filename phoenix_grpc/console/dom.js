@@ -1,0 +1,69 @@
+/** Elements from data. Text only ever becomes text nodes, never markup. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * Makes an HTML element. Properties that begin with "on" are listeners; true sets an empty attribute; null, undefined and false
+ * set none. Children are nodes, text, or lists of these; null and false are left out.
+ */
+export function h(tag, properties = {}, ...children) {
+  return furnish(document.createElement(tag), properties, children);
+}
+
+/** Makes an SVG element, as `h` does. */
+export function svg(tag, properties = {}, ...children) {
+  return furnish(document.createElementNS(SVG, tag), properties, children);
+}
+
+function furnish(element, properties, children) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** A labelled form control; `hint` says what is expected. */
+export function field(label, control, hint) {
+  return h("label", { class: "field" }, h("span", { class: "label" }, label), control, hint && h("span", { class: "hint" }, hint));
+}
+
+/** A select with `options` as [value, text] pairs. */
+export function select(properties, options, chosen) {
+  return h("select", properties, options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
+}
+
+/** A table in a card; `columns` are {label, class?, cell(row)}. Rows become cards on a phone. */
+export function table(caption, columns, rows) {
+  const body = h("tbody", {}, rows.map((row) => tableRow(columns, row)));
+  const head = columns.map(({ label, class: name }) => h("th", { scope: "col", class: name }, label || hidden("Actions")));
+  return h("div", { class: "card" },
+    h("table", { class: "table" }, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, h("tr", {}, head)), body));
+}
+
+/** One row of such a table. */
+export function tableRow(columns, row) {
+  return h("tr", {}, columns.map(({ label, class: name, cell }) => h("td", { class: name, "data-label": label }, cell(row))));
+}
+
+/** Text for screen readers only. */
+export function hidden(text) {
+  return h("span", { class: "visually-hidden" }, text);
+}
+
+/** A button that is busy (and cannot be pressed twice) while `action` runs; `action` handles its own failures. */
+export function button(label, action, properties = {}) {
+  const element = h("button", { type: "button", ...properties }, label);
+  element.addEventListener("click", async () => {
+    if (element.getAttribute("aria-disabled") === "true") return;
+    element.setAttribute("aria-disabled", "true");
+    try {
+      await action(element);
+    } finally {
+      element.removeAttribute("aria-disabled");
+    }
+  });
+  return element;
+}

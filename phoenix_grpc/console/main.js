@@ -1,0 +1,92 @@
+/** Starts the console: who is here, the header, the routes. */
+
+import { SignedOut, call, explain } from "./api.js";
+import { serverUrl } from "./base.js";
+import { attempt } from "./dialog.js";
+import { button, h } from "./dom.js";
+import { display, follow, go, route, show } from "./router.js";
+import { hasAccounts, isAdmin, loadConfig, loadUser, session } from "./session.js";
+import { auditView } from "./views/audit.js";
+import { datasetView } from "./views/dataset.js";
+import { datasetsView } from "./views/datasets.js";
+import { settingsView } from "./views/settings.js";
+import { signInView } from "./views/sign_in.js";
+import { systemKeysView } from "./views/system_keys.js";
+import { usersView } from "./views/users.js";
+
+const header = document.getElementById("header");
+const signInUrl = serverUrl("/login");
+const homeUrl = serverUrl("/");
+
+async function start() {
+  document.getElementById("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    document.getElementById("main").focus();
+  });
+  route("/datasets", datasetsView);
+  route("/datasets/:id", datasetView);
+  follow(signIn);
+  await loadConfig();
+  if (hasAccounts()) addAccountRoutes();
+  await enter();
+}
+
+function addAccountRoutes() {
+  route("/settings", settingsView);
+  route("/admin/users", usersView);
+  route("/admin/keys", systemKeysView);
+  route("/admin/audit", auditView);
+}
+
+async function enter() {
+  try {
+    await loadUser();
+  } catch (failure) {
+    if (failure instanceof SignedOut) return signIn();
+    throw failure;
+  }
+  if (location.pathname === new URL(signInUrl).pathname) history.replaceState(null, "", homeUrl + location.hash);
+  header.replaceChildren(...headerContent());
+  if (location.hash.startsWith("#/")) return show();
+  return go("#/datasets");
+}
+
+function signIn() {
+  session.user = null;
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  header.replaceChildren();
+  document.getElementById("main").removeAttribute("aria-busy");
+  display(signInView(enter));
+}
+
+function headerContent() {
+  const brand = h("a", { class: "brand", href: "#/datasets" }, h("img", { src: serverUrl("/console/icon.svg"), alt: "", width: 28, height: 28 }), "phoenix-grpc");
+  return [brand, h("nav", { class: "nav", "aria-label": "Main" }, navLinks()), h("div", { class: "who" }, identity())];
+}
+
+function navLinks() {
+  const links = [["#/datasets", "Datasets"]];
+  if (hasAccounts()) links.push(["#/settings", "Settings"]);
+  if (isAdmin()) links.push(["#/admin/users", "Admin"]);
+  return links.map(([href, label]) => h("a", { href }, label));
+}
+
+function identity() {
+  if (!hasAccounts()) return h("span", { class: "badge" }, "Authentication is off");
+  const { username, role, email } = session.user;
+  return [h("span", { class: "name", title: email }, username), h("span", { class: "badge" }, role.toLowerCase()), button("Sign out", signOut, { class: "quiet" })];
+}
+
+function signOut() {
+  return attempt(async () => {
+    await call("POST", "/auth/logout");
+    history.replaceState(null, "", signInUrl);
+    signIn();
+  });
+}
+
+start().catch((failure) => display({
+  title: "No answer",
+  node: h("div", { class: "stack" }, h("h1", { tabindex: "-1" }, "The console could not start"),
+    h("p", { class: "note bad", role: "alert" }, explain(failure)), h("p", {}, h("a", { href: homeUrl }, "Try again"))),
+}));
