@@ -1,0 +1,142 @@
+"""JSON with exact numbers: the check that every value passes, and the hash by which contents are compared.
+
+The bytes of a value are stored as they were sent; what is decoded here only decides whether they are allowed, and what
+they are equal to: 1 equals 1.0 and 1e0, 2^53 is not 2^53+1, the order of keys does not count.
+"""
+
+import hashlib
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+MAX_DEPTH = 200
+MAX_DIGITS = 4300
+HASH_BYTES = 16
+
+_INFINITIES = (float("inf"), float("-inf"))
+_TOO_DEEP = f"nesting beyond {MAX_DEPTH} levels"
+_TOO_LONG = f"a number of more than {MAX_DIGITS:,} digits"
+_SURROGATE = "a surrogate without its pair is not a character"
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_LONE_SURROGATE = re.compile(
+    rb"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F])"
+)
+_OFFSET = re.compile(r" \(byte (\d+)\)$")
+
+
+class NotJson(Exception):
+    """Bytes that are no JSON we take; `offset` counts bytes from 0, None where it is not known."""
+
+    def __init__(self, description: str, offset: int | None = None) -> None:
+        super().__init__(description)
+        self.description = description
+        self.offset = offset
+
+
+def decode(data: bytes | str) -> Any:
+    """The value of a JSON document, its numbers by exact value: those equal as numbers are encoded as the same text.
+
+    Raises:
+        NotJson: for malformed JSON (RFC 8259), NaN, Infinity, numbers beyond a double's range or 4,300 digits, lone
+            surrogates, bytes that are not UTF-8, and nesting far above MAX_DEPTH (which require_depth checks).
+    """
+    try:
+        return _decoder.decode(data)
+    except RecursionError:
+        raise NotJson(_TOO_DEEP) from None
+    except msgspec.ValidationError:  # the only one that decoding without a type raises
+        raise NotJson(_TOO_LONG) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _explained(data if isinstance(data, bytes) else data.encode(), error) from None
+
+
+def require_depth(text: str) -> None:
+    """Holds a valid JSON document to MAX_DEPTH levels of objects and lists.
+
+    Raises:
+        NotJson: when it is nested deeper.
+    """
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(text):
+        bracket = match.group()
+        if bracket in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise NotJson(_TOO_DEEP)
+        elif bracket in "]}":
+            depth -= 1
+
+
+def digest(input: Any, output: Any, metadata: Any) -> bytes:
+    """The content hash of values that `decode` answered: equal for equal contents."""
+    return hashlib.sha256(_encode((input, metadata, output))).digest()[:HASH_BYTES]
+
+
+def content_hash(input: str, output: str, metadata: str) -> bytes:
+    """The content hash of three JSON documents.
+
+    Raises:
+        NotJson: when one of them is not valid.
+    """
+    for text in (input, output, metadata):
+        require_depth(text)
+    return digest(decode(input), decode(output), decode(metadata))
+
+
+def _number(text: str) -> int | float | msgspec.Raw:
+    """A number with a fraction or an exponent, as the one value that stands for all its spellings."""
+    if len(text) > MAX_DIGITS and sum(map(str.isdigit, text)) > MAX_DIGITS:
+        raise NotJson(_TOO_LONG)
+    number = float(text)
+    if number in _INFINITIES:
+        raise NotJson(f"the number {text[:50]} is out of range")
+    if text.endswith(".0"):
+        return int(text[:-2])
+    if repr(number) == text and not number.is_integer():
+        return number
+    return _exact(text, number)
+
+
+def _exact(text: str, nearest: float) -> int | float | msgspec.Raw:
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:  # an exponent beyond even Decimal's
+        raise NotJson(f"the number {text[:50]} is out of range") from None
+    if not exact:
+        return 0
+    if exact == exact.to_integral_value():
+        return int(exact)
+    if exact == Decimal(repr(nearest)):
+        return nearest
+    sign, digits, exponent = exact.as_tuple()
+    figures = "".join(map(str, digits))
+    significant = figures.rstrip("0")
+    exponent = int(exponent) + len(figures) - len(significant)
+    return msgspec.Raw(f"{'-' * sign}{significant.lstrip('0')}e{exponent}".encode())
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def _explained(data: bytes, error: msgspec.DecodeError | UnicodeDecodeError) -> NotJson:
+    try:
+        data.decode()
+    except UnicodeDecodeError as place:
+        return NotJson("not UTF-8", place.start)
+    message = str(error)
+    # The decoder reports a lone surrogate at the end of a string as truncated data.
+    if "surrogate" in message or "truncated" in message:
+        surrogate = _LONE_SURROGATE.search(data)
+        if surrogate:
+            return NotJson(_SURROGATE, surrogate.start(1))
+    offset = _OFFSET.search(message)
+    if offset is None:
+        return NotJson("malformed JSON: it ends in the middle of a value", len(data))
+    return NotJson(
+        f"malformed JSON: {message[: offset.start()].removeprefix('JSON is malformed: ')}", int(offset.group(1))
+    )

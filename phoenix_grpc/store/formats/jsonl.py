@@ -1,0 +1,150 @@
+"""JSON Lines -> records. The bytes of every value are kept as they were sent."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from phoenix_grpc.errors import InvalidRecord
+from phoenix_grpc.store.formats import canonical
+from phoenix_grpc.store.formats.lines import LineSplitter
+from phoenix_grpc.store.formats.records import (
+    BUCKETS,
+    MAX_BATCH,
+    IgnoredKeys,
+    Keys,
+    hashed_record,
+    key_clash,
+    nonblank_id,
+    record,
+    require_nesting,
+)
+from phoenix_grpc.store.uploads import Record
+
+_BLANK = b" \t\r"
+_MAX_KEYS_SHOWN = 20
+_EMPTY = msgspec.Raw(b"{}")
+
+
+class _Buckets(msgspec.Struct):
+    """The bytes of a record's three objects."""
+
+    input: msgspec.Raw = _EMPTY
+    output: msgspec.Raw = _EMPTY
+    metadata: msgspec.Raw = _EMPTY
+
+
+_buckets_of = msgspec.json.Decoder(_Buckets).decode
+_members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class JsonlReader:
+    """See reader.RecordReader. Blank lines are skipped; lines may end in CR LF.
+
+    With no keys of input, output and metadata named, a record is {id?, input, output?, metadata?, splits?, span_id?}.
+    """
+
+    def __init__(self, keys: Keys, max_record_bytes: int) -> None:
+        self.ignored = IgnoredKeys()
+        self._lines = LineSplitter(max_record_bytes)
+        self._line = 1
+        self._keys = keys if keys.mapped else keys.with_defaults()
+        self._known = self._keys.named.union({"node_id"} if keys.mapped else {"node_id", *BUCKETS})
+
+    def feed(self, data: bytes) -> Iterator[list[Record]]:
+        return self._batches(self._lines.feed(data))
+
+    def close(self) -> Iterator[list[Record]]:
+        return self._batches(self._lines.close())
+
+    def _batches(self, lines: list[bytes]) -> Iterator[list[Record]]:
+        for start in range(0, len(lines), MAX_BATCH):
+            batch = lines[start : start + MAX_BATCH]
+            numbered = enumerate(batch, self._line)
+            records = [self._record(number, line) for number, line in numbered if line and line.strip(_BLANK)]
+            self._line += len(batch)
+            yield records
+
+    def _record(self, line: int, data: bytes) -> Record:
+        values = _decoded(line, data)
+        if not values.keys() <= self._known:
+            self.ignored.add(key for key in values if key not in self._known)
+        # Where it is valid, a carriage return is white space; a line of a download must not hold it.
+        data = data.replace(b"\r", b" ")
+        example_id, splits = self._example_id(values), self._splits(values)
+        span_id = values.get(self._keys.span_id) if self._keys.span_id else None
+        if self._keys.mapped:
+            return hashed_record(line, self._mapped(line, data), example_id, splits, span_id)
+        return record(line, *_plain(line, data, values), example_id, splits, span_id)
+
+    def _example_id(self, values: dict[str, Any]) -> Any:
+        value = values.get(self._keys.example_id) if self._keys.example_id else None
+        return nonblank_id(value) if self._keys.mapped and isinstance(value, str) else value
+
+    def _splits(self, values: dict[str, Any]) -> Any:
+        given = [value for key in self._keys.splits if (value := values.get(key)) is not None]
+        if len(given) <= 1:
+            return given[0] if given else None
+        return [name for value in given for name in (value if isinstance(value, list) else [value])]
+
+    def _mapped(self, line: int, data: bytes) -> list[str]:
+        raws = _members_of(data)
+        return [self._object(line, raws, keys) for keys in self._keys.buckets]
+
+    def _object(self, line: int, raws: dict[str, msgspec.Raw], keys: tuple[str, ...]) -> str:
+        """The object of those keys that the record has."""
+        members: dict[str, msgspec.Raw] = {}
+        for key in keys:
+            raw = raws.get(key)
+            if raw is None:
+                continue
+            parts = _spread(line, key, raw) if key in self._keys.flatten else {key: raw}
+            if not members.keys().isdisjoint(parts):
+                raise key_clash(line, next(name for name in parts if name in members))
+            members.update(parts)
+        return _encode(members).decode()
+
+
+def _decoded(line: int, data: bytes) -> dict[str, Any]:
+    try:
+        values = canonical.decode(data)
+    except canonical.NotJson as error:
+        column = 0 if error.offset is None else len(data[: error.offset].decode(errors="replace")) + 1
+        raise InvalidRecord(line, error.description, column) from None
+    if not isinstance(values, dict):
+        raise InvalidRecord(line, "a record must be a JSON object")
+    return values
+
+
+def _plain(line: int, data: bytes, values: dict[str, Any]) -> tuple[tuple[str, str, str], bytes]:
+    """The objects input, output and metadata, and their content hash."""
+    if "input" not in values:
+        raise _without_input(line, values)
+    for name in BUCKETS:
+        value = values.get(name)
+        if not isinstance(value, dict) and (value is not None or name == "input"):
+            raise InvalidRecord(line, f"{name} must be a JSON object")
+    raws = _buckets_of(data)
+    output, metadata = values.get("output"), values.get("metadata")
+    texts = (
+        str(raws.input, "utf-8"),
+        "{}" if output is None else str(raws.output, "utf-8"),
+        "{}" if metadata is None else str(raws.metadata, "utf-8"),
+    )
+    if data.count(b"{") + data.count(b"[") > canonical.MAX_DEPTH:
+        require_nesting(line, texts)
+    return texts, canonical.digest(values["input"], output or {}, metadata or {})
+
+
+def _spread(line: int, key: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """The members of the object under a flattened key; null has none."""
+    try:
+        return _members_of(raw) if bytes(raw) != b"null" else {}
+    except msgspec.ValidationError:
+        raise InvalidRecord(line, f"{key!r} is in flatten_keys, so it must be a JSON object") from None
+
+
+def _without_input(line: int, values: dict[str, Any]) -> InvalidRecord:
+    seen = ", ".join(key[:50] for key in list(values)[:_MAX_KEYS_SHOWN]) or "none"
+    return InvalidRecord(line, f"a record needs the key 'input', or name the keys in input_keys; its keys are: {seen}")

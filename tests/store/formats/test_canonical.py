@@ -1,0 +1,121 @@
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoenix_grpc.store.formats.canonical import NotJson, content_hash, decode
+
+
+def hash_of(value: str) -> bytes:
+    return content_hash(f'{{"a": {value}}}', "{}", "{}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1", "1.0"),
+        ("1", "1e0"),
+        ("1", "10e-1"),
+        ("0", "-0.0"),
+        ("0", "0e99999999999"),
+        ("100", "1E+2"),
+        ("0.1", "1e-1"),
+        ("0.1", "0.100"),
+        ("9007199254740993", "9007199254740993.0"),
+        ("1e-400", "10e-401"),
+        ("12345678901234567890.5", "123456789012345678905e-1"),
+        ('"é"', '"\\u00e9"'),
+        ('{"x": 1, "y": 2}', '{"y": 2, "x": 1}'),
+    ],
+)
+def test_equal_values_have_equal_hashes(one: str, other: str) -> None:
+    assert hash_of(one) == hash_of(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("9007199254740992", "9007199254740993"),
+        ("9007199254740992.0", "9007199254740993.0"),
+        ("1", "true"),
+        ("0", "false"),
+        ("0", "null"),
+        ("1", '"1"'),
+        ("0.1", "0.10000000000000001"),
+        ("0", "1e-400"),
+        ("[1, 2]", "[2, 1]"),
+        ("{}", "[]"),
+    ],
+)
+def test_different_values_have_different_hashes(one: str, other: str) -> None:
+    assert hash_of(one) != hash_of(other)
+
+
+def test_the_hash_tells_input_output_and_metadata_apart() -> None:
+    parts = ('{"a":1}', "{}", "{}")
+    assert len({content_hash(*parts), content_hash(*parts[1:], parts[0]), content_hash(parts[2], *parts[:2])}) == 3
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**300), max_value=10**300), st.integers(0, 30))
+def test_all_spellings_of_a_number_are_equal(number: Decimal, zeros: int) -> None:
+    plain = f"{number:f}"
+    padded = plain + "0" * zeros if "." in plain else f"{plain}.{'0' * (zeros + 1)}"
+    assert hash_of(plain) == hash_of(padded) == hash_of(f"{number:e}")
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False), st.decimals(allow_nan=False, allow_infinity=False))
+def test_numbers_are_equal_only_by_exact_value(one: Decimal, other: Decimal) -> None:
+    try:
+        hashes = hash_of(str(one)), hash_of(str(other))
+    except NotJson:
+        return  # beyond a double's range
+    assert (hashes[0] == hashes[1]) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"NaN", "malformed"),
+        (b"-Infinity", "malformed"),
+        (b"1e400", "out of range"),
+        (b"-1e400", "out of range"),
+        (b"1.5e-99999999999999999999", "out of range"),
+        (b"1" * 4301, "4,300 digits"),
+        (b"0." + b"1" * 4301, "4,300 digits"),
+        (b'"\\ud800"', "surrogate"),
+        (b'"\\udc00 x"', "surrogate"),
+        (b'"\\ud83d\\ude00 \\ud83d x"', "surrogate"),
+        (b'"\xed\xa0\x80"', "UTF-8"),
+        (b'"\xff"', "UTF-8"),
+        (b"01", "malformed"),
+        (b'{"a":1,}', "malformed"),
+        (b'{"a"', "ends in the middle"),
+        (b'"\x01"', "malformed"),
+        (b"", "ends in the middle"),
+        (b"[" * 100_000, "nesting"),
+    ],
+)
+def test_what_is_no_json_is_refused_with_the_reason(text: bytes, words: str) -> None:
+    with pytest.raises(NotJson, match=words):
+        decode(text)
+
+
+def test_numbers_of_4300_digits_pass() -> None:
+    assert decode("9" * 4300) == int("9" * 4300)
+    assert hash_of("0." + "1" * 4299) != hash_of("0." + "1" * 4298)
+
+
+@pytest.mark.parametrize(("depth", "passes"), [(200, True), (201, False)])
+def test_nesting_ends_at_200(depth: int, passes: bool) -> None:
+    text = '{"[": ' * (depth - 1) + "[]" + "}" * (depth - 1)
+    if passes:
+        content_hash(text, "{}", "{}")
+    else:
+        with pytest.raises(NotJson, match="200"):
+            content_hash(text, "{}", "{}")
+
+
+def test_brackets_in_strings_and_siblings_are_no_nesting() -> None:
+    content_hash(json.dumps({"a": '[\\"{' * 500, "b": [[]] * 500}), "{}", "{}")
