@@ -83,6 +83,11 @@ def test_numbers_are_equal_only_by_exact_value(one: Decimal, other: Decimal) -> 
         (b"-1e400", "out of range"),
         (b"1.5e-99999999999999999999", "out of range"),
         (b"1" * 4301, "4,300 digits"),
+        (b"-" + b"1" * 4301, "4,300 digits"),
+        (b"[-" + b"1" * 4300 + b", NaN]", "malformed"),
+        (b"[-" + b"1" * 4300 + b", 1", "malformed"),
+        (b"[-" + b"1" * 4300 + b', "\\ud800"]', "surrogate"),
+        (b"[-" + b"1" * 4300 + b', "\xff"]', "UTF-8"),
         (b"0." + b"1" * 4301, "4,300 digits"),
         (b'"\\ud800"', "surrogate"),
         (b'"\\udc00 x"', "surrogate"),
@@ -104,6 +109,7 @@ def test_what_is_no_json_is_refused_with_the_reason(text: bytes, words: str) -> 
 
 def test_numbers_of_4300_digits_pass() -> None:
     assert decode("9" * 4300) == int("9" * 4300)
+    assert decode("[1.0, -" + "9" * 4300 + "]") == [1, -int("9" * 4300)]
     assert hash_of("0." + "1" * 4299) != hash_of("0." + "1" * 4298)
 
 
