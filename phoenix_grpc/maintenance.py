@@ -10,9 +10,11 @@ from phoenix_grpc.authentication import Authenticator
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import Error
 from phoenix_grpc.model import now
+from phoenix_grpc.store.api_keys import sweep_keys
 from phoenix_grpc.store.audit import sweep_events
 from phoenix_grpc.store.datasets import sweep_datasets
 from phoenix_grpc.store.engine import Engine, Transaction
+from phoenix_grpc.store.passwords import sweep_login_failures, sweep_password_resets
 from phoenix_grpc.store.requests import sweep_requests
 from phoenix_grpc.store.sessions import sweep_sessions
 from phoenix_grpc.store.uploads import sweep_uploads
@@ -55,6 +57,9 @@ async def sweep(engine: Engine, settings: Settings) -> None:
         lambda tx: sweep_datasets(tx, BATCH),
         lambda tx: sweep_requests(tx, BATCH),
         lambda tx: sweep_sessions(tx, BATCH),
+        lambda tx: sweep_login_failures(tx, BATCH),
+        lambda tx: sweep_password_resets(tx, BATCH),
+        lambda tx: sweep_keys(tx, now() - retention, BATCH),
         lambda tx: sweep_events(tx, now() - retention, BATCH),
     )
     for work in sweeps:

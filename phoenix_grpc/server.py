@@ -81,6 +81,7 @@ async def serving(settings: Settings) -> AsyncIterator[RunningServer]:
         )
         server = grpc.aio.server(interceptors=[guard], options=_options(settings))
         auth = AuthServicer(engine, settings, ring, rules)
+        stack.push_async_callback(auth.close)
         auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, server)
         datasets_pb2_grpc.add_DatasetsServiceServicer_to_server(DatasetsServicer(engine, settings), server)
         health = HealthServicer()

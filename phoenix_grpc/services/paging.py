@@ -4,12 +4,13 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from google.protobuf.message import Message
 
 from phoenix_grpc.errors import Invalid
+from phoenix_grpc.ids import MAX_ID
 
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
@@ -47,6 +48,8 @@ def page_position(request: Any, types: tuple[type, ...]) -> list[Any] | None:
         text = request.page_token.encode("ascii")
         data = base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
         binding, *position = msgspec.json.decode(data, type=tuple[(str, *types)])  # type: ignore[valid-type]
+        if not all(-MAX_ID <= part <= MAX_ID for part in position if isinstance(part, int)):
+            raise ValueError("beyond the integers of the store")
     except (binascii.Error, ValueError):
         raise Invalid("page_token", "not a token of this method; send next_page_token of the page before") from None
     if binding != _binding(request):
@@ -64,7 +67,14 @@ def _binding(request: Message) -> str:
     return hashlib.sha256(name + rest.SerializeToString(deterministic=True)).hexdigest()[:16]
 
 
-def page(rows: Sequence[R], size: int, convert: Callable[[R], M]) -> tuple[list[M], R | None]:
+class Page(NamedTuple, Generic[M, R]):
+    """The messages of a page, and the row that the last one was made of when there are more."""
+
+    messages: list[M]
+    last: R | None
+
+
+def page(rows: Sequence[R], size: int, convert: Callable[[R], M]) -> Page[M, R]:
     """Messages of at most `size` of the rows, within the page's bytes, and the last row when there are more.
 
     Arguments:
@@ -78,4 +88,4 @@ def page(rows: Sequence[R], size: int, convert: Callable[[R], M]) -> tuple[list[
         if messages and total > MAX_PAGE_BYTES:
             break
         messages.append(message)
-    return messages, rows[len(messages) - 1] if len(messages) < len(rows) else None
+    return Page(messages, rows[len(messages) - 1] if len(messages) < len(rows) else None)

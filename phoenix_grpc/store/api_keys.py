@@ -209,13 +209,19 @@ def sweep_keys(tx: Transaction, before: int, limit: int) -> int:
 
 
 def _key(tx: Transaction, row: Row) -> ApiKey:
-    key_id, *values, read_only, limited, role = row
+    key_id, user_id, name, description, hint, created_at, expires_at, last_used_at, read_only, limited, role = row
     return ApiKey(
         key_id,
-        *values,
-        read_only=bool(read_only),
-        system=role == Role.SYSTEM,
-        dataset_ids=_limits(tx, key_id) if limited else None,
+        user_id,
+        name,
+        description,
+        hint,
+        created_at,
+        expires_at,
+        last_used_at,
+        bool(read_only),
+        role == Role.SYSTEM,
+        _limits(tx, key_id) if limited else None,
     )
 
 

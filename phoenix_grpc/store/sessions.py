@@ -53,8 +53,8 @@ def live_session(tx: Transaction, session_id: str) -> LiveSession | None:
     )
     if row is None:
         return None
-    *values, role = row
-    return LiveSession(*values, role=Role(role))
+    session_id, generation, expires_at, user_id, email, role = row
+    return LiveSession(session_id, generation, expires_at, user_id, email, Role(role))
 
 
 def rotate_refresh_token(

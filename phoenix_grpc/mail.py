@@ -1,0 +1,103 @@
+"""Mails to users: composed, and sent after the call was answered, so that its time says nothing about who exists."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from email.message import EmailMessage
+
+import aiosmtplib
+import structlog
+
+from phoenix_grpc.config import Settings
+from phoenix_grpc.errors import Error
+
+TIMEOUT_SECONDS = 15.0
+MAX_WAITING = 100
+_AT_ONCE = 4
+
+log = structlog.get_logger()
+
+Compose = Callable[[], Awaitable[EmailMessage | None]]
+
+
+class Mailer:
+    """Sends the server's mails in the background; a mail that cannot be sent is logged."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._root = settings.root_url.rstrip("/")
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a mail server, and an address for the links in mails."""
+        return bool(self._settings.smtp_hostname and self._root)
+
+    def post(self, compose: Compose) -> None:
+        """Composes a mail and sends it, soon; `compose` answers None when there is nothing to send."""
+        if len(self._tasks) >= MAX_WAITING:
+            log.warning("mail dropped: too many are waiting", waiting=len(self._tasks))
+            return
+        task = asyncio.create_task(self._deliver(compose))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Waits for what is being sent; no longer than one mail may take."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=TIMEOUT_SECONDS)
+
+    def reset_mail(self, email: str, token: str) -> EmailMessage:
+        """The mail with a link to set a new password."""
+        return self._message(
+            email,
+            "Set a new password",
+            f"Somebody asked for a new password for {email} at {self._root}.\n\n"
+            f"Set it here; the link works once, and soon expires:\n\n{self._link(token)}\n\n"
+            "If it was not you, ignore this mail: your password stays as it is.\n",
+        )
+
+    def welcome_mail(self, email: str, token: str) -> EmailMessage:
+        """The mail that tells a new user where to choose a password."""
+        return self._message(
+            email,
+            "Welcome: choose your password",
+            f"An account was made for {email} at {self._root}.\n\n"
+            f"Choose a password here; the link works once, and expires in a few days:\n\n{self._link(token)}\n",
+        )
+
+    def _link(self, token: str) -> str:
+        # Browsers send no fragment: the token stays out of logs and referrers.
+        return f"{self._root}/#/reset-password?token={token}"
+
+    def _message(self, to: str, subject: str, text: str) -> EmailMessage:
+        message = EmailMessage()
+        message["From"] = self._settings.smtp_mail_from
+        message["To"] = to
+        message["Subject"] = subject
+        message.set_content(text)
+        return message
+
+    async def _deliver(self, compose: Compose) -> None:
+        async with self._turn:
+            try:
+                message = await compose()
+                if message is not None:
+                    await self._send(message)
+            except (aiosmtplib.SMTPException, OSError, Error) as error:
+                log.error("mail not sent", error=f"{type(error).__name__}: {error}")
+
+    async def _send(self, message: EmailMessage) -> None:
+        settings = self._settings
+        password = settings.smtp_password
+        await aiosmtplib.send(
+            message,
+            hostname=settings.smtp_hostname,
+            port=settings.smtp_port,
+            username=settings.smtp_username or None,
+            password=password.get_secret_value() if password else None,
+            # None is STARTTLS when it is offered; a password never crosses the network in clear.
+            start_tls=True if settings.smtp_username else None,
+            validate_certs=settings.smtp_validate_certs,
+            timeout=TIMEOUT_SECONDS,
+        )
