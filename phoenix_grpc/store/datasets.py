@@ -1,12 +1,19 @@
 """Datasets: found by id or name, listed in pages, created, changed, marked as deleted and swept."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from phoenix_grpc.errors import Aborted, AlreadyExists, dataset_not_found
 from phoenix_grpc.model import Dataset, now
-from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.store.engine import Transaction, numbered
+from phoenix_grpc.store.versions import Counts, add_version
 
-_COLUMNS = "d.id, d.name, d.description, d.metadata, d.created_at, d.updated_at, d.change, d.latest_version_id, d.example_count"
+_COLUMNS = (
+    "d.id, d.name, d.description, d.metadata, d.created_at, d.updated_at, d.change, d.latest_version_id,"
+    " d.example_count"
+)
 
 # What a dataset consists of, and the column by which it is swept.
 _PARTS = (
@@ -28,11 +35,69 @@ class DatasetName:
     shown: str
 
 
+@dataclass(frozen=True, slots=True)
+class DatasetFilter:
+    """Which datasets to list; what is None does not filter.
+
+    Arguments:
+        name_contains: without regard to case.
+        name: exactly.
+        ids: the datasets that a limited key may see.
+    """
+
+    name_contains: str | None = None
+    name: str | None = None
+    label_id: int | None = None
+    ids: frozenset[int] | None = None
+
+
+Order = Literal["create_time desc", "create_time", "name", "name desc"]
+
+
+def list_datasets(
+    tx: Transaction, which: DatasetFilter, order: Order, after: int | str | None, limit: int
+) -> list[Dataset]:
+    """Up to `limit` datasets that pass the filter.
+
+    Arguments:
+        after: the id (in an order by name: the name) of the last dataset of the page before; None: the first page.
+    """
+    key = "d.name" if order.startswith("name") else "d.id" if which.label_id is None else "l.dataset_id"
+    way, beyond = ("DESC", "<") if order.endswith("desc") else ("ASC", ">")
+    conditions, params = _conditions(which)
+    if after is not None:
+        conditions.append(f"{key} {beyond} :after")
+    source = "datasets d" if which.label_id is None else "dataset_labels l CROSS JOIN datasets d"
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {key} {way} LIMIT :limit",
+        {**params, "after": after, "limit": limit},
+    )
+    return [Dataset(*row) for row in rows]
+
+
+def _conditions(which: DatasetFilter) -> tuple[list[str], dict[str, object]]:
+    conditions, params = ["d.deleted_at IS NULL"], dict[str, object]()
+    if which.name_contains is not None:
+        conditions.append("d.name_folded LIKE :pattern ESCAPE '!'")
+        params["pattern"] = "%" + re.sub("([!%_])", r"!\1", which.name_contains.casefold()) + "%"
+    if which.name is not None:
+        conditions.append("d.name = :name")
+        params["name"] = which.name
+    if which.label_id is not None:
+        conditions.append("l.label_id = :label AND d.id = l.dataset_id")
+        params["label"] = which.label_id
+    if which.ids is not None:
+        marks, ids = numbered("id", sorted(which.ids))
+        conditions.append(f"d.id IN ({marks})")
+        params.update(ids)
+    return conditions, params
+
+
 def lookup_dataset(tx: Transaction, name: DatasetName) -> Dataset | None:
     """The dataset, or None."""
     which = "d.id = :id" if name.id is not None else "d.name = :name"
     row = tx.row(
-        f"SELECT {_COLUMNS} FROM datasets d WHERE {which} AND d.deleted_at IS NULL",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM datasets d WHERE {which} AND d.deleted_at IS NULL",
         {"id": name.id, "name": name.name},
     )
     return Dataset(*row) if row else None
@@ -93,6 +158,67 @@ def insert_dataset(tx: Transaction, name: str, description: str | None, metadata
     return Dataset(row[0], name, description, metadata, moment, moment, 1, 0, 0)
 
 
+def create_dataset(tx: Transaction, name: str, description: str | None, metadata: str, author: int | None) -> Dataset:
+    """Adds a dataset with its first, empty version.
+
+    Raises:
+        AlreadyExists: DATASET_EXISTS.
+    """
+    dataset = insert_dataset(tx, name, description, metadata)
+    add_version(tx, dataset, tx.take_ids("DatasetVersion"), Counts(), author, None)
+    return get_dataset(tx, dataset.id)
+
+
+def update_dataset(tx: Transaction, name: DatasetName, changes: Mapping[str, str | None], etag: str) -> Dataset:
+    """Changes columns of a dataset.
+
+    Arguments:
+        changes: new values of name, description and metadata; what is absent stays.
+        etag: refuses when the dataset has changed since; empty does not check.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND.
+        AlreadyExists: DATASET_EXISTS.
+        Aborted: ETAG_MISMATCH.
+    """
+    dataset = find_dataset(tx, name)
+    _require_etag(dataset, etag)
+    new_name = changes.get("name")
+    if new_name is not None:
+        other = lookup_dataset(tx, DatasetName(None, new_name, new_name))
+        if other is not None and other.id != dataset.id:
+            raise AlreadyExists("Dataset", new_name, "DATASET_EXISTS")
+        changes = {**changes, "name_folded": new_name.casefold()}
+    settings = "".join(f"{column} = :{column}, " for column in changes)
+    tx.run(
+        f"UPDATE datasets SET {settings}change = change + 1, updated_at = :now WHERE id = :id",
+        {**changes, "id": dataset.id, "now": now()},
+    )
+    return get_dataset(tx, dataset.id)
+
+
+def delete_dataset(tx: Transaction, name: DatasetName, etag: str) -> None:
+    """Marks a dataset as deleted, which frees its name; its rows are swept later.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND.
+        Aborted: ETAG_MISMATCH.
+    """
+    dataset = find_dataset(tx, name)
+    _require_etag(dataset, etag)
+    tx.run("UPDATE datasets SET deleted_at = :now WHERE id = :id", {"id": dataset.id, "now": now()})
+
+
+def etag_of(dataset: Dataset) -> str:
+    """Changes with every change of the dataset."""
+    return str(dataset.change)
+
+
+def _require_etag(dataset: Dataset, etag: str) -> None:
+    if etag and etag != etag_of(dataset):
+        raise Aborted("the dataset has changed since; read it again", "ETAG_MISMATCH", {"etag": etag_of(dataset)})
+
+
 def touch(tx: Transaction, dataset_id: int) -> None:
     """Marks the dataset as changed now, which gives it another etag."""
     tx.run(
@@ -107,7 +233,7 @@ def sweep_datasets(tx: Transaction, limit: int) -> int:
         return 0
     for table, key in _PARTS:
         removed = tx.run(
-            f"DELETE FROM {table} WHERE dataset_id = :id AND {key} IN"  # noqa: S608 - names of ours
+            f"DELETE FROM {table} WHERE dataset_id = :id AND {key} IN"
             f" (SELECT {key} FROM {table} WHERE dataset_id = :id ORDER BY {key} LIMIT :limit)",
             {"id": row[0], "limit": limit},
         )

@@ -1,6 +1,6 @@
 """The contract of a database engine: where the store's functions run, and what a transaction offers them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -23,6 +23,10 @@ class Transaction(Protocol):
 
     def row(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
         """The first row, or None."""
+        ...
+
+    def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
+        """The rows of a query one by one, so that whoever has enough stops and no more are read."""
         ...
 
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
@@ -73,6 +77,12 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Waits for running writes, then closes."""
         ...
+
+
+def numbered(name: str, values: Iterable[object]) -> tuple[str, dict[str, object]]:
+    """A list for `IN (...)`: its marks (":id0, :id1"; NULL when it is empty) and its parameters."""
+    params = {f"{name}{index}": value for index, value in enumerate(values)}
+    return ", ".join(f":{key}" for key in params) or "NULL", params
 
 
 def open_engine(url: str, busy_seconds: float = 30.0) -> Engine:

@@ -1,9 +1,15 @@
-"""Examples at a version, in pages; their history; small changes of them."""
+"""Examples as a version has them: in pages, by name, with their splits and their history."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
+from phoenix_grpc.errors import NotFound
 from phoenix_grpc.store import datasets
-from phoenix_grpc.store.engine import Row, Transaction
+from phoenix_grpc.store.engine import Row, Transaction, numbered
+
+PAGE_CHARS = 4 << 20
+MAX_HISTORY = 1000
 
 _COLUMNS = "e.id, e.external_id, r.input, r.output, r.metadata, e.span_id, r.created_at, r.born"
 # The revision of example e that version :version has. Its cost does not depend on how many versions there are.
@@ -13,6 +19,15 @@ _AT_VERSION = (
     " AND (r.died IS NULL OR r.died > :version)"
 )
 _WINDOW = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleName:
+    """How a request names an example: by number or external id; `shown` is what was asked for, for errors."""
+
+    id: int | None
+    external_id: str | None
+    shown: str
 
 
 class Page(NamedTuple):
@@ -27,10 +42,25 @@ class Page(NamedTuple):
     after: int | None
 
 
+class Revision(NamedTuple):
+    """What happened to an example in one version.
+
+    Arguments:
+        content: (input, output, metadata) from then on; None when it was deleted.
+    """
+
+    kind: str  # CREATED, UPDATED or DELETED
+    version_id: int
+    created_at: int
+    content: tuple[str, str, str] | None
+
+
 def read_page(
-    tx: Transaction, dataset_id: int, version_id: int, after: int, limit: int, split_ids: tuple[int, ...] = ()
+    tx: Transaction, dataset_id: int, version_id: int, after: int, limit: int, split_ids: Sequence[int] = ()
 ) -> Page:
     """Up to `limit` examples of a version with ids above `after`, in a time that depends on `limit` alone.
+
+    A page ends early after 4 Mi characters of content.
 
     Arguments:
         split_ids: only members of one of these splits; empty means all examples.
@@ -38,41 +68,50 @@ def read_page(
     Raises:
         Aborted: DATASET_DELETED, when the dataset was deleted meanwhile.
     """
-    latest = datasets.get_dataset(tx, dataset_id).latest_version_id == version_id
+    latest = datasets.get_dataset(tx, dataset_id).latest_version_id
     params = {"dataset": dataset_id, "version": version_id, "after": after, "limit": limit}
     if split_ids:
         ids = _members(tx, dataset_id, split_ids, after, limit)
-        rows = read_examples(tx, dataset_id, version_id, ids)
-        return Page(rows, ids[-1] if len(ids) == limit else None)
-    if latest:
-        rows = tx.rows(
-            f"SELECT {_COLUMNS} FROM revisions r CROSS JOIN examples e WHERE r.dataset_id = :dataset"  # noqa: S608
+        return read_some(tx, dataset_id, version_id, ids, len(ids) == limit)
+    if version_id == latest:
+        rows = tx.scan(
+            f"SELECT {_COLUMNS} FROM revisions r CROSS JOIN examples e WHERE r.dataset_id = :dataset"
             " AND r.example_id > :after AND r.died IS NULL AND e.dataset_id = :dataset AND e.id = r.example_id"
             " ORDER BY r.example_id LIMIT :limit",
             params,
         )
-        return Page(rows, rows[-1][0] if len(rows) == limit else None)
+        return _page(rows, limit, None)
     return _older_page(tx, params, max(limit, _WINDOW))
 
 
 def _older_page(tx: Transaction, params: dict[str, int], window: int) -> Page:
-    """A page out of the next `window` examples, dead or alive: a dataset may have any number of dead ones in a row."""
+    """A page out of the next `window` examples, dead or alive: any number of dead ones may lie in a row."""
     row = tx.row(
         "SELECT id FROM examples WHERE dataset_id = :dataset AND id > :after ORDER BY id LIMIT 1 OFFSET :window",
         {**params, "window": window - 1},
     )
     until = " AND e.id <= :until" if row else ""
-    rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM examples e CROSS JOIN revisions r WHERE e.dataset_id = :dataset"  # noqa: S608
+    rows = tx.scan(
+        f"SELECT {_COLUMNS} FROM examples e CROSS JOIN revisions r WHERE e.dataset_id = :dataset"
         f" AND e.id > :after{until} AND {_AT_VERSION} ORDER BY e.id LIMIT :limit",
-        {**params, "until": row[0] if row else 0},
+        {**params, "until": row[0] if row else None},
     )
-    if len(rows) == params["limit"]:
-        return Page(rows, rows[-1][0])
-    return Page(rows, row[0] if row else None)
+    return _page(rows, params["limit"], row[0] if row else None)
 
 
-def _members(tx: Transaction, dataset_id: int, split_ids: tuple[int, ...], after: int, limit: int) -> list[int]:
+def _page(rows: Iterable[Row], limit: int, rest: int | None) -> Page:
+    """A page of the rows that fit; `rest` is where more examples may be when all of them fit."""
+    found: list[Row] = []
+    chars = 0
+    for row in rows:
+        found.append(row)
+        chars += len(row[2]) + len(row[3]) + len(row[4])
+        if chars > PAGE_CHARS:
+            return Page(found, row[0])
+    return Page(found, found[-1][0] if len(found) == limit else rest)
+
+
+def _members(tx: Transaction, dataset_id: int, split_ids: Sequence[int], after: int, limit: int) -> list[int]:
     """The next members of any of the splits: the first of each, merged."""
     members: set[int] = set()
     for split_id in set(split_ids):
@@ -85,14 +124,50 @@ def _members(tx: Transaction, dataset_id: int, split_ids: tuple[int, ...], after
     return sorted(members)[:limit]
 
 
-def read_examples(tx: Transaction, dataset_id: int, version_id: int, ids: list[int]) -> list[Row]:
-    """Those of these examples that the version has, in order of their ids, as the rows of a Page."""
+def read_some(tx: Transaction, dataset_id: int, version_id: int, ids: Sequence[int], more: bool = False) -> Page:
+    """Those of these examples that the version has, in order of their ids.
+
+    Arguments:
+        ids: ascending.
+        more: whether there are others after these.
+    """
     marks, params = numbered("id", ids)
-    return tx.rows(
-        f"SELECT {_COLUMNS} FROM examples e CROSS JOIN revisions r WHERE e.dataset_id = :dataset"  # noqa: S608
+    rows = tx.scan(
+        f"SELECT {_COLUMNS} FROM examples e CROSS JOIN revisions r WHERE e.dataset_id = :dataset"
         f" AND e.id IN ({marks}) AND {_AT_VERSION} ORDER BY e.id",
         {**params, "dataset": dataset_id, "version": version_id},
     )
+    return _page(rows, len(ids) + 1, ids[-1] if more else None)
+
+
+def find_examples(tx: Transaction, dataset_id: int, names: Sequence[ExampleName], version_id: int | None) -> list[int]:
+    """The numbers of examples, in the order of their names.
+
+    Arguments:
+        names: 1000 at most.
+        version_id: the version that must have them; None when it is enough that some version has.
+
+    Raises:
+        NotFound: EXAMPLE_NOT_FOUND, for the first that is missing.
+    """
+    marks, params = numbered("name", {name.external_id for name in names if name.external_id is not None})
+    values = {**params, "dataset": dataset_id, "version": version_id}
+    numbers: dict[str | None, int] = dict(
+        tx.rows(
+            f"SELECT external_id, id FROM examples WHERE dataset_id = :dataset AND external_id IN ({marks})",
+            values,
+        )
+    )
+    found = [numbers.get(name.external_id) if name.id is None else name.id for name in names]
+    marks, params = numbered("id", {number for number in found if number is not None})
+    held = f"SELECT e.id FROM examples e WHERE e.dataset_id = :dataset AND e.id IN ({marks})"
+    if version_id is not None:
+        held += f" AND EXISTS (SELECT 1 FROM revisions r WHERE {_AT_VERSION})"
+    known = {number for (number,) in tx.rows(held, {**values, **params})}
+    for name, number in zip(names, found, strict=True):
+        if number not in known:
+            raise NotFound("DatasetExample", name.shown, "EXAMPLE_NOT_FOUND")
+    return [number for number in found if number is not None]
 
 
 def splits_of(tx: Transaction, dataset_id: int, first_id: int, last_id: int) -> dict[int, tuple[str, ...]]:
@@ -108,7 +183,23 @@ def splits_of(tx: Transaction, dataset_id: int, first_id: int, last_id: int) -> 
     return {example_id: tuple(sorted(found)) for example_id, found in names.items()}
 
 
-def numbered(name: str, values: list[Any]) -> tuple[str, dict[str, Any]]:
-    """Marks for a list in SQL (":id0, :id1"; NULL when it is empty) and their parameters."""
-    params = {f"{name}{index}": value for index, value in enumerate(values)}
-    return ", ".join(f":{key}" for key in params) or "NULL", params
+def read_history(tx: Transaction, dataset_id: int, example_id: int) -> list[Revision]:
+    """The latest revisions of an example, newest first: 1000 of them, or 4 Mi characters of content."""
+    rows = tx.scan(
+        "SELECT r.born, r.died, r.created_at, r.input, r.output, r.metadata, (SELECT v.created_at FROM versions v"
+        " WHERE v.dataset_id = :dataset AND v.id = r.died), (SELECT MAX(p.died) FROM revisions p"
+        " WHERE p.dataset_id = :dataset AND p.example_id = :example AND p.born < r.born) FROM revisions r"
+        " WHERE r.dataset_id = :dataset AND r.example_id = :example ORDER BY r.born DESC",
+        {"dataset": dataset_id, "example": example_id},
+    )
+    history: list[Revision] = []
+    chars, next_born = 0, None
+    for born, died, created_at, *content, died_at, replaced in rows:
+        if died is not None and died != next_born:
+            history.append(Revision("DELETED", died, died_at, None))
+        history.append(Revision("UPDATED" if replaced == born else "CREATED", born, created_at, (*content,)))
+        next_born = born
+        chars += sum(map(len, content))
+        if chars > PAGE_CHARS or len(history) >= MAX_HISTORY:
+            break
+    return history[:MAX_HISTORY]

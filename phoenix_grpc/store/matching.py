@@ -1,7 +1,7 @@
 """How the staged records of an upload meet the examples of a dataset, and how they become a version: all in SQL.
 
-No step brings rows into Python, so a million records take no more memory than ten. The order of the tables in a CROSS JOIN
-is the order in which SQLite reads them (PostgreSQL plans as it likes): the staged records lead, so that a few records do
+No step brings rows into Python, so a million records take no more memory than ten. SQLite reads the tables of a CROSS
+JOIN in the order in which they stand (PostgreSQL plans as it likes): the staged records lead, so that a few of them do
 not cost a scan of a big dataset.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import now
+from phoenix_grpc.store import splits
 from phoenix_grpc.store.engine import Params, Transaction
 
 SAME, CHANGED, REVIVED = 0, 1, 2
@@ -32,7 +33,7 @@ _BY_EXAMPLE_ID = _MATCH_BY_ID.format(
     same_id="s.example_id IS NOT NULL AND e.id = s.example_id AND live.content_hash IS NOT NULL"
 )
 
-# The k-th record without an id meets the k-th live example of equal content that no id met. The sides are grouped and not
+# The k-th record without an id meets the k-th live example of equal content that no id met. The sides are grouped, not
 # joined: one sort, where a join without an index would compare each with each.
 _BY_CONTENT = """
     WITH ranked AS MATERIALIZED (
@@ -132,7 +133,7 @@ def match(tx: Transaction, staged: Staged, dataset_id: int | None, field: str) -
         return Match(staged)
     if staged.count > staged.with_external_id + staged.with_example_id:
         tx.run(_BY_CONTENT, params)
-    counts = dict(
+    counts: dict[int, int] = dict(
         tx.rows("SELECT outcome, COUNT(*) FROM upload_matches WHERE upload_id = :upload GROUP BY outcome", params)
     )
     regrouped = _count_regrouped(tx, params) if staged.with_splits else 0
@@ -141,7 +142,7 @@ def match(tx: Transaction, staged: Staged, dataset_id: int | None, field: str) -
 
 def _refuse_twice(tx: Transaction, params: Params, column: str, field: str) -> None:
     row = tx.row(
-        f"SELECT {column}, MAX(ordinal) FROM staged_examples WHERE upload_id = :upload AND {column} IS NOT NULL"  # noqa: S608
+        f"SELECT {column}, MAX(ordinal) FROM staged_examples WHERE upload_id = :upload AND {column} IS NOT NULL"
         f" GROUP BY {column} HAVING COUNT(*) > 1 LIMIT 1",
         params,
     )
@@ -175,13 +176,28 @@ def _invalid(field: str, ordinal: int, description: str) -> Invalid:
 
 def _count_regrouped(tx: Transaction, params: Params) -> int:
     row = tx.row(
-        "SELECT COUNT(*) FROM staged_examples s CROSS JOIN upload_matches m"  # noqa: S608 - statements of ours
+        "SELECT COUNT(*) FROM staged_examples s CROSS JOIN upload_matches m"
         " WHERE s.upload_id = :upload AND s.splits IS NOT NULL AND m.upload_id = :upload AND m.ordinal = s.ordinal"
         f" AND m.outcome = 0 AND (EXISTS ({_ENTERS}) OR EXISTS ({_LEAVES}))",
         params,
     )
     assert row is not None  # noqa: S101 - an aggregate answers a row
     return int(row[0])
+
+
+def example_ids(tx: Transaction, upload_id: int, base_id: int | None) -> list[int | None]:
+    """The examples that the records met or became, in the order of the records; None for those that became none.
+
+    Arguments:
+        base_id: as `Writer`; None when nothing was written.
+    """
+    rows = tx.rows(
+        "SELECT COALESCE(m.example_id, :base + s.ordinal) FROM staged_examples s"
+        " LEFT JOIN upload_matches m ON m.upload_id = :upload AND m.ordinal = s.ordinal"
+        " WHERE s.upload_id = :upload ORDER BY s.ordinal",
+        {"upload": upload_id, "base": base_id},
+    )
+    return [example_id for (example_id,) in rows]
 
 
 class Writer:
@@ -229,9 +245,10 @@ class Writer:
 
     def _insert_revisions(self, example_id: str, source: str) -> None:
         self._run(
-            "INSERT INTO revisions"  # noqa: S608 - statements of ours
+            "INSERT INTO revisions"
             " (dataset_id, example_id, born, died, created_at, content_hash, input, output, metadata)"
-            f" SELECT :dataset, {example_id}, :version, NULL, :now, s.content_hash, s.input, s.output, s.metadata {source}"
+            f" SELECT :dataset, {example_id}, :version, NULL, :now, s.content_hash, s.input, s.output, s.metadata"
+            f" {source}"
         )
 
     def _insert_new(self) -> None:
@@ -240,51 +257,60 @@ class Writer:
             " (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.ordinal = s.ordinal) ORDER BY s.ordinal"
         )
         self._run(
-            "INSERT INTO examples (dataset_id, id, external_id, span_id)"  # noqa: S608 - statements of ours
+            "INSERT INTO examples (dataset_id, id, external_id, span_id)"
             f" SELECT :dataset, :base + s.ordinal, s.external_id, s.span_id {source}"
         )
         self._insert_revisions(":base + s.ordinal", source)
 
     def _delete_unmatched(self) -> None:
         """Takes out live examples that no record met; out of the version is out of its splits."""
-        self._run(
-            "DELETE FROM split_members WHERE dataset_id = :dataset AND NOT EXISTS"
-            " (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = split_members.example_id)"
+        splits.remove_members(
+            self._tx,
+            "NOT EXISTS (SELECT 1 FROM upload_matches m"
+            " WHERE m.upload_id = :upload AND m.example_id = split_members.example_id)",
+            self._params,
         )
+        # The range makes SQLite go by the index in the order of the rows, not in that of the hashes.
         self._run(
-            # The range makes SQLite go by the index in the order of the rows, not in that of the hashes.
-            "UPDATE revisions SET died = :version WHERE dataset_id = :dataset AND example_id > 0 AND died IS NULL AND NOT EXISTS"
+            "UPDATE revisions SET died = :version WHERE dataset_id = :dataset AND example_id > 0 AND died IS NULL"
+            " AND NOT EXISTS"
             " (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = revisions.example_id)"
         )
 
     def write_splits(self) -> None:
         """Makes each example whose record names splits a member of these and no others; creates missing splits."""
         self._create_splits()
-        self._run(
-            "DELETE FROM split_members WHERE dataset_id = :dataset AND example_id IN"
-            " (SELECT m.example_id FROM staged_examples s CROSS JOIN upload_matches m WHERE s.upload_id = :upload"
-            " AND s.splits IS NOT NULL AND m.upload_id = :upload AND m.ordinal = s.ordinal)"
+        splits.remove_members(
+            self._tx,
+            "example_id IN (SELECT m.example_id FROM staged_examples s CROSS JOIN upload_matches m"
+            " WHERE s.upload_id = :upload AND s.splits IS NOT NULL AND m.upload_id = :upload"
+            " AND m.ordinal = s.ordinal)",
+            self._params,
+        )
+        named = (
+            "FROM staged_splits w CROSS JOIN splits p"
+            " LEFT JOIN upload_matches m ON m.upload_id = :upload AND m.ordinal = w.ordinal"
+            " WHERE w.upload_id = :upload AND p.dataset_id = :dataset AND p.name = w.name"
         )
         self._run(
             "INSERT INTO split_members (dataset_id, split_id, example_id)"
-            " SELECT :dataset, p.id, COALESCE(m.example_id, :base + w.ordinal)"
-            " FROM staged_splits w CROSS JOIN splits p"
-            " LEFT JOIN upload_matches m ON m.upload_id = :upload AND m.ordinal = w.ordinal"
-            " WHERE w.upload_id = :upload AND p.dataset_id = :dataset AND p.name = w.name"
-            " ON CONFLICT DO NOTHING"
+            f" SELECT :dataset, p.id, COALESCE(m.example_id, :base + w.ordinal) {named}"
         )
+        arriving = f"SELECT p.id AS split_id, COUNT(*) AS n {named} GROUP BY p.id"
+        splits.count_members(self._tx, "+", arriving, self._params)
 
     def _create_splits(self) -> None:
         missing = (
             "FROM staged_splits w WHERE w.upload_id = :upload AND NOT EXISTS"
             " (SELECT 1 FROM splits p WHERE p.dataset_id = :dataset AND p.name = w.name)"
         )
-        row = self._tx.row(f"SELECT COUNT(DISTINCT w.name) {missing}", self._params)  # noqa: S608
+        row = self._tx.row(f"SELECT COUNT(DISTINCT w.name) {missing}", self._params)
         if row and row[0]:
             first = self._tx.take_ids("DatasetSplit", row[0])
             self._tx.run(
-                "INSERT INTO splits (dataset_id, id, name, description, color, metadata, created_at, updated_at)"  # noqa: S608
-                " SELECT :dataset, :first - 1 + ROW_NUMBER() OVER (ORDER BY name), name, NULL, :color, '{}', :now, :now"
-                f" FROM (SELECT DISTINCT w.name AS name {missing}) AS names",
+                "INSERT INTO splits (dataset_id, id, name, description, color, metadata, created_at, updated_at,"
+                " example_count)"
+                " SELECT :dataset, :first - 1 + ROW_NUMBER() OVER (ORDER BY name), name, NULL, :color, '{}', :now,"
+                f" :now, 0 FROM (SELECT DISTINCT w.name AS name {missing}) AS names",
                 {**self._params, "first": first, "color": DEFAULT_SPLIT_COLOR},
             )

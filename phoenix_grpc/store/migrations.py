@@ -228,6 +228,7 @@ def m003_datasets(tx: Transaction) -> None:
             metadata TEXT NOT NULL,
             created_at BIGINT NOT NULL,
             updated_at BIGINT NOT NULL,
+            example_count BIGINT NOT NULL,
             PRIMARY KEY (dataset_id, id),
             UNIQUE (dataset_id, name)
         );

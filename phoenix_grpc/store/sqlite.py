@@ -41,6 +41,9 @@ class SqliteTransaction:
         rows = self._connection.execute(sql, params).fetchall()
         return rows[0] if rows else None
 
+    def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
+        return self._connection.execute(sql, params)
+
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         return self._connection.execute(sql, params).rowcount
 

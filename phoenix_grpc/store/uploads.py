@@ -88,7 +88,7 @@ class Published:
 
     Arguments:
         dataset: as it is now; its id is 0 when validate_only would create it.
-        version: the new version, or the latest one when nothing changed; None when validate_only would create the first.
+        version: the new version, or the latest one when nothing changed; None when validate_only would create it.
         created: examples that came or came back.
         updated: examples whose content or splits changed.
         deleted: examples that went.
@@ -160,21 +160,26 @@ def discard_upload(tx: Transaction, upload_id: int) -> None:
 
 
 def sweep_uploads(tx: Transaction, limit: int) -> int:
-    """Removes up to `limit` staged records of an upload that is over; answers how many rows went, 0 when none is left."""
+    """Removes up to `limit` rows of any upload that is over; answers how many went, 0 when none is left."""
     row = tx.row(
         "SELECT id FROM uploads WHERE lease_expires_at <= :now ORDER BY lease_expires_at LIMIT 1", {"now": now()}
     )
     if row is None:
         return 0
+    return remove_upload(tx, row[0], limit)
+
+
+def remove_upload(tx: Transaction, upload_id: int, limit: int) -> int:
+    """Removes up to `limit` rows of an upload that is over; answers how many went, 0 when none is left."""
     for table in _TABLES:
         removed = tx.run(
-            f"DELETE FROM {table} WHERE upload_id = :id AND ordinal IN"  # noqa: S608 - a name of ours
+            f"DELETE FROM {table} WHERE upload_id = :id AND ordinal IN"
             f" (SELECT ordinal FROM {table} WHERE upload_id = :id ORDER BY ordinal LIMIT :limit)",
-            {"id": row[0], "limit": limit},
+            {"id": upload_id, "limit": limit},
         )
         if removed:
             return removed
-    return tx.run("DELETE FROM uploads WHERE id = :id", {"id": row[0]})
+    return tx.run("DELETE FROM uploads WHERE id = :id", {"id": upload_id})
 
 
 def publish(tx: Transaction, upload_id: int, publication: Publication) -> Published:

@@ -52,7 +52,7 @@ def add_version(
         "live": live,
     }
     tx.run(
-        f"INSERT INTO versions (dataset_id, {_COLUMNS})"  # noqa: S608 - names of ours
+        f"INSERT INTO versions (dataset_id, {_COLUMNS})"
         " VALUES (:dataset, :id, :description, '{}', :now, :author, :created, :updated, :deleted, :live)",
         values,
     )
@@ -71,7 +71,7 @@ def get_version(tx: Transaction, dataset: Dataset, version_id: int | None) -> Ve
     """
     number = dataset.latest_version_id if version_id is None else version_id
     row = tx.row(
-        f"SELECT {_COLUMNS} FROM versions WHERE dataset_id = :dataset AND id = :id",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM versions WHERE dataset_id = :dataset AND id = :id",
         {"dataset": dataset.id, "id": number},
     )
     if row is None:
@@ -83,7 +83,7 @@ def list_versions(tx: Transaction, dataset_id: int, before: int | None, limit: i
     """Up to `limit` versions older than version `before` (None: all), newest first."""
     older = "" if before is None else " AND id < :before"
     rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM versions WHERE dataset_id = :dataset{older} ORDER BY id DESC LIMIT :limit",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM versions WHERE dataset_id = :dataset{older} ORDER BY id DESC LIMIT :limit",
         {"dataset": dataset_id, "before": before, "limit": limit},
     )
     return [Version(*row) for row in rows]

@@ -1,0 +1,183 @@
+"""Splits: named subsets of a dataset's live examples, not versioned; an example that is deleted leaves them."""
+
+from collections.abc import Mapping, Sequence
+
+from phoenix_grpc.errors import AlreadyExists, NotFound
+from phoenix_grpc.ids import encode_id, parse_id
+from phoenix_grpc.model import Split, now
+from phoenix_grpc.store.engine import Params, Transaction, numbered
+
+_COLUMNS = "id, name, description, color, metadata, created_at, updated_at, example_count"
+
+
+def create_split(
+    tx: Transaction,
+    dataset_id: int,
+    name: str,
+    description: str | None,
+    color: str,
+    metadata: str,
+    example_ids: Sequence[int],
+) -> Split:
+    """Adds a split with these live examples.
+
+    Raises:
+        AlreadyExists: SPLIT_EXISTS.
+    """
+    row = tx.row(
+        f"INSERT INTO splits (dataset_id, {_COLUMNS})"
+        " VALUES (:dataset, :id, :name, :description, :color, :metadata, :now, :now, 0)"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        {
+            "dataset": dataset_id,
+            "id": tx.take_ids("DatasetSplit"),
+            "name": name,
+            "description": description,
+            "color": color,
+            "metadata": metadata,
+            "now": now(),
+        },
+    )
+    if row is None:
+        raise AlreadyExists("DatasetSplit", name, "SPLIT_EXISTS")
+    _add_examples(tx, dataset_id, row[0], example_ids)
+    return get_split(tx, dataset_id, row[0])
+
+
+def update_split(
+    tx: Transaction,
+    dataset_id: int,
+    split_id: int,
+    changes: Mapping[str, str | None],
+    added: Sequence[int],
+    removed: Sequence[int],
+) -> Split:
+    """Changes columns of a split, adds live examples, then removes others.
+
+    Arguments:
+        changes: new values of name, description, color and metadata; what is absent stays.
+
+    Raises:
+        NotFound: SPLIT_NOT_FOUND.
+        AlreadyExists: SPLIT_EXISTS.
+    """
+    split = get_split(tx, dataset_id, split_id)
+    name = changes.get("name")
+    if name is not None and name != split.name and _by_name(tx, dataset_id, name):
+        raise AlreadyExists("DatasetSplit", name, "SPLIT_EXISTS")
+    settings = "".join(f"{column} = :{column}, " for column in changes)
+    tx.run(
+        f"UPDATE splits SET {settings}updated_at = :now WHERE dataset_id = :dataset AND id = :id",
+        {**changes, "dataset": dataset_id, "id": split_id, "now": now()},
+    )
+    _add_examples(tx, dataset_id, split_id, added)
+    marks, params = numbered("example", set(removed))
+    remove_members(
+        tx, f"split_id = :split AND example_id IN ({marks})", {**params, "dataset": dataset_id, "split": split_id}
+    )
+    return get_split(tx, dataset_id, split_id)
+
+
+def delete_split(tx: Transaction, dataset_id: int, split_id: int) -> None:
+    """Deletes a split; its examples stay.
+
+    Raises:
+        NotFound: SPLIT_NOT_FOUND.
+    """
+    get_split(tx, dataset_id, split_id)
+    params = {"dataset": dataset_id, "split": split_id}
+    tx.run("DELETE FROM split_members WHERE dataset_id = :dataset AND split_id = :split", params)
+    tx.run("DELETE FROM splits WHERE dataset_id = :dataset AND id = :split", params)
+
+
+def get_split(tx: Transaction, dataset_id: int, split_id: int) -> Split:
+    """A split of the dataset.
+
+    Raises:
+        NotFound: SPLIT_NOT_FOUND.
+    """
+    return find_splits(tx, dataset_id, [encode_id("DatasetSplit", split_id)])[0]
+
+
+def find_splits(tx: Transaction, dataset_id: int, names: Sequence[str]) -> list[Split]:
+    """Splits by public id or by name, in the order of `names`.
+
+    Raises:
+        NotFound: SPLIT_NOT_FOUND, for the first that is missing.
+    """
+    found = []
+    for name in names:
+        parsed = parse_id(name)
+        is_id = parsed is not None and parsed[0] == "DatasetSplit"
+        split = _by_id(tx, dataset_id, parsed[1]) if parsed and is_id else _by_name(tx, dataset_id, name.strip())
+        if split is None:
+            raise NotFound("DatasetSplit", name, "SPLIT_NOT_FOUND")
+        found.append(split)
+    return found
+
+
+def list_splits(tx: Transaction, dataset_id: int, before: int | None, limit: int) -> list[Split]:
+    """Up to `limit` splits older than split `before` (None: all), newest first."""
+    older = "" if before is None else " AND id < :before"
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM splits WHERE dataset_id = :dataset{older} ORDER BY id DESC LIMIT :limit",
+        {"dataset": dataset_id, "before": before, "limit": limit},
+    )
+    return [Split(*row) for row in rows]
+
+
+def count_members(tx: Transaction, sign: str, changes: str, params: Params) -> None:
+    """Keeps the counters of splits true.
+
+    Arguments:
+        sign: "+" or "-".
+        changes: a SELECT of (split_id, n), the members that come or go.
+        params: its parameters, and the `dataset`.
+    """
+    tx.run(
+        f"UPDATE splits SET example_count = example_count {sign} changes.n, updated_at = :now"
+        f" FROM ({changes}) AS changes WHERE splits.dataset_id = :dataset AND splits.id = changes.split_id",
+        {**params, "now": now()},
+    )
+
+
+def remove_members(tx: Transaction, which: str, params: Params) -> None:
+    """Takes examples out of splits.
+
+    Arguments:
+        which: a condition on split_members.
+        params: its parameters, and the `dataset`.
+    """
+    leaving = f"FROM split_members WHERE dataset_id = :dataset AND {which}"
+    count_members(tx, "-", f"SELECT split_id, COUNT(*) AS n {leaving} GROUP BY split_id", params)
+    tx.run(f"DELETE {leaving}", params)
+
+
+def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: Sequence[int]) -> None:
+    marks, params = numbered("example", set(example_ids))
+    values = {**params, "dataset": dataset_id, "split": split_id, "now": now()}
+    added = tx.run(
+        "INSERT INTO split_members (dataset_id, split_id, example_id) SELECT :dataset, :split, id FROM examples"
+        f" WHERE dataset_id = :dataset AND id IN ({marks}) ON CONFLICT DO NOTHING",
+        values,
+    )
+    tx.run(
+        "UPDATE splits SET example_count = example_count + :added WHERE dataset_id = :dataset AND id = :split",
+        {**values, "added": added},
+    )
+
+
+def _by_id(tx: Transaction, dataset_id: int, split_id: int) -> Split | None:
+    row = tx.row(
+        f"SELECT {_COLUMNS} FROM splits WHERE dataset_id = :dataset AND id = :id",
+        {"dataset": dataset_id, "id": split_id},
+    )
+    return Split(*row) if row else None
+
+
+def _by_name(tx: Transaction, dataset_id: int, name: str) -> Split | None:
+    row = tx.row(
+        f"SELECT {_COLUMNS} FROM splits WHERE dataset_id = :dataset AND name = :name",
+        {"dataset": dataset_id, "name": name},
+    )
+    return Split(*row) if row else None
