@@ -52,7 +52,8 @@ export async function freshen() {
 }
 
 async function send(method, path, body) {
-  const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  const json =
+    body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
   try {
     return await fetch(serverUrl(path), { method, credentials: "same-origin", cache: "no-store", ...json });
   } catch {
@@ -86,7 +87,9 @@ let renewal = null;
 
 /** Renews the session; concurrent calls share one attempt, and so do tabs. Answers whether calling again makes sense. */
 function renew(callStartedAt) {
-  renewal ??= inOneTab(() => renewOnce(callStartedAt)).finally(() => { renewal = null; });
+  renewal ??= inOneTab(() => renewOnce(callStartedAt)).finally(() => {
+    renewal = null;
+  });
   return renewal;
 }
 
@@ -111,7 +114,10 @@ export function explain(error) {
   if (status === 403) return `You may not do this. ${sentence(message)} An administrator can change your role.`;
   if (status === 404) return `${sentence(message)} It may have been deleted: go back and reload the list.`;
   if (status === 413) return `This is too large for the server. ${sentence(message)}`;
-  if (status === 429) return retryAfter ? `Too many attempts. Try again in ${seconds(retryAfter)}.` : "Too many attempts. Try again in a few minutes.";
+  if (status === 429)
+    return retryAfter
+      ? `Too many attempts. Try again in ${seconds(retryAfter)}.`
+      : "Too many attempts. Try again in a few minutes.";
   if (status === 503) return "The server cannot reach its store right now. Nothing was changed; try again in a moment.";
   if (status === 507) return "The server's disk is full. Nothing was changed; free some space, then try again.";
   return sentence(message) || `The server answered with status ${status}. Try again, or look into its log.`;

@@ -5,12 +5,19 @@ import { button, h } from "./dom.js";
 
 /** A button that copies `text`. */
 export function copyButton(text, label = "Copy", properties = {}) {
-  return button(label, async () => announce((await copy(text)) ? "Copied." : "Could not copy: select the text and copy it yourself."), properties);
+  return button(
+    label,
+    async () => announce((await copy(text)) ? "Copied." : "Could not copy: select the text and copy it yourself."),
+    properties,
+  );
 }
 
 async function copy(text) {
   if (navigator.clipboard) {
-    return navigator.clipboard.writeText(text).then(() => true, () => false);
+    return navigator.clipboard.writeText(text).then(
+      () => true,
+      () => false,
+    );
   }
   const area = h("textarea", { readonly: true, class: "visually-hidden", "aria-hidden": "true" });
   area.value = text;

@@ -1,12 +1,19 @@
 /** What each column of a file becomes, and how the server is told. */
 
-const OUTPUT_NAME = /(^|[_ .-])(outputs?|answers?|responses?|expected|ideal|label|target|completion|reference|solution)$/i;
+const OUTPUT_NAME =
+  /(^|[_ .-])(outputs?|answers?|responses?|expected|ideal|label|target|completion|reference|solution)$/i;
 const BY_NAME = { id: "id", example_id: "id", node_id: "ignore", split: "split", splits: "split", span_id: "span" };
 const PARTS = ["input", "output", "metadata"];
 
 /** The choices for a column: [value, text]. */
 export const ROLES = [
-  ["input", "Input"], ["output", "Output"], ["metadata", "Metadata"], ["id", "Example id"], ["split", "Split"], ["span", "Span id"], ["ignore", "Leave out"],
+  ["input", "Input"],
+  ["output", "Output"],
+  ["metadata", "Metadata"],
+  ["id", "Example id"],
+  ["split", "Split"],
+  ["span", "Span id"],
+  ["ignore", "Leave out"],
 ];
 
 /** Guesses a role for each column: by its name, else input before the first output and metadata after it. */
@@ -26,7 +33,11 @@ function namedPart(name) {
 
 /** Why this choice of roles cannot be sent, or null. */
 export function mappingProblem(roles) {
-  for (const [role, text] of [["id", "example id"], ["split", "split"], ["span", "span id"]]) {
+  for (const [role, text] of [
+    ["id", "example id"],
+    ["split", "split"],
+    ["span", "span id"],
+  ]) {
     if (roles.filter((each) => each === role).length > 1) return `Only one column can be the ${text}.`;
   }
   return roles.includes("input") ? null : "Choose at least one column as input.";

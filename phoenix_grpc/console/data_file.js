@@ -21,9 +21,12 @@ export async function inspect(file) {
   const plainName = file.name.replace(/\.gz$/i, "");
   const format = /\.csv$/i.test(plainName) || !trimmed.startsWith("{") ? "csv" : "jsonl";
   if (trimmed.startsWith("[") && !/\.csv$/i.test(plainName)) {
-    throw new UnfitFile("This is one JSON array. Write one object a line instead (JSONL): jq -c '.[]' file.json > file.jsonl");
+    throw new UnfitFile(
+      "This is one JSON array. Write one object a line instead (JSONL): jq -c '.[]' file.json > file.jsonl",
+    );
   }
-  if (/\.(parquet|arrow|xlsx?|zip)$/i.test(plainName)) throw new UnfitFile("Files of this kind cannot be read here. Save it as CSV or JSONL first.");
+  if (/\.(parquet|arrow|xlsx?|zip)$/i.test(plainName))
+    throw new UnfitFile("Files of this kind cannot be read here. Save it as CSV or JSONL first.");
   return { format, gzip, columns: format === "csv" ? csvColumns(trimmed) : jsonlColumns(trimmed, complete) };
 }
 
@@ -44,7 +47,11 @@ async function beginning(file, gzip) {
       text += decoder.decode(value, { stream: true });
     }
   } catch {
-    throw new UnfitFile(gzip ? "This file is not whole: its gzip compression is broken." : "The browser cannot read this file. Has it moved?");
+    throw new UnfitFile(
+      gzip
+        ? "This file is not whole: its gzip compression is broken."
+        : "The browser cannot read this file. Has it moved?",
+    );
   }
   await reader.cancel();
   return { text, complete: false };
@@ -54,7 +61,10 @@ function jsonlColumns(text, complete) {
   const lines = text.split("\n");
   if (!complete) lines.pop();
   const columns = new Map();
-  for (const [index, line] of lines.filter((each) => each.trim()).slice(0, SAMPLED_LINES).entries()) {
+  for (const [index, line] of lines
+    .filter((each) => each.trim())
+    .slice(0, SAMPLED_LINES)
+    .entries()) {
     for (const [name, value] of Object.entries(recordOf(line, index + 1))) addColumn(columns, name, value);
   }
   if (!columns.size) throw new UnfitFile("No record was found at the beginning of this file.");
@@ -68,20 +78,28 @@ function recordOf(line, number) {
   } catch {
     throw new UnfitFile(`Record ${number} is not JSON. Every line must be one whole JSON object.`);
   }
-  throw new UnfitFile(`Record ${number} is no JSON object. Every line must be one, such as {"question": "…", "answer": "…"}.`);
+  throw new UnfitFile(
+    `Record ${number} is no JSON object. Every line must be one, such as {"question": "…", "answer": "…"}.`,
+  );
 }
 
 function addColumn(columns, name, value) {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   const known = columns.get(name);
   if (known) known.isObject &&= isObject;
-  else columns.set(name, { name, isObject, sample: (typeof value === "string" ? value : JSON.stringify(value)).slice(0, 80) });
+  else
+    columns.set(name, {
+      name,
+      isObject,
+      sample: (typeof value === "string" ? value : JSON.stringify(value)).slice(0, 80),
+    });
 }
 
 function csvColumns(text) {
   const [header, first = []] = csvRecords(text, 2);
   const repeated = header.find((name, index) => header.indexOf(name) !== index);
-  if (repeated !== undefined) throw new UnfitFile(`Two columns are called “${repeated}”. Give each column a name of its own.`);
+  if (repeated !== undefined)
+    throw new UnfitFile(`Two columns are called “${repeated}”. Give each column a name of its own.`);
   return header.map((name, index) => ({ name, isObject: false, sample: (first[index] ?? "").slice(0, 80) }));
 }
 

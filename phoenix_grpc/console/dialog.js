@@ -17,7 +17,13 @@ export function formDialog({ title, content, submit, danger = false, wide = fals
   const error = h("p", { class: "note bad", role: "alert", hidden: true });
   const confirm = h("button", { type: "submit", class: danger ? "primary danger" : "primary" }, submit);
   const dismiss = h("button", { type: "button", onclick: () => dialog.close() }, cancel);
-  const form = h("form", { class: "stack", method: "dialog" }, content, error, h("div", { class: "dialog-actions" }, dismiss, confirm));
+  const form = h(
+    "form",
+    { class: "stack", method: "dialog" },
+    content,
+    error,
+    h("div", { class: "dialog-actions" }, dismiss, confirm),
+  );
   const dialog = frame(title, form, wide);
   const leaving = new AbortController();
   dialog.addEventListener("close", () => leaving.abort());
@@ -50,27 +56,51 @@ function showFailure(failure, dialog, error) {
 
 /** Asks before something is done that cannot be undone; with `typed`, that text must be typed first. Answers whether it was done. */
 export async function confirmDialog({ title, text, submit, typed = null, action }) {
-  const input = h("input", { name: "typed", autocomplete: "off", spellcheck: "false", required: true, autofocus: true });
+  const input = h("input", {
+    name: "typed",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+    autofocus: true,
+  });
   const check = () => input.setCustomValidity(input.value === typed ? "" : `Type ${typed} to confirm`);
   input.addEventListener("input", check);
   if (typed !== null) check();
-  const confirmation = typed !== null && h("label", { class: "field" }, h("span", {}, "Type ", h("strong", {}, typed), " to confirm"), input);
+  const confirmation =
+    typed !== null &&
+    h("label", { class: "field" }, h("span", {}, "Type ", h("strong", {}, typed), " to confirm"), input);
   const done = await formDialog({
-    title, submit, danger: true, content: [h("p", {}, text), confirmation], onsubmit: async () => { await action(); return true; },
+    title,
+    submit,
+    danger: true,
+    content: [h("p", {}, text), confirmation],
+    onsubmit: async () => {
+      await action();
+      return true;
+    },
   });
   return done === true;
 }
 
 /** Shows something until the person closes it. */
 export function showDialog(title, content, close = "Done") {
-  const form = h("form", { class: "stack", method: "dialog" }, content,
-    h("div", { class: "dialog-actions" }, h("button", { class: "primary" }, close)));
+  const form = h(
+    "form",
+    { class: "stack", method: "dialog" },
+    content,
+    h("div", { class: "dialog-actions" }, h("button", { class: "primary" }, close)),
+  );
   return closing(frame(title, form, false));
 }
 
 function frame(title, form, wide) {
   const id = `dialog-${++dialogs}`;
-  const dialog = h("dialog", { "aria-labelledby": id, class: wide ? "wide" : null }, h("div", { class: "stack" }, h("h2", { id }, title), form));
+  const dialog = h(
+    "dialog",
+    { "aria-labelledby": id, class: wide ? "wide" : null },
+    h("div", { class: "stack" }, h("h2", { id }, title), form),
+    h("div", { class: "toasts", role: "status" }),
+  );
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
@@ -85,11 +115,10 @@ function closing(dialog) {
   });
 }
 
-const status = document.getElementById("status");
-
-/** Says what happened, on the screen and to screen readers. */
+/** Says what happened, on the screen and to screen readers; within an open dialog, since all else is inert then. */
 export function announce(text) {
   const toast = h("p", { class: "toast" }, text);
+  const status = document.querySelector("dialog[open] > .toasts") ?? document.getElementById("status");
   status.append(toast);
   setTimeout(() => toast.remove(), 6000);
 }

@@ -21,31 +21,62 @@ function furnish(element, properties, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
+let fields = 0;
+
 /** A labelled form control; `hint` says what is expected. */
 export function field(label, control, hint) {
-  return h("label", { class: "field" }, h("span", { class: "label" }, label), control, hint && h("span", { class: "hint" }, hint));
+  const id = `field-${++fields}`;
+  control.id = id;
+  if (hint) control.setAttribute("aria-describedby", `${id}-hint`);
+  const name = h("label", { class: "label", for: id }, label);
+  return h("div", { class: "field" }, name, control, hint && h("span", { class: "hint", id: `${id}-hint` }, hint));
 }
 
 /** A select with `options` as [value, text] pairs. */
 export function select(properties, options, chosen) {
-  return h("select", properties, options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
+  return h(
+    "select",
+    properties,
+    options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)),
+  );
 }
 
 /** A table in a card; `columns` are {label, class?, cell(row)}. Rows become cards on a phone. */
 export function table(caption, columns, rows) {
-  const body = h("tbody", {}, rows.map((row) => tableRow(columns, row)));
-  const head = columns.map(({ label, class: name }) => h("th", { scope: "col", class: name }, label || hidden("Actions")));
-  return h("div", { class: "card" },
-    h("table", { class: "table" }, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, h("tr", {}, head)), body));
+  const body = h(
+    "tbody",
+    {},
+    rows.map((row) => tableRow(columns, row)),
+  );
+  const head = columns.map(({ label, class: name }) =>
+    h("th", { scope: "col", class: name }, label || hidden("Actions")),
+  );
+  return h(
+    "div",
+    { class: "card" },
+    h(
+      "table",
+      { class: "table" },
+      h("caption", { class: "visually-hidden" }, caption),
+      h("thead", {}, h("tr", {}, head)),
+      body,
+    ),
+  );
 }
 
 /** One row of such a table. */
 export function tableRow(columns, row) {
-  return h("tr", {}, columns.map(({ label, class: name, cell }) => h("td", { class: name, "data-label": label }, cell(row))));
+  return h(
+    "tr",
+    {},
+    columns.map(({ label, class: name, cell }) => h("td", { class: name, "data-label": label }, cell(row))),
+  );
 }
 
 /** Text for screen readers only. */

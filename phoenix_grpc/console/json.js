@@ -119,10 +119,20 @@ export function textOf(node, key) {
 /** Writes a node as indented JSON, its numbers as they came. */
 export function stringify(node, indent = "") {
   const deeper = `${indent}  `;
-  const wrap = (open, lines, close) => (lines.length ? `${open}\n${lines.join(",\n")}\n${indent}${close}` : open + close);
+  const wrap = (open, lines, close) =>
+    lines.length ? `${open}\n${lines.join(",\n")}\n${indent}${close}` : open + close;
   if (node.type === "object") {
-    return wrap("{", node.entries.map(([key, value]) => `${deeper}${JSON.stringify(key)}: ${stringify(value, deeper)}`), "}");
+    return wrap(
+      "{",
+      node.entries.map(([key, value]) => `${deeper}${JSON.stringify(key)}: ${stringify(value, deeper)}`),
+      "}",
+    );
   }
-  if (node.type === "array") return wrap("[", node.items.map((item) => deeper + stringify(item, deeper)), "]");
+  if (node.type === "array")
+    return wrap(
+      "[",
+      node.items.map((item) => deeper + stringify(item, deeper)),
+      "]",
+    );
   return node.type === "number" ? node.text : JSON.stringify(node.value);
 }

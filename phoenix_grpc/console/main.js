@@ -60,7 +60,12 @@ function signIn() {
 }
 
 function headerContent() {
-  const brand = h("a", { class: "brand", href: "#/datasets" }, h("img", { src: serverUrl("/console/icon.svg"), alt: "", width: 28, height: 28 }), "phoenix-grpc");
+  const brand = h(
+    "a",
+    { class: "brand", href: "#/datasets" },
+    h("img", { src: serverUrl("/console/icon.svg"), alt: "", width: 28, height: 28 }),
+    "phoenix-grpc",
+  );
   return [brand, h("nav", { class: "nav", "aria-label": "Main" }, navLinks()), h("div", { class: "who" }, identity())];
 }
 
@@ -74,7 +79,11 @@ function navLinks() {
 function identity() {
   if (!hasAccounts()) return h("span", { class: "badge" }, "Authentication is off");
   const { username, role, email } = session.user;
-  return [h("span", { class: "name", title: email }, username), h("span", { class: "badge" }, role.toLowerCase()), button("Sign out", signOut, { class: "quiet" })];
+  return [
+    h("span", { class: "name", title: email }, username),
+    h("span", { class: "badge" }, role.toLowerCase()),
+    button("Sign out", signOut, { class: "quiet" }),
+  ];
 }
 
 function signOut() {
@@ -85,8 +94,15 @@ function signOut() {
   });
 }
 
-start().catch((failure) => display({
-  title: "No answer",
-  node: h("div", { class: "stack" }, h("h1", { tabindex: "-1" }, "The console could not start"),
-    h("p", { class: "note bad", role: "alert" }, explain(failure)), h("p", {}, h("a", { href: homeUrl }, "Try again"))),
-}));
+start().catch((failure) =>
+  display({
+    title: "No answer",
+    node: h(
+      "div",
+      { class: "stack" },
+      h("h1", { tabindex: "-1" }, "The console could not start"),
+      h("p", { class: "note bad", role: "alert" }, explain(failure)),
+      h("p", {}, h("a", { href: homeUrl }, "Try again")),
+    ),
+  }),
+);

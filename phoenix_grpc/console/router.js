@@ -63,8 +63,13 @@ async function render({ view, names, match }, query) {
 }
 
 function failed(text) {
-  return h("div", { class: "stack" }, h("h1", { tabindex: "-1" }, "This page could not be shown"), h("p", { class: "note bad", role: "alert" }, text),
-    h("p", {}, h("a", { href: "#/datasets" }, "Back to the datasets")));
+  return h(
+    "div",
+    { class: "stack" },
+    h("h1", { tabindex: "-1" }, "This page could not be shown"),
+    h("p", { class: "note bad", role: "alert" }, text),
+    h("p", {}, h("a", { href: "#/datasets" }, "Back to the datasets")),
+  );
 }
 
 /** Shows a page and puts the focus on its heading, or on `focus`, for the keyboard and screen readers. */

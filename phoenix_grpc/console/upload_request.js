@@ -40,10 +40,16 @@ function settle(request, resolve, reject) {
 }
 
 function body(boundary, fields, file, mediaType, gzip) {
-  const part = (name, extra, headers) => `--${boundary}\r\nContent-Disposition: form-data; name="${quote(name)}"${extra}\r\n${headers}\r\n`;
+  const part = (name, extra, headers) =>
+    `--${boundary}\r\nContent-Disposition: form-data; name="${quote(name)}"${extra}\r\n${headers}\r\n`;
   const plain = fields.map(([name, value]) => `${part(name, "", "")}${value}\r\n`);
   const headers = `Content-Type: ${mediaType}\r\n${gzip ? "Content-Encoding: gzip\r\n" : ""}`;
-  return new Blob([...plain, part("file", `; filename="${quote(file.name)}"`, headers), file, `\r\n--${boundary}--\r\n`]);
+  return new Blob([
+    ...plain,
+    part("file", `; filename="${quote(file.name)}"`, headers),
+    file,
+    `\r\n--${boundary}--\r\n`,
+  ]);
 }
 
 /** Escapes a name in a part's header, as HTML's multipart encoding does. */

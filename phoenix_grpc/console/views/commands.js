@@ -6,12 +6,14 @@ import { hasAccounts } from "../session.js";
 /** A curl command that uploads one example to the dataset `name`. */
 export function uploadCommand(name, action) {
   const quoted = JSON.stringify(name).replaceAll("'", "'\\''");
-  const key = hasAccounts() ? ["  -H \"Authorization: Bearer $PHOENIX_API_KEY\" \\"] : [];
+  const key = hasAccounts() ? ['  -H "Authorization: Bearer $PHOENIX_API_KEY" \\'] : [];
   return [
-    `curl "${serverAddress}/v1/datasets/upload?sync=true" \\`, ...key, "  -H \"Content-Type: application/json\" \\",
+    `curl "${serverAddress}/v1/datasets/upload?sync=true" \\`,
+    ...key,
+    '  -H "Content-Type: application/json" \\',
     `  -d '{"name": ${quoted}, "action": "${action}",`,
-    "       \"inputs\": [{\"question\": \"Capital of France?\"}],",
-    "       \"outputs\": [{\"answer\": \"Paris\"}]}'",
+    '       "inputs": [{"question": "Capital of France?"}],',
+    '       "outputs": [{"answer": "Paris"}]}\'',
   ].join("\n");
 }
 

@@ -17,8 +17,18 @@ import { versionsPanel } from "./versions.js";
 const DOWNLOADS = [
   ["jsonl", "jsonl", "JSONL", "One example a line with input, output, metadata and splits; can be uploaded again."],
   ["csv", "csv", "CSV", "One column a field, for spreadsheets and data frames."],
-  ["jsonl/openai_ft", "jsonl", "OpenAI fine-tuning", "The messages of input and output, as fine-tuning jobs take them."],
-  ["jsonl/openai_evals", "jsonl", "OpenAI evals", "The input messages, and the last output message as the ideal answer."],
+  [
+    "jsonl/openai_ft",
+    "jsonl",
+    "OpenAI fine-tuning",
+    "The messages of input and output, as fine-tuning jobs take them.",
+  ],
+  [
+    "jsonl/openai_evals",
+    "jsonl",
+    "OpenAI evals",
+    "The input messages, and the last output message as the ideal answer.",
+  ],
 ];
 
 /** The page of the dataset `id`; the query's `version` chooses a version, else it is the latest. */
@@ -33,15 +43,27 @@ export async function datasetView({ id }, query) {
     history.replaceState(null, "", link(`/datasets/${encodeURIComponent(id)}`, { version: chosen }));
     return examples.choose(chosen);
   });
-  const node = h("div", { class: "stack" }, head(dataset, path, examples), facts(dataset), versions,
-    metadata.entries.length > 0 && metadataPanel(metadata), examples.node);
+  const node = h(
+    "div",
+    { class: "stack" },
+    head(dataset, path, examples),
+    facts(dataset),
+    versions,
+    metadata.entries.length > 0 && metadataPanel(metadata),
+    examples.node,
+  );
   if (mayWrite()) acceptDrops(node, (file) => upload(dataset, file));
   return { title: dataset.name, node };
 }
 
 function head(dataset, path, examples) {
-  const about = h("div", {}, h("p", { class: "small" }, h("a", { href: "#/datasets" }, "Datasets")), h("h1", { tabindex: "-1" }, dataset.name),
-    dataset.description && h("p", { class: "lead" }, dataset.description));
+  const about = h(
+    "div",
+    {},
+    h("p", { class: "small" }, h("a", { href: "#/datasets" }, "Datasets")),
+    h("h1", { tabindex: "-1" }, dataset.name),
+    dataset.description && h("p", { class: "lead" }, dataset.description),
+  );
   const actions = [button("Download", () => download(dataset, path, examples.version()))];
   if (mayWrite()) {
     actions.unshift(button("Upload examples", () => upload(dataset), { class: "primary" }));
@@ -52,8 +74,14 @@ function head(dataset, path, examples) {
 
 function facts({ id, example_count: examples, created_at: created, updated_at: updated }) {
   const fact = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
-  return h("dl", { class: "facts" }, fact("Examples", count(examples)), fact("Updated", when(updated)), fact("Created", when(created)),
-    fact("Id", h("code", {}, id), copyButton(id, "Copy", { class: "quiet", "aria-label": "Copy the id" })));
+  return h(
+    "dl",
+    { class: "facts" },
+    fact("Examples", count(examples)),
+    fact("Updated", when(updated)),
+    fact("Created", when(created)),
+    fact("Id", h("code", {}, id), copyButton(id, "Copy", { class: "quiet", "aria-label": "Copy the id" })),
+  );
 }
 
 function metadataPanel(metadata) {
@@ -66,7 +94,10 @@ async function upload(dataset, file) {
 
 async function remove({ name, example_count: examples }, path) {
   const removed = await confirmDialog({
-    title: "Delete this dataset?", submit: "Delete dataset", typed: name, action: () => call("DELETE", path),
+    title: "Delete this dataset?",
+    submit: "Delete dataset",
+    typed: name,
+    action: () => call("DELETE", path),
     text: `All versions, splits and ${plural(examples, "example")} of it go with it. This cannot be undone.`,
   });
   if (!removed) return;
@@ -75,11 +106,23 @@ async function remove({ name, example_count: examples }, path) {
 }
 
 function download(dataset, path, version) {
-  const choices = DOWNLOADS.map(([value, , label, text], index) => h("label", { class: "choice" },
-    h("input", { type: "radio", name: "format", value, checked: index === 0 }), h("span", {}, label, h("span", { class: "muted small block" }, text))));
+  const choices = DOWNLOADS.map(([value, , label, text], index) =>
+    h(
+      "label",
+      { class: "choice" },
+      h("input", { type: "radio", name: "format", value, checked: index === 0 }),
+      h("span", {}, label, h("span", { class: "muted small block" }, text)),
+    ),
+  );
   return formDialog({
-    title: `Download ${dataset.name}`, submit: "Download",
-    content: h("fieldset", {}, h("legend", {}, version ? "Format, of the version that is shown" : "Format, of the latest version"), choices),
+    title: `Download ${dataset.name}`,
+    submit: "Download",
+    content: h(
+      "fieldset",
+      {},
+      h("legend", {}, version ? "Format, of the version that is shown" : "Format, of the latest version"),
+      choices,
+    ),
     onsubmit: async (form) => {
       await freshen();
       const format = form.elements.format.value;

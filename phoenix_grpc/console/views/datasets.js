@@ -29,11 +29,28 @@ export async function datasetsView(_params, query) {
     if (mine === latest) results.replaceChildren(...listing(found, text));
   };
   await fill(query.get("q") ?? "");
-  const node = h("div", { class: "stack" },
-    h("div", { class: "page-head" },
-      h("div", {}, h("h1", { tabindex: "-1" }, "Datasets"), h("p", { class: "lead" }, "Versioned examples to evaluate against.")),
-      mayWrite() && h("div", { class: "row" }, button("Upload a dataset", () => upload(), { class: "primary" }))),
-    searchBox(query.get("q") ?? "", fill), results);
+  const node = h(
+    "div",
+    { class: "stack" },
+    h(
+      "div",
+      { class: "page-head" },
+      h(
+        "div",
+        {},
+        h("h1", { tabindex: "-1" }, "Datasets"),
+        h("p", { class: "lead" }, "Versioned examples to evaluate against."),
+      ),
+      mayWrite() &&
+        h(
+          "div",
+          { class: "row" },
+          button("Upload a dataset", () => upload(), { class: "primary" }),
+        ),
+    ),
+    searchBox(query.get("q") ?? "", fill),
+    results,
+  );
   if (mayWrite()) acceptDrops(node, upload);
   return { title: "Datasets", node };
 }
@@ -44,12 +61,22 @@ async function upload(file) {
 }
 
 function page(text, cursor) {
-  const query = new URLSearchParams({ limit: PAGE_SIZE, ...(text && { name_contains: text }), ...(cursor && { cursor }) });
+  const query = new URLSearchParams({
+    limit: PAGE_SIZE,
+    ...(text && { name_contains: text }),
+    ...(cursor && { cursor }),
+  });
   return call("GET", `/v1/datasets?${query}`);
 }
 
 function searchBox(text, fill) {
-  const input = h("input", { type: "search", value: text, placeholder: "Search by name", "aria-label": "Search datasets by name", "aria-controls": "results" });
+  const input = h("input", {
+    type: "search",
+    value: text,
+    placeholder: "Search by name",
+    "aria-label": "Search datasets by name",
+    "aria-controls": "results",
+  });
   let waiting;
   input.addEventListener("input", () => {
     clearTimeout(waiting);
@@ -64,7 +91,11 @@ function searchBox(text, fill) {
 function listing({ data, next_cursor: next }, text) {
   if (!data.length) return [text ? nothingFound(text) : firstSteps()];
   const list = table("Datasets", COLUMNS, data);
-  const more = button("Show more", () => attempt(async () => { next = await append(list, more, text, next); }));
+  const more = button("Show more", () =>
+    attempt(async () => {
+      next = await append(list, more, text, next);
+    }),
+  );
   more.hidden = !next;
   return [list, h("div", { class: "row" }, more)];
 }
@@ -80,17 +111,45 @@ async function append(list, more, text, cursor) {
 }
 
 function nameCell({ id, name, description }) {
-  return h("div", {}, h("a", { class: "name", href: link(`/datasets/${encodeURIComponent(id)}`) }, name), description && h("div", { class: "muted small clip" }, description));
+  return h(
+    "div",
+    {},
+    h("a", { class: "name", href: link(`/datasets/${encodeURIComponent(id)}`) }, name),
+    description && h("div", { class: "muted small clip" }, description),
+  );
 }
 
 function nothingFound(text) {
-  return h("div", { class: "panel empty" }, h("h2", {}, `No dataset has “${text}” in its name`), h("p", { class: "muted" }, "Search looks for the text anywhere in the name, in any case. Clear the search to see all."));
+  return h(
+    "div",
+    { class: "panel empty" },
+    h("h2", {}, `No dataset has “${text}” in its name`),
+    h(
+      "p",
+      { class: "muted" },
+      "Search looks for the text anywhere in the name, in any case. Clear the search to see all.",
+    ),
+  );
 }
 
 function firstSteps() {
-  if (!mayWrite()) return h("div", { class: "panel empty" }, h("h2", {}, "No datasets yet"), h("p", { class: "muted" }, "Somebody with the role MEMBER can upload the first one."));
-  return h("div", { class: "panel empty" }, h("h2", {}, "Upload your first dataset"),
-    h("p", { class: "muted" }, "Drop a JSONL or CSV file (also .gz) anywhere on this page, or send examples from a program:"),
+  if (!mayWrite())
+    return h(
+      "div",
+      { class: "panel empty" },
+      h("h2", {}, "No datasets yet"),
+      h("p", { class: "muted" }, "Somebody with the role MEMBER can upload the first one."),
+    );
+  return h(
+    "div",
+    { class: "panel empty" },
+    h("h2", {}, "Upload your first dataset"),
+    h(
+      "p",
+      { class: "muted" },
+      "Drop a JSONL or CSV file (also .gz) anywhere on this page, or send examples from a program:",
+    ),
     command(uploadCommand("capitals", "create")),
-    hasAccounts() && h("p", { class: "muted" }, "The key comes from ", h("a", { href: "#/settings" }, "Settings"), "."));
+    hasAccounts() && h("p", { class: "muted" }, "The key comes from ", h("a", { href: "#/settings" }, "Settings"), "."),
+  );
 }

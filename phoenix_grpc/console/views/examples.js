@@ -10,33 +10,54 @@ import { mayWrite } from "../session.js";
 import { uploadCommand } from "./commands.js";
 import { jsonTree } from "./json_tree.js";
 
-const PAGE_SIZES = [["10", "10 a page"], ["25", "25 a page"], ["50", "50 a page"], ["100", "100 a page"]];
-const PARTS = [["input", "Input"], ["output", "Output"], ["metadata", "Metadata"]];
+const SMALLEST_PAGE = 10;
+const PAGE_SIZES = [SMALLEST_PAGE, 25, 50, 100].map((size) => [String(size), `${size} a page`]);
+const PARTS = [
+  ["input", "Input"],
+  ["output", "Output"],
+  ["metadata", "Metadata"],
+];
 
 /**
  * The panel of examples, at `version` or ("") the latest.
  * @returns {Promise<{node: Node, version: () => string, choose: (version: string) => Promise<void>}>}
  */
 export async function examplesPanel(dataset, path, version, upload) {
-  const browser = new ExampleBrowser(dataset, path, version, upload);
+  const browser = new ExampleBrowser(dataset, path, upload);
   await browser.load(version, [""]);
   return { node: browser.node, version: () => browser.version, choose: (chosen) => browser.choose(chosen) };
 }
 
 class ExampleBrowser {
-  constructor(dataset, path, version, upload) {
-    Object.assign(this, { dataset, path, upload, version, cursors: [""], next: null });
+  constructor(dataset, path, upload) {
+    Object.assign(this, { dataset, path, upload, version: "", cursors: [""], next: null });
     this.heading = h("h2", { id: "examples", tabindex: "-1" }, "Examples");
+    this.notice = h(
+      "p",
+      { class: "note" },
+      "You see an earlier version. ",
+      button("Back to the latest", () => this.leave()),
+    );
     this.list = h("div", { class: "examples" });
-    this.notice = h("div", {});
-    this.size = select({ "aria-label": "Examples a page" }, PAGE_SIZES, "10");
+    this.node = h(
+      "section",
+      { class: "stack", "aria-labelledby": "examples" },
+      this.heading,
+      this.notice,
+      this.list,
+      this.makePager(),
+    );
+  }
+
+  makePager() {
+    this.size = select({ "aria-label": "Examples a page" }, PAGE_SIZES);
     this.size.addEventListener("change", () => attempt(() => this.choose(this.version)));
-    this.previous = button("Previous", () => this.turn(-1));
-    this.following = button("Next", () => this.turn(1));
     this.position = h("span", { class: "muted small", role: "status" });
-    this.pager = h("nav", { class: "row spread", "aria-label": "Pages of examples" }, this.size,
-      h("span", { class: "row" }, this.position, this.previous, this.following));
-    this.node = h("section", { class: "stack", "aria-labelledby": "examples" }, this.heading, this.notice, this.list, this.pager);
+    this.back = button("Previous", () => this.turn(this.cursors.slice(0, -1)));
+    this.forth = button("Next", () => this.turn([...this.cursors, this.next]));
+    const steps = h("span", { class: "row" }, this.position, this.back, this.forth);
+    this.pager = h("nav", { class: "row spread", "aria-label": "Pages of examples" }, this.size, steps);
+    return this.pager;
   }
 
   /** Shows the first page of a version. */
@@ -46,50 +67,70 @@ class ExampleBrowser {
     this.heading.focus();
   }
 
-  turn(step) {
+  leave() {
+    history.replaceState(null, "", location.hash.split("?")[0]);
+    return attempt(() => this.choose(""));
+  }
+
+  turn(cursors) {
     return attempt(async () => {
-      await this.load(this.version, step > 0 ? [...this.cursors, this.next] : this.cursors.slice(0, -1));
+      await this.load(this.version, cursors);
       this.heading.scrollIntoView();
       this.heading.focus();
     });
   }
 
+  /** Loads the page at the last of `cursors`; those before it lead back. */
   async load(version, cursors) {
     const cursor = cursors.at(-1);
-    const query = new URLSearchParams({ limit: this.size.value, ...(cursor && { cursor }), ...(version && { version_id: version }) });
-    const page = parse(await callForText("GET", `${this.path}/examples?${query}`));
-    Object.assign(this, { version, cursors });
+    const query = { limit: this.size.value, ...(cursor && { cursor }), ...(version && { version_id: version }) };
+    const page = parse(await callForText("GET", `${this.path}/examples?${new URLSearchParams(query)}`));
     const examples = member(member(page, "data"), "examples").items;
-    this.next = textOf(page, "next_cursor");
+    Object.assign(this, { version, cursors, next: textOf(page, "next_cursor") });
     this.list.replaceChildren(...(examples.length ? examples.map(exampleCard) : [this.empty()]));
-    this.notice.replaceChildren(...this.versionNotice());
-    this.position.textContent = `Page ${this.cursors.length}`;
-    this.previous.disabled = this.cursors.length === 1;
-    this.following.disabled = !this.next;
-    this.pager.hidden = this.cursors.length === 1 && !this.next && examples.length < 10;
-  }
-
-  versionNotice() {
-    if (!this.version) return [];
-    return [h("p", { class: "note" }, "You see an earlier version. ", button("Back to the latest", () => {
-      history.replaceState(null, "", location.hash.split("?")[0]);
-      return attempt(() => this.choose(""));
-    }, { class: "quiet" }))];
+    this.notice.hidden = !version;
+    this.position.textContent = `Page ${cursors.length}`;
+    this.back.disabled = cursors.length === 1;
+    this.forth.disabled = !this.next;
+    this.pager.hidden = cursors.length === 1 && !this.next && examples.length < SMALLEST_PAGE;
   }
 
   empty() {
-    if (this.version || !mayWrite()) return h("div", { class: "panel empty" }, h("p", { class: "name" }, "This version has no examples"));
-    return h("div", { class: "panel empty" }, h("p", { class: "name" }, "No examples yet"),
-      h("p", { class: "muted" }, "Drop a JSONL or CSV file on this page, or append from a program:"), command(uploadCommand(this.dataset.name, "append")),
-      h("div", { class: "row" }, button("Upload examples", this.upload, { class: "primary" })));
+    const panel = (...content) => h("div", { class: "panel empty" }, content);
+    if (this.version) return panel(h("p", { class: "name" }, "This version has no examples"));
+    const title = h("p", { class: "name" }, "No examples yet");
+    if (!mayWrite()) return panel(title);
+    return panel(
+      title,
+      h("p", { class: "muted" }, "Drop a JSONL or CSV file on this page, or append from a program:"),
+      command(uploadCommand(this.dataset.name, "append")),
+      button("Upload examples", this.upload, { class: "primary" }),
+    );
   }
 }
 
 function exampleCard(example) {
   const id = textOf(example, "id");
-  const parts = PARTS.map(([key, label]) => [label, member(example, key)]).filter(([label, node]) => label !== "Metadata" || node.entries.length);
-  return h("article", { class: "example", "aria-label": `Example ${id}` },
-    h("header", { class: "row spread" }, h("code", { class: "muted" }, id),
-      h("span", { class: "row muted small" }, when(textOf(example, "updated_at")), copyButton(stringify(example), "Copy JSON", { class: "quiet", "aria-label": `Copy example ${id} as JSON` }))),
-    h("div", { class: "parts" }, parts.map(([label, node]) => h("div", { class: "part" }, h("h3", {}, label), jsonTree(node)))));
+  const parts = PARTS.map(([key, label]) => [label, member(example, key)]).filter(
+    ([label, node]) => label !== "Metadata" || node.entries.length > 0,
+  );
+  const copy = copyButton(stringify(example), "Copy JSON", {
+    class: "quiet",
+    "aria-label": `Copy example ${id} as JSON`,
+  });
+  return h(
+    "article",
+    { class: "example", "aria-label": `Example ${id}` },
+    h(
+      "header",
+      { class: "row spread" },
+      h("code", { class: "muted" }, id),
+      h("span", { class: "row muted small" }, when(textOf(example, "updated_at")), copy),
+    ),
+    h(
+      "div",
+      { class: "parts" },
+      parts.map(([label, node]) => h("div", { class: "part" }, h("h3", {}, label), jsonTree(node))),
+    ),
+  );
 }

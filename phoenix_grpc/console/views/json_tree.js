@@ -43,24 +43,43 @@ function more(list, members, depth) {
 }
 
 function moreItem(left, next) {
-  const entry = h("li", {}, button(`Show ${count(Math.min(left, MANY_MEMBERS))} of ${count(left)} more`, () => {
-    entry.remove();
-    next();
-  }, { class: "quiet" }));
+  const entry = h(
+    "li",
+    {},
+    button(
+      `Show ${count(Math.min(left, MANY_MEMBERS))} of ${count(left)} more`,
+      () => {
+        entry.remove();
+        next();
+      },
+      { class: "quiet" },
+    ),
+  );
   return entry;
 }
 
 function item(key, value, depth) {
   const name = h("span", { class: "json-key" }, key);
   if (isShortList(value)) return h("li", {}, name, " ", shortList(value));
-  if (!isBranch(value) || !membersOf(value).length) return h("li", {}, name, " ", isBranch(value) ? branch(value, depth) : leaf(value));
+  if (!isBranch(value) || !membersOf(value).length)
+    return h("li", {}, name, " ", isBranch(value) ? branch(value, depth) : leaf(value));
   return h("li", {}, folding(name, value, depth + 1));
 }
 
 /** A part that folds; its content is made when it is first opened, so that a big example costs little. */
 function folding(name, value, depth) {
   const size = membersOf(value).length;
-  const details = h("details", {}, h("summary", {}, name, " ", h("span", { class: "json-size" }, value.type === "object" ? `{${count(size)}}` : `[${count(size)}]`)));
+  const details = h(
+    "details",
+    {},
+    h(
+      "summary",
+      {},
+      name,
+      " ",
+      h("span", { class: "json-size" }, value.type === "object" ? `{${count(size)}}` : `[${count(size)}]`),
+    ),
+  );
   const fill = () => details.childElementCount === 1 && details.append(branch(value, depth));
   details.addEventListener("toggle", () => details.open && fill());
   if (depth <= OPEN_DEPTH && size <= MANY_MEMBERS) {
@@ -72,11 +91,21 @@ function folding(name, value, depth) {
 
 /** A short list of plain values stands on one line. */
 function isShortList(node) {
-  return node.type === "array" && node.items.length <= SHORT_LIST && node.items.every((item) => !isBranch(item) && String(item.value ?? "").length <= SHORT_TEXT);
+  return (
+    node.type === "array" &&
+    node.items.length <= SHORT_LIST &&
+    node.items.every((item) => !isBranch(item) && String(item.value ?? "").length <= SHORT_TEXT)
+  );
 }
 
 function shortList({ items }) {
-  return h("span", { class: "json-list" }, "[", items.map((item, index) => [index > 0 && ", ", leaf(item)]), "]");
+  return h(
+    "span",
+    { class: "json-list" },
+    "[",
+    items.map((item, index) => [index > 0 && ", ", leaf(item)]),
+    "]",
+  );
 }
 
 function leaf(node) {
@@ -84,9 +113,13 @@ function leaf(node) {
   if (node.type === "literal") return h("span", { class: "json-literal" }, String(node.value));
   const text = h("span", { class: "json-string" }, node.value.slice(0, LONG_TEXT));
   if (node.value.length <= LONG_TEXT) return text;
-  const whole = button(`Show all ${count(node.value.length)} characters`, () => {
-    text.textContent = node.value;
-    whole.remove();
-  }, { class: "quiet" });
+  const whole = button(
+    `Show all ${count(node.value.length)} characters`,
+    () => {
+      text.textContent = node.value;
+      whole.remove();
+    },
+    { class: "quiet" },
+  );
   return h("span", { class: "json-long" }, text, whole);
 }

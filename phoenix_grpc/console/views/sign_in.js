@@ -10,9 +10,17 @@ export function signInView(enter) {
   const error = h("p", { class: "note bad", role: "alert", hidden: true });
   const submit = h("button", { class: "primary", type: "submit" }, "Sign in");
   const email = h("input", { type: "email", name: "email", autocomplete: "username", required: true });
-  const form = h("form", { class: "stack", method: "post", action: serverUrl("/login") }, error,
+  const form = h(
+    "form",
+    { class: "stack", method: "post", action: serverUrl("/login") },
+    error,
     field("E-mail", email),
-    field("Password", h("input", { type: "password", name: "password", autocomplete: "current-password", required: true })), submit);
+    field(
+      "Password",
+      h("input", { type: "password", name: "password", autocomplete: "current-password", required: true }),
+    ),
+    submit,
+  );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     error.hidden = true;
@@ -29,7 +37,11 @@ export function signInView(enter) {
     await enter();
   });
   if (!offersPassword()) return { title: "Sign in", node: h("div", { class: "sign-in" }, heading(), noPassword()) };
-  return { title: "Sign in", focus: email, node: h("div", { class: "sign-in" }, heading(), h("div", { class: "panel" }, form), firstTime()) };
+  return {
+    title: "Sign in",
+    focus: email,
+    node: h("div", { class: "sign-in" }, heading(), h("div", { class: "panel" }, form), firstTime()),
+  };
 }
 
 function refusal(failure) {
@@ -44,14 +56,31 @@ function offersPassword() {
 }
 
 function noPassword() {
-  return h("p", { class: "note" }, "Signing in with a password is switched off on this server. Use an API key from a program instead.");
+  return h(
+    "p",
+    { class: "note" },
+    "Signing in with a password is switched off on this server. Use an API key from a program instead.",
+  );
 }
 
 function heading() {
-  return [h("img", { src: serverUrl("/console/icon.svg"), alt: "", width: 48, height: 48 }), h("h1", { tabindex: "-1" }, "Sign in to phoenix-grpc")];
+  return [
+    h("img", { src: serverUrl("/console/icon.svg"), alt: "", width: 48, height: 48 }),
+    h("h1", { tabindex: "-1" }, "Sign in to phoenix-grpc"),
+  ];
 }
 
 function firstTime() {
-  return h("details", { class: "muted small" }, h("summary", {}, "First time here?"),
-    h("p", {}, "The first administrator is ", h("code", {}, "admin@localhost"), ". Its password is PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD, or the one the server printed when it first started."));
+  return h(
+    "details",
+    { class: "muted small" },
+    h("summary", {}, "First time here?"),
+    h(
+      "p",
+      {},
+      "The first administrator is ",
+      h("code", {}, "admin@localhost"),
+      ". Its password is PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD, or the one the server printed when it first started.",
+    ),
+  );
 }

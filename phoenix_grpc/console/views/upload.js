@@ -11,7 +11,11 @@ import { sendUpload } from "../upload_request.js";
 const NEW_DATASET = [
   ["create", "Create it", "Refused when a dataset with this name exists."],
   ["append", "Add to it", "Adds what is new and updates what has the same id. Creates it when missing."],
-  ["update", "Make it equal to the file", "As adding, and examples that are not in the file are deleted. Older versions keep them."],
+  [
+    "update",
+    "Make it equal to the file",
+    "As adding, and examples that are not in the file are deleted. Older versions keep them.",
+  ],
 ];
 
 /**
@@ -22,12 +26,18 @@ const NEW_DATASET = [
 export async function uploadDialog({ file = null, dataset = null }) {
   const form = new UploadForm(dataset);
   const opened = formDialog({
-    title: dataset ? `Upload examples to ${dataset.name}` : "Upload a dataset", submit: "Upload", wide: true, content: form.content,
+    title: dataset ? `Upload examples to ${dataset.name}` : "Upload a dataset",
+    submit: "Upload",
+    wide: true,
+    content: form.content,
     onsubmit: (_element, signal) => form.send(signal),
   });
   if (file) form.take(file);
   const result = await opened;
-  if (result) announce(`Uploaded: ${count(result.num_created_examples)} created, ${count(result.num_updated_examples)} updated, ${count(result.num_deleted_examples)} deleted.`);
+  if (result)
+    announce(
+      `Uploaded: ${count(result.num_created_examples)} created, ${count(result.num_updated_examples)} updated, ${count(result.num_deleted_examples)} deleted.`,
+    );
   return result;
 }
 
@@ -35,7 +45,14 @@ class UploadForm {
   constructor(dataset) {
     this.file = null;
     this.shape = null;
-    this.name = h("input", { name: "name", required: true, maxlength: 1000, autocomplete: "off", value: dataset?.name, readonly: Boolean(dataset) });
+    this.name = h("input", {
+      name: "name",
+      required: true,
+      maxlength: 1000,
+      autocomplete: "off",
+      value: dataset?.name,
+      readonly: Boolean(dataset),
+    });
     this.actions = actionChoice(dataset ? NEW_DATASET.slice(1) : NEW_DATASET);
     this.problem = h("p", { class: "note bad", role: "alert", hidden: true });
     this.mapping = h("div", { class: "stack", hidden: true });
@@ -43,9 +60,22 @@ class UploadForm {
     this.picker = h("input", { type: "file", class: "visually-hidden", accept: ".csv,.jsonl,.ndjson,.gz,.json" });
     this.picker.addEventListener("change", () => this.picker.files[0] && this.take(this.picker.files[0]));
     this.chosen = h("span", { class: "muted small" }, "JSONL or CSV, also compressed as .gz");
-    const zone = h("label", { class: "drop" }, this.picker, h("span", { class: "drop-title" }, "Drop a file here, or choose one"), this.chosen);
+    const zone = h(
+      "label",
+      { class: "drop" },
+      this.picker,
+      h("span", { class: "drop-title" }, "Drop a file here, or choose one"),
+      this.chosen,
+    );
     acceptDrops(zone, (dropped) => this.take(dropped));
-    this.content = [zone, this.problem, !dataset && field("Name of the dataset", this.name), this.mapping, this.actions, this.progress];
+    this.content = [
+      zone,
+      this.problem,
+      !dataset && field("Name of the dataset", this.name),
+      this.mapping,
+      this.actions,
+      this.progress,
+    ];
   }
 
   async take(file) {
@@ -59,7 +89,9 @@ class UploadForm {
     this.file = file;
     this.chosen.textContent = `${file.name} · ${bytes(file.size)} · ${this.shape.format.toUpperCase()}${this.shape.gzip ? ", gzip" : ""}`;
     this.name.value ||= file.name.replace(/(\.(csv|jsonl|ndjson|json|gz))+$/i, "");
-    this.selects = guessRoles(this.shape.columns).map((role, index) => select({ "aria-label": `What ${this.shape.columns[index].name} becomes` }, ROLES, role));
+    this.selects = guessRoles(this.shape.columns).map((role, index) =>
+      select({ "aria-label": `What ${this.shape.columns[index].name} becomes` }, ROLES, role),
+    );
     this.mapping.replaceChildren(mappingTable(this.shape.columns, this.selects));
     this.mapping.hidden = false;
     return null;
@@ -102,12 +134,30 @@ class UploadForm {
 }
 
 function actionChoice(actions) {
-  return h("fieldset", {}, h("legend", {}, "What to do"), actions.map(([value, label, text], index) => h("label", { class: "choice" },
-    h("input", { type: "radio", name: "action", value, checked: index === 0 }), h("span", {}, label, h("span", { class: "muted small block" }, text)))));
+  return h(
+    "fieldset",
+    {},
+    h("legend", {}, "What to do"),
+    actions.map(([value, label, text], index) =>
+      h(
+        "label",
+        { class: "choice" },
+        h("input", { type: "radio", name: "action", value, checked: index === 0 }),
+        h("span", {}, label, h("span", { class: "muted small block" }, text)),
+      ),
+    ),
+  );
 }
 
 function mappingTable(columns, selects) {
-  const rows = columns.map(({ name, sample }, index) => h("li", {}, h("div", {}, h("code", {}, name), h("div", { class: "muted small clip" }, sample || "–")), selects[index]));
+  const rows = columns.map(({ name, sample }, index) =>
+    h(
+      "li",
+      {},
+      h("div", {}, h("code", {}, name), h("div", { class: "muted small clip" }, sample || "–")),
+      selects[index],
+    ),
+  );
   return h("fieldset", {}, h("legend", {}, "What the columns become"), h("ul", { class: "mapping" }, rows));
 }
 

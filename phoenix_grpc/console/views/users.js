@@ -8,7 +8,11 @@ import { show } from "../router.js";
 import { session } from "../session.js";
 import { adminPage } from "./admin.js";
 
-const ROLES = [["VIEWER", "Viewer: reads data"], ["MEMBER", "Member: reads and writes data"], ["ADMIN", "Admin: manages users too"]];
+const ROLES = [
+  ["VIEWER", "Viewer: reads data"],
+  ["MEMBER", "Member: reads and writes data"],
+  ["ADMIN", "Admin: manages users too"],
+];
 const DEFAULT_ADMIN = "admin@localhost";
 
 const COLUMNS = [
@@ -22,14 +26,18 @@ const COLUMNS = [
 export async function usersView() {
   let { data, next_cursor: next } = await call("GET", "/v1/users?limit=100");
   const list = table("Users", COLUMNS, data.filter(isPerson));
-  const more = button("Show more", () => attempt(async () => {
-    ({ data, next_cursor: next } = await call("GET", `/v1/users?limit=100&cursor=${encodeURIComponent(next)}`));
-    list.querySelector("tbody").append(...data.filter(isPerson).map((user) => tableRow(COLUMNS, user)));
-    more.hidden = !next;
-  }));
+  const more = button("Show more", () =>
+    attempt(async () => {
+      ({ data, next_cursor: next } = await call("GET", `/v1/users?limit=100&cursor=${encodeURIComponent(next)}`));
+      list.querySelector("tbody").append(...data.filter(isPerson).map((user) => tableRow(COLUMNS, user)));
+      more.hidden = !next;
+    }),
+  );
   more.hidden = !next;
   return adminPage({
-    title: "Users", action: button("Add a user", add, { class: "primary" }), content: [list, h("div", { class: "row" }, more)],
+    title: "Users",
+    action: button("Add a user", add, { class: "primary" }),
+    content: [list, h("div", { class: "row" }, more)],
     lead: "A new role holds from the next call on. A new role or password ends the user's sessions.",
   });
 }
@@ -44,8 +52,14 @@ function mayChange({ id, email }) {
 }
 
 function nameCell(user) {
-  return h("div", {}, h("span", { class: "name" }, user.username), user.id === session.user.id && [" ", h("span", { class: "badge good" }, "you")],
-    h("div", { class: "muted small" }, user.email), user.password_needs_reset && h("span", { class: "badge warn" }, "has not changed the first password"));
+  return h(
+    "div",
+    {},
+    h("span", { class: "name" }, user.username),
+    user.id === session.user.id && [" ", h("span", { class: "badge good" }, "you")],
+    h("div", { class: "muted small" }, user.email),
+    user.password_needs_reset && h("span", { class: "badge warn" }, "has not changed the first password"),
+  );
 }
 
 function roleCell(user) {
@@ -55,9 +69,12 @@ function roleCell(user) {
 function actions(user) {
   const named = (label) => `${label} of ${user.username}`;
   return [
-    mayChange(user) && button("Role", () => changeRole(user), { class: "quiet", "aria-label": named("Change the role") }),
-    user.id !== session.user.id && button("Password", () => resetPassword(user), { class: "quiet", "aria-label": named("Set a new password") }),
-    mayChange(user) && button("Delete", () => remove(user), { class: "quiet danger", "aria-label": `Delete ${user.username}` }),
+    mayChange(user) &&
+      button("Role", () => changeRole(user), { class: "quiet", "aria-label": named("Change the role") }),
+    user.id !== session.user.id &&
+      button("Password", () => resetPassword(user), { class: "quiet", "aria-label": named("Set a new password") }),
+    mayChange(user) &&
+      button("Delete", () => remove(user), { class: "quiet danger", "aria-label": `Delete ${user.username}` }),
   ];
 }
 
@@ -69,28 +86,39 @@ async function done(result, text) {
 
 async function add() {
   const user = await formDialog({
-    title: "Add a user", submit: "Add user",
+    title: "Add a user",
+    submit: "Add user",
     content: [
-      field("E-mail", h("input", { type: "email", name: "email", required: true, autocomplete: "off", autofocus: true })),
+      field(
+        "E-mail",
+        h("input", { type: "email", name: "email", required: true, autocomplete: "off", autofocus: true }),
+      ),
       field("Username", h("input", { name: "username", required: true, autocomplete: "off" })),
       field("Role", select({ name: "role" }, ROLES, "MEMBER")),
       passwordField(),
     ],
     onsubmit: async (form) => {
       const given = Object.fromEntries(new FormData(form));
-      return (await call("POST", "/v1/users", { user: { ...given, auth_method: "LOCAL" }, send_welcome_email: false })).data;
+      return (await call("POST", "/v1/users", { user: { ...given, auth_method: "LOCAL" }, send_welcome_email: false }))
+        .data;
     },
   });
   return done(user, `Added ${user?.username}.`);
 }
 
 function passwordField() {
-  return field("Password", h("input", { type: "password", name: "password", required: true, autocomplete: "new-password" }), "Hand it over safely. The user is asked to change it.");
+  return field(
+    "Password",
+    h("input", { type: "password", name: "password", required: true, autocomplete: "new-password" }),
+    "Hand it over safely. The user is asked to change it.",
+  );
 }
 
 async function changeRole(user) {
   const changed = await formDialog({
-    title: `Role of ${user.username}`, submit: "Change role", content: field("Role", select({ name: "role", autofocus: true }, ROLES, user.role)),
+    title: `Role of ${user.username}`,
+    submit: "Change role",
+    content: field("Role", select({ name: "role", autofocus: true }, ROLES, user.role)),
     onsubmit: (form) => update(user, { role: form.elements.role.value }),
   });
   return done(changed, `${user.username} has a new role.`);
@@ -98,7 +126,9 @@ async function changeRole(user) {
 
 async function resetPassword(user) {
   const changed = await formDialog({
-    title: `New password for ${user.username}`, submit: "Set password", content: [h("p", {}, "This ends the user's sessions."), passwordField()],
+    title: `New password for ${user.username}`,
+    submit: "Set password",
+    content: [h("p", {}, "This ends the user's sessions."), passwordField()],
     onsubmit: (form) => update(user, { password: form.elements.password.value }),
   });
   return done(changed, `${user.username} has a new password.`);
@@ -110,7 +140,10 @@ async function update(user, changes) {
 
 async function remove(user) {
   const removed = await confirmDialog({
-    title: `Delete ${user.username}?`, text: "Sessions and personal API keys of this user end at once. Datasets stay.", submit: "Delete user", typed: user.username,
+    title: `Delete ${user.username}?`,
+    text: "Sessions and personal API keys of this user end at once. Datasets stay.",
+    submit: "Delete user",
+    typed: user.username,
     action: () => call("DELETE", `/v1/users/${encodeURIComponent(user.id)}`),
   });
   return done(removed, `Deleted ${user.username}.`);

@@ -1,46 +1,70 @@
-/** Three lanes of bars (created, updated, deleted), a column a version. Heights are logarithmic: 3 changes show beside 100,000. */
+/**
+ * Three lanes of bars (created, updated, deleted), a column a version. Heights are logarithmic, so that 3 changes show
+ * beside 100,000. The lanes' names stand still when a long history is scrolled.
+ */
 
-import { svg } from "../dom.js";
-import { count, shortCount } from "../format.js";
+import { h, svg } from "../dom.js";
+import { count, plural, shortCount } from "../format.js";
 
-const LANES = [["created_count", "Created"], ["updated_count", "Updated"], ["deleted_count", "Deleted"]];
-const LABEL_WIDTH = 72;
+const LANES = [
+  ["created_count", "Created"],
+  ["updated_count", "Updated"],
+  ["deleted_count", "Deleted"],
+];
 const COLUMN = 44;
 const BAR = 22;
 const LANE = 52;
 const TALLEST = 32;
+const DATES = 24;
 
 /** The chart of versions, oldest first. */
 export function versionChart(versions) {
-  const width = LABEL_WIDTH + COLUMN * versions.length;
-  const height = LANE * LANES.length + 24;
-  const most = Math.max(1, ...versions.flatMap((version) => LANES.map(([key]) => version[key])));
-  const lanes = LANES.map(([key, label], index) => lane(versions, key, label, LANE * (index + 1), most, width));
-  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": summary(versions) },
-    lanes, versions.map((version, index) => dateLabel(version, index, versions, height - 4)));
+  const width = COLUMN * versions.length;
+  const height = LANE * LANES.length + DATES;
+  const most = Math.max(...versions.flatMap((version) => LANES.map(([key]) => version[key])));
+  const names = LANES.map(([, label]) => h("span", {}, label));
+  const bars = svg(
+    "svg",
+    { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": summary(versions) },
+    LANES.map(([key, label], index) => lane(versions, key, label.toLowerCase(), LANE * (index + 1), most)),
+    versions.map((version, index) => dateLabel(version, index, versions, height - 4)),
+  );
+  return h("div", { class: "chart" }, h("div", { class: "lanes", "aria-hidden": "true" }, names), scrolling(bars));
 }
 
-function lane(versions, key, label, floor, most, width) {
-  const name = label.toLowerCase();
-  return svg("g", { class: name },
-    svg("text", { class: "lane", x: 0, y: floor - 6 }, label),
-    svg("line", { x1: LABEL_WIDTH, x2: width, y1: floor, y2: floor }),
-    versions.map((version, index) => version[key] > 0 && bar(version[key], index, floor, most, name)));
+/** A strip that scrolls sideways, by keyboard too, and begins at its end: the latest version. */
+function scrolling(content) {
+  const strip = h("div", { class: "strip", role: "group", "aria-label": "Version history", tabindex: "0" }, content);
+  new ResizeObserver(() => strip.scrollTo(strip.scrollWidth, 0)).observe(strip);
+  return strip;
+}
+
+function lane(versions, key, name, floor, most) {
+  return svg(
+    "g",
+    { class: name },
+    svg("line", { x1: 0, x2: COLUMN * versions.length, y1: floor, y2: floor }),
+    versions.map((version, index) => version[key] > 0 && bar(version[key], index, floor, most, name)),
+  );
 }
 
 function bar(value, index, floor, most, name) {
   const tall = Math.max(3, Math.round((TALLEST * Math.log1p(value)) / Math.log1p(most)));
-  const x = LABEL_WIDTH + COLUMN * index + (COLUMN - BAR) / 2;
-  return svg("g", {}, svg("title", {}, `${count(value)} ${name}`),
+  const x = COLUMN * index + (COLUMN - BAR) / 2;
+  return svg(
+    "g",
+    {},
+    svg("title", {}, `${count(value)} ${name}`),
     svg("rect", { x, y: floor - tall, width: BAR, height: tall, rx: 2 }),
-    svg("text", { class: "value", x: x + BAR / 2, y: floor - tall - 4 }, shortCount(value)));
+    svg("text", { class: "value", x: x + BAR / 2, y: floor - tall - 4 }, shortCount(value)),
+  );
 }
 
-/** A date under the first version of each day, where there is room. */
+/** A date under the first version of each day. */
 function dateLabel(version, index, versions, y) {
   const day = dayOf(version);
   if (index > 0 && dayOf(versions[index - 1]) === day) return null;
-  return svg("text", { class: "day", x: LABEL_WIDTH + COLUMN * index + COLUMN / 2, y }, day);
+  return svg("text", { class: "day", x: COLUMN * index + COLUMN / 2, y }, day);
 }
 
 function dayOf({ created_at: timestamp }) {
@@ -48,7 +72,9 @@ function dayOf({ created_at: timestamp }) {
 }
 
 function summary(versions) {
-  const total = (key) => count(versions.reduce((sum, version) => sum + version[key], 0));
-  return `${versions.length} versions, oldest first: ${total("created_count")} examples created, ${total("updated_count")} updated, `
-    + `${total("deleted_count")} deleted. The table below has the numbers of each.`;
+  const totals = LANES.map(([key, label]) => {
+    const total = versions.reduce((sum, version) => sum + version[key], 0);
+    return `${count(total)} ${label.toLowerCase()}`;
+  });
+  return `${plural(versions.length, "version")}, oldest first; examples: ${totals.join(", ")}. The table below has each.`;
 }

@@ -7,48 +7,69 @@ import { count, when } from "../format.js";
 import { versionChart } from "./version_chart.js";
 
 const PAGE_SIZE = 20;
+const FEW = 3;
 
-/** The panel; `choose(versionId)` is called when a version is picked. */
+/** The panel, or null for a dataset without versions; `choose(versionId)` is called when one is picked ("" is the latest). */
 export async function versionsPanel(datasetPath, choose) {
-  const versions = [];
-  const chart = h("div", { class: "chart", role: "group", "aria-label": "Version history", tabindex: "0" });
-  const list = h("div", {});
-  const more = button("Show older versions", () => attempt(load));
-  let cursor = null;
-  new ResizeObserver(() => { chart.scrollLeft = chart.scrollWidth; }).observe(chart);
+  const history = new VersionHistory(datasetPath, choose);
+  await history.load();
+  return history.versions.length > 0 ? history.panel() : null;
+}
 
-  async function load() {
-    const query = new URLSearchParams({ limit: PAGE_SIZE, ...(cursor && { cursor }) });
-    const { data, next_cursor: next } = await call("GET", `${datasetPath}/versions?${query}`);
-    const latest = versions.length ? versions[0] : data[0];
-    versions.push(...data);
-    cursor = next;
-    more.hidden = !next;
-    chart.replaceChildren(versionChart(versions.toReversed()));
-    const columns = columnsFor(choose, latest);
-    if (list.firstChild) list.querySelector("tbody").append(...data.map((version) => tableRow(columns, version)));
-    else list.append(table("Versions", columns, data));
+class VersionHistory {
+  constructor(datasetPath, choose) {
+    Object.assign(this, { datasetPath, choose, versions: [], cursor: null });
+    this.chart = h("div", {});
+    this.list = table("Versions", this.columns(), []);
+    this.more = button("Show older versions", () => attempt(() => this.load()));
   }
 
-  await load();
-  if (!versions.length) return null;
-  return h("section", { class: "stack", "aria-labelledby": "versions" }, h("h2", { id: "versions" }, "Versions"),
-    h("div", { class: "panel" }, chart, h("details", { class: "history", open: versions.length <= 3 }, h("summary", {}, "All versions in a table"), list, more)));
-}
+  async load() {
+    const query = new URLSearchParams({ limit: PAGE_SIZE, ...(this.cursor && { cursor: this.cursor }) });
+    const { data, next_cursor: next } = await call("GET", `${this.datasetPath}/versions?${query}`);
+    this.versions.push(...data);
+    this.cursor = next;
+    this.more.hidden = !next;
+    this.chart.replaceChildren(versionChart(this.versions.toReversed()));
+    this.list.querySelector("tbody").append(...data.map((version) => tableRow(this.columns(), version)));
+  }
 
-function columnsFor(choose, latest) {
-  return [
-    { label: "Made", class: "when", cell: (version) => [when(version.created_at), version === latest && [" ", h("span", { class: "badge" }, "latest")]] },
-    { label: "Created", class: "number", cell: (version) => count(version.created_count) },
-    { label: "Updated", class: "number", cell: (version) => count(version.updated_count) },
-    { label: "Deleted", class: "number", cell: (version) => count(version.deleted_count) },
-    { label: "Examples", class: "number", cell: (version) => count(version.example_count) },
-    { label: "Description", cell: (version) => version.description || "–" },
-    { label: "", class: "actions", cell: (version) => browseButton(version, latest, choose) },
-  ];
-}
+  panel() {
+    const summary = h("summary", {}, "All versions in a table");
+    const details = h(
+      "details",
+      { class: "history", open: this.versions.length <= FEW },
+      summary,
+      this.list,
+      this.more,
+    );
+    return h(
+      "section",
+      { class: "stack", "aria-labelledby": "versions" },
+      h("h2", { id: "versions" }, "Versions"),
+      h("div", { class: "panel" }, this.chart, details),
+    );
+  }
 
-function browseButton(version, latest, choose) {
-  const browse = () => attempt(() => choose(version === latest ? "" : version.version_id));
-  return button("Browse", browse, { class: "quiet", "aria-label": `Browse the version of ${new Date(version.created_at).toLocaleString("en")}` });
+  columns() {
+    return [
+      { label: "Made", class: "when", cell: (version) => this.made(version) },
+      { label: "Created", class: "number", cell: (version) => count(version.created_count) },
+      { label: "Updated", class: "number", cell: (version) => count(version.updated_count) },
+      { label: "Deleted", class: "number", cell: (version) => count(version.deleted_count) },
+      { label: "Examples", class: "number", cell: (version) => count(version.example_count) },
+      { label: "Description", cell: (version) => version.description || "–" },
+      { label: "", class: "actions", cell: (version) => this.browse(version) },
+    ];
+  }
+
+  made(version) {
+    return [when(version.created_at), version === this.versions[0] && [" ", h("span", { class: "badge" }, "latest")]];
+  }
+
+  browse(version) {
+    const chosen = version === this.versions[0] ? "" : version.version_id;
+    const label = `Browse the version of ${new Date(version.created_at).toLocaleString("en")}`;
+    return button("Browse", () => attempt(() => this.choose(chosen)), { class: "quiet", "aria-label": label });
+  }
 }
