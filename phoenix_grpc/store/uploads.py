@@ -68,6 +68,7 @@ class Publication:
         base_version_id: refuses when this is not the latest version.
         validate_only: runs every check, and changes nothing.
         allow_empty: allows an UPDATE without any record, which deletes every example.
+        all_new: takes every record as new, whatever the dataset has.
         field: the field of the request that the records came in, for errors.
     """
 
@@ -79,6 +80,7 @@ class Publication:
     base_version_id: int | None = None
     validate_only: bool = False
     allow_empty: bool = False
+    all_new: bool = False
     field: str = "chunk"
 
 
@@ -196,11 +198,12 @@ def publish(tx: Transaction, upload_id: int, publication: Publication) -> Publis
         Unavailable: when the lease is over.
     """
     _move_lease(tx, upload_id, 0)
-    dataset = _target(tx, publication)
+    dataset = find_target(tx, publication)
     staged = matching.survey(tx, upload_id)
     if publication.action == "UPDATE" and not staged.count and not publication.allow_empty:
         raise Invalid(publication.field, "no record came, and this would delete every example; allow_empty allows it")
-    match = matching.match(tx, staged, dataset.id if dataset else None, publication.field)
+    known = dataset.id if dataset and not publication.all_new else None
+    match = matching.match(tx, staged, known, publication.field)
     deleted = dataset.example_count - match.same - match.changed if dataset and publication.action == "UPDATE" else 0
     counts = versions.Counts(match.created, match.changed, deleted)
     if publication.validate_only:
@@ -208,8 +211,12 @@ def publish(tx: Transaction, upload_id: int, publication: Publication) -> Publis
     return _write(tx, publication, dataset, match, counts)
 
 
-def _target(tx: Transaction, publication: Publication) -> Dataset | None:
-    """The dataset to publish into; None when it is to be created."""
+def find_target(tx: Transaction, publication: Publication) -> Dataset | None:
+    """The dataset to publish into; None when it is to be created.
+
+    Raises:
+        NotFound, AlreadyExists, Aborted: as `publish`.
+    """
     name = publication.dataset
     if name.id is not None:
         dataset = datasets.find_dataset(tx, name)

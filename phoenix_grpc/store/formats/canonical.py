@@ -21,7 +21,7 @@ _TOO_DEEP = f"nesting beyond {MAX_DEPTH} levels"
 _TOO_LONG = f"a number of more than {MAX_DIGITS:,} digits"
 _NOT_UTF8 = "not UTF-8"
 _SURROGATE = "a surrogate without its pair is not a character"
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F])"
 )
