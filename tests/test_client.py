@@ -97,7 +97,8 @@ def test_the_environment_names_the_server(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("COLLECTOR_ENDPOINT", "localhost"), ("CLIENT_HEADERS", "authorization"), ("CLIENT_HEADERS", "=a")]
+    ("name", "value"),
+    [("COLLECTOR_ENDPOINT", "localhost"), ("CLIENT_HEADERS", "authorization"), ("CLIENT_HEADERS", "=a")],
 )
 def test_a_bad_client_variable_is_named_without_its_value(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
@@ -119,7 +120,7 @@ class Script(datasets_pb2_grpc.DatasetsServiceServicer, auth_pb2_grpc.AuthServic
         self.answer: Callable[[int], status_pb2.Status | None] = lambda _number: None
 
     def _serve(self, name: str, request: Any, context: grpc.ServicerContext) -> None:
-        metadata = {key: value for key, value in context.invocation_metadata()}
+        metadata = dict(context.invocation_metadata())
         self.calls.append((name, request, metadata))
         status = self.answer(len(self.calls))
         if status is not None:
@@ -253,14 +254,9 @@ def may_run_twice(method: MethodDescriptor) -> bool:
 def test_methods_that_read_or_carry_a_request_id_are_retried_and_no_others() -> None:
     (config,) = json.loads(service_config())["methodConfig"]
     listed = {(name["service"], name["method"]) for name in config["name"]}
-    services = [
-        service for file in (datasets_pb2, auth_pb2) for service in file.DESCRIPTOR.services_by_name.values()
-    ]
+    services = [service for file in (datasets_pb2, auth_pb2) for service in file.DESCRIPTOR.services_by_name.values()]
     assert listed == {
-        (service.full_name, method.name)
-        for service in services
-        for method in service.methods
-        if may_run_twice(method)
+        (service.full_name, method.name) for service in services for method in service.methods if may_run_twice(method)
     }
 
 

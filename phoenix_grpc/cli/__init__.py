@@ -29,6 +29,8 @@ class _Commands(click.Group):
             raise Failure(str(error), USAGE) from None
         except Error as error:
             raise Failure(f"{error.message} ({error.reason})", _OFFLINE_CODES.get(type(error), 1)) from None
+        except UnicodeEncodeError:
+            raise Failure("an argument is no valid UTF-8", USAGE) from None
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of a pipe has gone: click ends quietly
                 raise

@@ -28,7 +28,7 @@ def protos(folder: Path, force: bool) -> None:
     """
     if folder.is_dir() and any(folder.iterdir()) and not force:
         raise Failure(f"{folder} is not empty; name a new folder, or say --force", USAGE)
-    files = proto_files()
+    files = proto_files(resources.files("phoenix_grpc"))
     for name, source in files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -37,9 +37,13 @@ def protos(folder: Path, force: bool) -> None:
     note(f"Wrote {len(files)} files into {folder}; give protoc -I {folder}.")
 
 
-def proto_files() -> dict[str, Traversable]:
-    """Our .proto files, the error details, and all that they import, by the name under which they are imported."""
-    ours = _our_folder()
+def proto_files(package: Traversable) -> dict[str, Traversable]:
+    """Our .proto files, the error details, and all that they import, by the name under which they are imported.
+
+    Arguments:
+        package: the folder of phoenix_grpc, in a checkout or installed.
+    """
+    ours = _our_folder(package)
     waiting = [f"phoenix_grpc/v1/{file.name}" for file in ours.iterdir() if file.name.endswith(".proto")]
     waiting += _ERRORS
     found: dict[str, Traversable] = {}
@@ -51,9 +55,8 @@ def proto_files() -> dict[str, Traversable]:
     return found
 
 
-def _our_folder() -> Traversable:
+def _our_folder(package: Traversable) -> Traversable:
     """Beside the stubs in an installed package, in protos/ in a checkout."""
-    package = resources.files("phoenix_grpc")
     installed = package / "v1"
     if any(file.name.endswith(".proto") for file in installed.iterdir()):
         return installed

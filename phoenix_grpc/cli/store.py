@@ -81,7 +81,7 @@ def backup(file: Path, working_dir: Path | None, database_url: str | None) -> No
 
     \b
     Examples:
-      phoenix-grpc backup phoenix-$(date +%F).db
+      phoenix-grpc backup phoenix-2026-01-31.db
       phoenix-grpc backup --working-dir /srv/phoenix /backups/phoenix.db
     """
     from phoenix_grpc.store import sqlite

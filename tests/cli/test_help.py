@@ -1,0 +1,69 @@
+"""Help: every command has it, with an example that runs."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from phoenix_grpc.cli import main
+from phoenix_grpc.cli.failures import _CODES, EXIT_CODES
+from tests.cli.conftest import Cli
+
+
+def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, (*path, name))
+
+
+ALL = dict(commands(main))
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_command_says_what_it_does_with_an_example(offline: Cli, path: tuple[str, ...]) -> None:
+    shown = offline.run(*path, "--help").stdout
+    assert "Examples:" in shown
+    assert f"phoenix-grpc {' '.join(path)}".strip() in shown.split("Examples:")[1]
+    assert all(option.help for option in ALL[path].params if isinstance(option, click.Option))
+
+
+def examples() -> Iterator[str]:
+    for command in ALL.values():
+        text = (command.help or "").replace("\\\n", " ").replace("|\n", "| ")
+        for line in re.findall(r"phoenix-grpc .*", text):
+            yield re.split(r" [|<] |\)$", line)[0]
+
+
+@pytest.mark.parametrize("example", sorted(set(examples())))
+def test_every_example_is_a_command_with_options_that_exist(example: str) -> None:
+    words = shlex.split(example.split(">")[0])[1:]
+    command: click.Command = main
+    while isinstance(command, click.Group) and words:
+        command = command.commands[words.pop(0)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("click.Path.convert", lambda _self, value, *_: value)  # the files need not be there
+        command.make_context(command.name, words)
+
+
+def test_the_exit_codes_of_the_help_are_those_of_the_commands(offline: Cli) -> None:
+    listed = {int(code) for code in re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)}
+    assert listed == {0, 1, 2, 130, *_CODES.values()}
+    assert "130  interrupted" in offline.run("--help").stdout
+
+
+def test_help_is_quick_since_nothing_heavy_is_imported() -> None:
+    script = "import sys, phoenix_grpc.cli; print([name for name in sys.modules if name in sys.argv[1:]])"
+    heavy = ["grpc", "google.protobuf", "pydantic", "rich", "uvloop", "sqlite3", "phoenix_grpc.server"]
+    done = subprocess.run([sys.executable, "-c", script, *heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_package(offline: Cli) -> None:
+    from phoenix_grpc import __version__
+
+    assert offline.run("--version").stdout == f"phoenix-grpc, version {__version__}\n"

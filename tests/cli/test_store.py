@@ -1,0 +1,115 @@
+"""Commands on the database itself: migrate, backup, restore, users reset-password."""
+
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from phoenix_grpc.store.migrations import MIGRATIONS
+from tests.cli.conftest import Cli
+from tests.conftest import ADMIN_PASSWORD
+from tests.process import ServerProcess
+
+NAMES = [migration.__name__ for migration in MIGRATIONS]
+
+
+def database(cli: Cli) -> Path:
+    return cli.home / "work" / "phoenix_grpc.db"
+
+
+def test_migrate_makes_the_database_once(offline: Cli) -> None:
+    url = f"sqlite:///{database(offline)}"
+    assert offline.json("migrate") == {"database_url": url, "applied": NAMES}
+    assert offline.run("migrate").stdout == f"Up to date: {url}\n"
+    assert stat.S_IMODE(database(offline).stat().st_mode) == 0o600
+
+
+def test_options_win_over_variables(offline: Cli, tmp_path: Path) -> None:
+    offline.run("migrate", "--working-dir", tmp_path / "other")
+    offline.run("migrate", "--database-url", f"sqlite:///{tmp_path / 'third.db'}")
+    assert (tmp_path / "other" / "phoenix_grpc.db").exists()
+    assert (tmp_path / "third.db").exists()
+    assert not database(offline).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["migrate", "--database-url", "mysql://x"], "PHOENIX_SQL_DATABASE_URL"),
+        (["serve", "--database-url", "mysql://x"], "PHOENIX_SQL_DATABASE_URL"),
+        (["serve", "--grpc-port", "70000"], "PHOENIX_GRPC_PORT"),
+        (["backup", "copy.db"], "does not exist"),
+        (["users", "reset-password", "admin@localhost", "--random-password"], "does not exist"),
+    ],
+)
+def test_bad_configuration_is_one_line_and_exit_code_2(offline: Cli, arguments: list[str], message: str) -> None:
+    result = offline.run(*arguments, exit_code=2)
+    assert message in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert not database(offline).exists()
+
+
+def test_a_file_that_is_no_database_is_refused(offline: Cli, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("this is no database, and long enough to be sure of it" * 10)
+    assert "notes.txt" in offline.run("restore", tmp_path / "notes.txt", exit_code=2).stderr
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE notes (text)")
+    assert "not a database of phoenix-grpc" in offline.run("restore", tmp_path / "other.db", exit_code=2).stderr
+
+
+def test_a_backup_of_a_running_server_is_restored(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with ServerProcess(tmp_path) as server:
+        user = Cli(tmp_path, {"PHOENIX_GRPC_ADDRESS": server.address})
+        user.log_in()
+        user.run("datasets", "create", "kept")
+        assert "Wrote" in user.run("backup", copy).stderr
+        user.run("datasets", "delete", "kept", "--yes")
+        assert "is in use" in user.run("restore", copy, "--yes", exit_code=2).stderr
+        assert "exists" in user.run("backup", copy, exit_code=2).stderr
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert "Restored" in user.run("restore", copy, "--yes").stderr
+    with ServerProcess(tmp_path) as server:
+        user.variables["PHOENIX_GRPC_ADDRESS"] = server.address
+        user.log_in()
+        assert [dataset["name"] for dataset in user.json("datasets", "list")] == ["kept"]
+
+
+def test_restore_asks_before_it_replaces(offline: Cli, tmp_path: Path) -> None:
+    offline.run("migrate")
+    offline.run("backup", tmp_path / "copy.db")
+    assert "--yes" in offline.run("restore", tmp_path / "copy.db", exit_code=2).stderr
+    code, shown = offline.converse("restore", tmp_path / "copy.db", answers=[("[y/N]", "n\n")])
+    assert code != 0
+    assert "Restored" not in shown
+    code, shown = offline.converse("restore", tmp_path / "copy.db", answers=[("[y/N]", "y\n")])
+    assert (code, "Restored" in shown) == (0, True)
+
+
+def test_a_password_is_reset_while_the_server_runs_and_ends_sessions(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        user = Cli(tmp_path, {"PHOENIX_GRPC_ADDRESS": server.address})
+        user.log_in()
+        result = user.run("users", "reset-password", "Admin@localhost", "--random-password")
+        password = result.stdout.strip()
+        assert len(password) >= 16
+        assert password not in result.stderr
+        assert user.run("whoami", exit_code=3).stderr.startswith("Error: ")
+        user.run("login", "--email", "admin@localhost", "--password-stdin", input=ADMIN_PASSWORD, exit_code=3)
+        user.log_in(password=password)
+        assert user.json("whoami")["user"]["password_needs_reset"] is True
+        assert user.run("users", "reset-password", "nobody@localhost", "--random-password", exit_code=5).stdout == ""
+        assert user.run("users", "reset-password", "system@localhost", "--random-password", exit_code=4).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("password", "message"), [("short\n", "must have 8 to 1,000 characters"), ("\n", "no password on standard input")]
+)
+def test_a_bad_password_is_refused(offline: Cli, password: str, message: str) -> None:
+    offline.run("migrate")
+    arguments = ("users", "reset-password", "admin@localhost", "--password-stdin")
+    result = offline.run(*arguments, input=password, exit_code=1 if password.strip() else 2)
+    assert message in result.stderr
