@@ -1,0 +1,71 @@
+"""Answers: JSON as Phoenix writes it, and what OpenAPI says of those that are no success."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+from starlette.responses import Response
+
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+_VALIDATION = {"application/json": {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}}
+_DESCRIPTIONS = {
+    400: "The body is no form.",
+    401: "The caller is not identified.",
+    403: "The caller may not do this.",
+    404: "There is no such thing.",
+    408: "The body did not arrive in time.",
+    409: "Another one has this name.",
+    413: "The body is too large; the text names the limit.",
+    415: "The body's Content-Encoding is none of gzip and zstd.",
+    422: "The request is not valid.",
+    429: "Too many calls; Retry-After says when to try again.",
+    503: "The store is away or the server stops; Retry-After says when to try again.",
+    507: "The store is full.",
+}
+_EVERYWHERE = (401, 403, 404, 422, 429, 503)
+_WITH_BODY = (400, 408, 409, 413, 415, 507)
+
+
+def json_answer(data: object, status: int = 200) -> Response:
+    """An answer of JSON."""
+    return Response(msgspec.json.encode(data), status, media_type="application/json")
+
+
+def refusals(*, body: bool = False) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of the answers that are no success; `body` for routes that take one or change something."""
+    statuses = (*_EVERYWHERE, *(_WITH_BODY if body else ()))
+    return {status: _refusal(status) for status in sorted(statuses)}
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    content = {**_TEXT, **_VALIDATION} if status == 422 else _TEXT
+    return {"description": _DESCRIPTIONS[status], "content": content}
+
+
+def time_text(time: Timestamp) -> str:
+    """ISO 8601 with a numeric offset, as Python 3.10's fromisoformat reads it."""
+    return datetime.fromtimestamp(time.seconds, UTC).replace(microsecond=time.nanos // 1000).isoformat()
+
+
+def optional_time(message: Any, field: str) -> str | None:
+    """A time field, or None when it is unset."""
+    return time_text(getattr(message, field)) if message.HasField(field) else None
+
+
+def optional_text(message: Any, field: str) -> str | None:
+    """An optional text field, or None when it is unset."""
+    return getattr(message, field) if message.HasField(field) else None
+
+
+def json_object(struct: Struct) -> dict[str, Any]:
+    """A Struct as a JSON object; whole numbers are integers."""
+    found: dict[str, Any] = MessageToDict(struct)
+    return found
+
+
+def without_nulls(item: dict[str, Any]) -> dict[str, Any]:
+    """The object without its null fields."""
+    return {key: value for key, value in item.items() if value is not None}

@@ -1,0 +1,134 @@
+"""The application: the routes, what surrounds them, and how each kind of failure is answered."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import grpc
+from fastapi import APIRouter, FastAPI
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match
+
+from phoenix_grpc import __version__
+from phoenix_grpc.config import Settings
+from phoenix_grpc.http import auth, datasets, downloads, keys, labels, pages, server_info, splits, uploads, users
+from phoenix_grpc.http.door import Backend, door_of
+from phoenix_grpc.http.errors import Invalid, Refused
+from phoenix_grpc.http.frame import Frame
+from phoenix_grpc.http.methods import method_of
+
+_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_EXPOSED = ["x-phoenix-server-version", "x-phoenix-grpc-version", "x-request-id", "retry-after", "content-disposition"]
+
+
+def create_app(settings: Settings, target: str, door_token: str = "") -> FastAPI:
+    """The door as an ASGI application.
+
+    Arguments:
+        target: the gRPC server's address; a private Unix socket ("unix:PATH") in the running server.
+        door_token: the secret by which the guard knows the door.
+    """
+    app = FastAPI(
+        title="phoenix-grpc",
+        version=__version__,
+        description="Versioned evaluation datasets for LLM teams: the REST API of Phoenix.",
+        lifespan=_lifespan(settings, target, door_token),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        root_path=settings.host_root_path,
+        middleware=_middleware(settings),
+    )
+    for router in _routers(settings):
+        # The routes themselves, not an included router: one flat table, which tests and the Allow header read.
+        app.router.routes.extend(router.routes)
+    app.router.routes.extend(pages.assets())
+    app.add_exception_handler(Refused, _answer_refused)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(Exception, _answer_unexpected)
+    return app
+
+
+def _routers(settings: Settings) -> list[APIRouter]:
+    # The order counts where paths overlap: /v1/users/api_keys before /v1/users/{id}, /v1/datasets/upload before {id}.
+    resources = [server_info, uploads, downloads, datasets, splits, labels, keys, users, pages]
+    sessions = auth.router if settings.enable_auth else auth.without_auth
+    return [sessions, *(resource.router for resource in resources)]
+
+
+def _lifespan(
+    settings: Settings, target: str, door_token: str
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with grpc.aio.insecure_channel(target, options=_OPTIONS) as channel:
+            app.state.backend = Backend(settings, channel, door_token)
+            yield
+
+    return lifespan
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    found = [Middleware(Frame, settings=settings)]
+    if settings.allowed_origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["*"],
+            allow_credentials=True,
+            expose_headers=_EXPOSED,
+        )
+        found.insert(0, cors)
+    return found
+
+
+async def _answer_refused(request: Request, error: Any) -> Response:
+    if isinstance(error, Invalid) and (refusal := await _access_refusal(request)):
+        return refusal
+    answer: Response = error.response()
+    return answer
+
+
+async def _answer_invalid(request: Request, error: Any) -> Response:
+    """FastAPI's answer to a request that does not fit, without what was sent: it may hold a password."""
+    if refusal := await _access_refusal(request):
+        return refusal
+    problems = [{key: value for key, value in problem.items() if key != "input"} for problem in error.errors()]
+    return JSONResponse({"detail": jsonable_encoder(problems)}, 422)
+
+
+async def _access_refusal(request: Request) -> Response | None:
+    """What the guard says about the caller and the route's method, so that strangers learn no schema."""
+    method = method_of(request.scope.get("route"))
+    if method is None:
+        return None
+    try:
+        await door_of(request).check_access(method)
+    except Refused as refused:
+        return refused.response()
+    return None
+
+
+async def _answer_http_error(request: Request, error: Any) -> Response:
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["allow"] = ", ".join(sorted(_allowed_methods(request)))
+    return PlainTextResponse(error.detail, error.status_code, headers)
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """The methods of all routes with the request's path."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
+
+
+async def _answer_unexpected(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("Internal Server Error", 500)

@@ -1,0 +1,157 @@
+"""Request bodies: decompressed, bounded in size and in patience, before anything else reads them."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Protocol
+
+from backports import zstd
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope
+
+_PIECE = 256 << 10
+_CLOSE = {"connection": "close"}
+
+
+class _Decoder(Protocol):
+    def feed(self, data: bytes) -> Iterator[bytes]: ...
+    def finish(self) -> None: ...
+
+
+class _Identity:
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        yield data
+
+    def finish(self) -> None:
+        """A body without compression is complete when it ends."""
+
+
+class _Gzip:
+    """gzip of one or more members (RFC 1952), in pieces of bounded size."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(wbits=31)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            piece = self._stream.decompress(data, _PIECE)
+            yield piece
+            data = self._stream.unconsumed_tail
+            if self._stream.eof and (data := self._stream.unused_data):
+                self._stream = zlib.decompressobj(wbits=31)
+            elif not data and len(piece) < _PIECE:
+                return
+
+    def finish(self) -> None:
+        if not self._stream.eof:
+            raise zlib.error("the body ends too early")
+
+
+class _Zstd:
+    """Zstandard of one or more frames (RFC 8878), in pieces of bounded size."""
+
+    def __init__(self) -> None:
+        self._stream = zstd.ZstdDecompressor()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        if self._stream.eof:
+            self._stream = zstd.ZstdDecompressor()
+        while True:
+            yield self._stream.decompress(data, _PIECE)
+            data = b""
+            if self._stream.eof and (data := self._stream.unused_data):
+                self._stream = zstd.ZstdDecompressor()
+            elif self._stream.eof or self._stream.needs_input:
+                return
+
+    def finish(self) -> None:
+        if not self._stream.eof:
+            raise zstd.ZstdError("the body ends too early")
+
+
+_DECODERS: dict[str, type[_Decoder]] = {
+    "": _Identity,
+    "identity": _Identity,
+    "gzip": _Gzip,
+    "x-gzip": _Gzip,
+    "zstd": _Zstd,
+}
+
+
+class BoundedBody:
+    """Stands in for ASGI's `receive`: answers the decompressed body in pieces.
+
+    Arguments:
+        limit: bytes that the body may have, compressed or not; more is 413.
+        idle_seconds: how long a client may send nothing before its body is complete; longer is 408.
+
+    A `Content-Encoding` other than gzip and zstd is 415, a body that does not decompress 422.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int, idle_seconds: float) -> None:
+        self._headers = dict(scope["headers"])
+        self._receive = receive
+        self._limit = limit
+        self._idle_seconds = idle_seconds
+        self._pieces = self._decoded()
+        self._complete = False
+
+    async def __call__(self) -> Message:
+        if self._complete:
+            return await self._receive()
+        try:
+            return {"type": "http.request", "body": await anext(self._pieces), "more_body": True}
+        except StopAsyncIteration:
+            self._complete = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        except _Disconnected:
+            self._complete = True
+            return {"type": "http.disconnect"}
+
+    async def _decoded(self) -> AsyncIterator[bytes]:
+        decoder = self._decoder()
+        if int(self._headers.get(b"content-length", b"0")) > self._limit:
+            raise too_large(self._limit)
+        total, data = 0, b""
+        try:
+            async for data in self._received():
+                for piece in decoder.feed(data):
+                    total += len(piece)
+                    if total > self._limit:
+                        raise too_large(self._limit)
+                    yield piece
+                    await asyncio.sleep(0)  # a body that decompresses to very much must not hold the loop
+            if data:
+                decoder.finish()
+        except (zlib.error, zstd.ZstdError):
+            raise HTTPException(422, "The body does not decompress as its Content-Encoding says.", _CLOSE) from None
+
+    def _decoder(self) -> _Decoder:
+        encoding = self._headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
+        if encoding not in _DECODERS:
+            headers = {**_CLOSE, "accept-encoding": "gzip, zstd"}
+            raise HTTPException(415, "The Content-Encoding of a body may be gzip or zstd.", headers)
+        return _DECODERS[encoding]()
+
+    async def _received(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            try:
+                async with asyncio.timeout(self._idle_seconds):
+                    message = await self._receive()
+            except TimeoutError:
+                raise HTTPException(408, "The body did not arrive in time.", _CLOSE) from None
+            if message["type"] == "http.disconnect":
+                raise _Disconnected
+            more = message.get("more_body", False)
+            if body := message.get("body", b""):
+                yield body
+
+
+class _Disconnected(Exception):
+    """The client went away."""
+
+
+def too_large(limit: int) -> HTTPException:
+    """The answer to a body beyond `limit` bytes."""
+    return HTTPException(413, f"The body may have {limit:,} bytes at most, decompressed.", _CLOSE)

@@ -1,0 +1,161 @@
+"""From gRPC statuses to HTTP answers, in the short texts that programs written for Phoenix compare with."""
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import grpc
+import structlog
+from google.rpc import error_details_pb2, status_pb2
+from starlette.responses import PlainTextResponse, Response
+
+from phoenix_grpc.http.methods import is_write
+
+CHALLENGE = 'Bearer realm="Phoenix"'
+
+_STATUSES = {
+    grpc.StatusCode.INVALID_ARGUMENT: 422,
+    grpc.StatusCode.FAILED_PRECONDITION: 422,
+    grpc.StatusCode.OUT_OF_RANGE: 422,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.UNIMPLEMENTED: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 503,
+    grpc.StatusCode.CANCELLED: 503,
+}
+_STATUSES_BY_REASON = {
+    "AUTH_DISABLED": 403,
+    "PASSWORD_LOGIN_DISABLED": 403,
+    "MAIL_NOT_CONFIGURED": 503,
+    "STORE_FULL": 507,
+    "": 413,  # RESOURCE_EXHAUSTED by the gRPC library itself: a message beyond its size
+}
+_TEXTS = {
+    **dict.fromkeys(
+        (
+            "CREDENTIALS_MISSING",
+            "CREDENTIALS_MALFORMED",
+            "CREDENTIALS_CONFLICTING",
+            "API_KEY_INVALID",
+            "API_KEY_REVOKED",
+            "ACCESS_TOKEN_INVALID",
+            "SESSION_REVOKED",
+            "TOKEN_TYPE_UNSUPPORTED",
+            "RESET_TOKEN_INVALID",
+        ),
+        "Invalid token",
+    ),
+    "API_KEY_EXPIRED": "Expired token",
+    "ACCESS_TOKEN_EXPIRED": "Expired token",
+    "LOGIN_FAILED": "Invalid email and/or password",
+    "LOGIN_THROTTLED": "Too many failed login attempts. Please try again later.",
+    "REFRESH_TOKEN_INVALID": "Invalid refresh token",
+    "REFRESH_TOKEN_REUSED": "Invalid refresh token",
+    "REFRESH_TOKEN_EXPIRED": "Expired refresh token",
+    "AUTH_DISABLED": "This action requires authentication to be enabled. "
+    "Set the PHOENIX_ENABLE_AUTH environment variable to true.",
+    "NOT_A_USER": "System API keys must be managed through the /system/api_keys endpoints.",
+    "MAIL_NOT_CONFIGURED": "SMTP server not configured",
+    "USER_NOT_FOUND": "User not found",
+    "EMAIL_EXISTS": "Email already exists",
+    "USERNAME_EXISTS": "Username already exists",
+}
+_TEXTS_BY_METHOD = {
+    ("RevokeApiKey", "API_KEY_NOT_FOUND"): "API key not found",
+    ("RotateApiKey", "API_KEY_NOT_FOUND"): "API key not found",
+    ("RevokeSystemApiKey", "API_KEY_NOT_FOUND"): "System API key not found",
+    ("RotateSystemApiKey", "API_KEY_NOT_FOUND"): "System API key not found",
+    ("CreateApiKey", "CREDENTIAL_NOT_INTERACTIVE"): "API keys cannot create API keys",
+    ("RotateApiKey", "CREDENTIAL_NOT_INTERACTIVE"): "API keys cannot create API keys",
+    ("CreateSystemApiKey", "CREDENTIAL_NOT_INTERACTIVE"): "API keys cannot create API keys",
+    ("RotateSystemApiKey", "CREDENTIAL_NOT_INTERACTIVE"): "API keys cannot create API keys",
+}
+
+_VIEWERS_REFUSED = "Viewers cannot perform this action."
+_ADMINS_ONLY = "Only admin or system users can perform this action."
+
+log = structlog.get_logger()
+
+
+class Refused(Exception):
+    """An answer that is no success.
+
+    Arguments:
+        text: one sentence for people.
+        reason: the reason of the gRPC error (errors.proto), if one is behind it.
+        field: the field of the gRPC request that is not valid, if one is named.
+    """
+
+    def __init__(
+        self, status: int, text: str, headers: Mapping[str, str] | None = None, reason: str = "", field: str = ""
+    ) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.headers = dict(headers or {})
+        self.reason = reason
+        self.field = field
+
+    def response(self) -> Response:
+        """The answer: text, the challenge of a 401 (RFC 6750), Retry-After with 429 and 503."""
+        headers = dict(self.headers)
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            headers["www-authenticate"] = CHALLENGE
+        if self.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+            headers.setdefault("retry-after", "1")
+        return PlainTextResponse(self.text, self.status, headers)
+
+    def naming_id(self, field: str, kind: str, id: str) -> "Refused":
+        """The same answer in Phoenix's words, when it is the id of this field that is not valid."""
+        if self.status == HTTPStatus.UNPROCESSABLE_ENTITY and self.field == field:
+            self.text = f"Invalid {kind} GlobalID format: {id[:100]}"
+        return self
+
+
+class Invalid(Refused):
+    """A request that the door itself finds not valid: answered after the guard has had its say about the caller."""
+
+    def __init__(self, text: str, status: int = 422) -> None:
+        super().__init__(status, text)
+
+
+def from_grpc(error: grpc.aio.AioRpcError, method: str) -> Refused:
+    """The HTTP answer for the gRPC error of a method."""
+    info, violations, retry = _details(error)
+    code = error.code()
+    status = _STATUSES.get(code, 500)
+    if info.reason or code == grpc.StatusCode.RESOURCE_EXHAUSTED:
+        status = _STATUSES_BY_REASON.get(info.reason, status)
+    seconds = math.ceil(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
+    headers = {"retry-after": str(seconds)} if seconds else {}
+    field = violations.field_violations[0].field if violations.field_violations else ""
+    return Refused(status, _text(error, info.reason, method), headers, info.reason, field)
+
+
+def _text(error: grpc.aio.AioRpcError, reason: str, method: str) -> str:
+    """Phoenix's text where there is one, else the server's own sentence; what the library said is for the log alone."""
+    if reason == "ROLE_INSUFFICIENT":
+        return _VIEWERS_REFUSED if is_write(method) else _ADMINS_ONLY
+    if text := _TEXTS_BY_METHOD.get((method, reason)) or _TEXTS.get(reason):
+        return text
+    if reason:
+        return (error.details() or "").replace("page_token: ", "Invalid cursor: ").removeprefix("chunk: ")
+    log.warning("gRPC call failed", code=error.code().name, details=error.details())
+    return HTTPStatus(_STATUSES.get(error.code(), 500)).phrase
+
+
+def _details(
+    error: grpc.aio.AioRpcError,
+) -> tuple[error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo]:
+    """The details that the server packs into every error; empty ones when there are none."""
+    found = (error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo())
+    packed = next((value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"), b"")
+    for detail in status_pb2.Status.FromString(packed).details:
+        for message in found:
+            detail.Unpack(message)
+    return found

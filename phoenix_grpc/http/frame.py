@@ -1,0 +1,59 @@
+"""What surrounds every request: its id, the bounds of its body, the origin check, the headers of its answer."""
+
+import math
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from phoenix_grpc.config import Settings
+from phoenix_grpc.http.bodies import BoundedBody
+from phoenix_grpc.http.errors import Refused
+from phoenix_grpc.http.headers import request_id
+from phoenix_grpc.http.origins import untrusted
+from phoenix_grpc.http.rates import RateLimit
+
+_AUTH_BURST = 30
+_AUTH_PER_MINUTE = 30
+
+
+class Frame:
+    """The outermost middleware of the door."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._auth_rate = RateLimit(_AUTH_BURST, _AUTH_PER_MINUTE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        identifier = request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = identifier
+
+        async def send_framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("cache-control", "no-store")
+                headers["x-request-id"] = identifier
+            await send(message)
+
+        app = self._refusal(Request(scope)) or self._app
+        await app(scope, self._bounded(scope, receive), send_framed)
+
+    def _refusal(self, request: Request) -> ASGIApp | None:
+        """The answer to a request that goes no further."""
+        if text := untrusted(request, self._settings):
+            return Refused(401, text).response()
+        path = request.url.path.removeprefix(self._settings.host_root_path)
+        if path.startswith("/auth/") and not self._settings.disable_rate_limit:
+            address = request.client.host if request.client else ""
+            if seconds := self._auth_rate.wait(address):
+                return Refused(429, "Too Many Requests", {"retry-after": str(math.ceil(seconds))}).response()
+        return None
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        upload = scope["path"].endswith("/v1/datasets/upload")
+        limit = self._settings.http_max_upload_bytes if upload else self._settings.max_message_bytes
+        return BoundedBody(scope, receive, limit, self._settings.http_idle_seconds)

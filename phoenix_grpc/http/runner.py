@@ -1,0 +1,149 @@
+"""Runs the door beside the gRPC server: in its loop, and without a hand on its signals."""
+
+import asyncio
+import contextlib
+import functools
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from phoenix_grpc.config import Settings
+from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.http.app import create_app
+from phoenix_grpc.http.headers import DEFAULT_HEADERS
+
+_HEAD_SECONDS = 30
+
+
+@contextlib.asynccontextmanager
+async def http_door(settings: Settings, target: str, door_token: str = "") -> AsyncIterator[int]:
+    """Serves HTTP until the block ends, then lets running requests end within the grace; gives the port.
+
+    Arguments:
+        target: the gRPC server's address.
+        door_token: the secret by which the guard knows the door.
+
+    Raises:
+        ConfigurationError: when it cannot listen.
+    """
+    listener = _listen(settings)
+    config = uvicorn.Config(
+        create_app(settings, target, door_token),
+        http=functools.partial(_Protocol, max_head_bytes=settings.http_max_header_bytes),  # type: ignore[arg-type]
+        loop="none",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        headers=DEFAULT_HEADERS,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_seconds)),
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    started = asyncio.create_task(server.up.wait())
+    try:
+        await asyncio.wait((serving, started), return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            await serving
+        yield listener.getsockname()[1]
+    finally:
+        started.cancel()
+        server.should_exit = True
+        await serving
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigurationError(
+            f"PHOENIX_HOST, PHOENIX_PORT: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+        ) from None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn as a guest: it would install signal handlers of its own, and die before the drain."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the signals alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to serve, and says so."""
+        await super().startup(sockets)
+        self.up.set()
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP/1.1 with bounds on the head of a request, in size and in time, which uvicorn does not set."""
+
+    def __init__(self, *args: Any, max_head_bytes: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._max_head_bytes = max_head_bytes
+        self._head_bytes = 0
+        self._in_head = True
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Gives the first head its time."""
+        super().connection_made(transport)
+        self._start_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the clock."""
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Refuses a head that goes on beyond its bound."""
+        if self._in_head and self._head_bytes > self._max_head_bytes:
+            self._refuse_head()
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Begins a head."""
+        super().on_message_begin()
+        self._in_head = True
+        self._start_head_timer()
+
+    def on_headers_complete(self) -> None:
+        """Ends a head; one that came in a single piece is measured here."""
+        self._in_head = False
+        self._stop_head_timer()
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        self._head_bytes = 0
+        if size > self._max_head_bytes:
+            self._refuse_head()
+            return
+        super().on_headers_complete()
+
+    def _refuse_head(self) -> None:
+        text = f"The head of a request may have {self._max_head_bytes:,} bytes at most.".encode()
+        headers = [*self.server_state.default_headers, (b"content-type", b"text/plain; charset=utf-8")]
+        headers += [(b"content-length", b"%d" % len(text)), (b"connection", b"close")]
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[431] + lines + b"\r\n" + text)
+        self.transport.close()
+
+    def _start_head_timer(self) -> None:
+        self._stop_head_timer()
+        self._head_timer = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

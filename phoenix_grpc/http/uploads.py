@@ -1,0 +1,164 @@
+"""Uploads: a JSON document or a file of a form becomes the gRPC upload stream."""
+
+import errno
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+
+from phoenix_grpc.http import schemas
+from phoenix_grpc.http.answers import json_answer
+from phoenix_grpc.http.door import CurrentDoor, Door
+from phoenix_grpc.http.errors import Invalid, Refused
+from phoenix_grpc.http.json_uploads import read_document
+from phoenix_grpc.http.resources import Resource
+from phoenix_grpc.v1 import datasets_pb2
+
+router = Resource("datasets", "/v1/datasets")
+
+CHUNK = 1 << 20
+
+_ACTIONS = {
+    "create": datasets_pb2.UPLOAD_ACTION_CREATE,
+    "append": datasets_pb2.UPLOAD_ACTION_APPEND,
+    "update": datasets_pb2.UPLOAD_ACTION_UPDATE,
+}
+_FORMATS = {
+    "text/csv": datasets_pb2.UPLOAD_FORMAT_CSV,
+    "application/jsonl": datasets_pb2.UPLOAD_FORMAT_JSONL,
+}
+_COMPRESSIONS = {
+    "": datasets_pb2.COMPRESSION_NONE,
+    "none": datasets_pb2.COMPRESSION_NONE,
+    "identity": datasets_pb2.COMPRESSION_NONE,
+    "gzip": datasets_pb2.COMPRESSION_GZIP,
+    "deflate": datasets_pb2.COMPRESSION_DEFLATE,
+}
+_KEY_LISTS = ("input_keys", "output_keys", "metadata_keys", "split_keys", "flatten_keys")
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": schemas.JsonUpload.model_json_schema()},
+            "multipart/form-data": {"schema": schemas.FileUpload.model_json_schema()},
+        },
+    }
+}
+
+Upload = AsyncIterator[datasets_pb2.UploadDatasetRequest]
+
+
+@router.rpc("POST", "/upload", "UploadDataset", schemas.UploadAnswer | None, openapi_extra=_BODY)
+async def upload_dataset(
+    request: Request,
+    door: CurrentDoor,
+    sync: Annotated[bool, Query(description="Whether to answer what the upload did; else null.")] = False,
+) -> Response:
+    """Uploads examples, as JSON or as a CSV or JSONL file in a form; the answer comes when all is stored."""
+    await door.check_access("UploadDataset")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        response = await door.upload(await _document(request, door))
+    elif media_type == "multipart/form-data":
+        response = await _upload_form(request, door)
+    elif media_type:
+        raise Invalid(f"The Content-Type must be application/json or multipart/form-data, it is {media_type[:100]}.")
+    else:
+        raise Invalid("The Content-Type is missing: application/json or multipart/form-data.", 400)
+    return json_answer({"data": _uploaded_json(response)} if sync else None)
+
+
+async def _document(request: Request, door: Door) -> Upload:
+    """The upload that a JSON document asks for."""
+    document = await read_document(request.stream(), door.settings.http_max_json_bytes)
+    header = datasets_pb2.UploadDatasetHeader(
+        name=document.name,
+        action=_action(document.action),
+        description=document.description,
+        format=datasets_pb2.UPLOAD_FORMAT_JSONL,
+        allow_empty=document.empty,
+    )
+    return _messages(header, document.lines(CHUNK))
+
+
+async def _upload_form(request: Request, door: Door) -> Any:
+    """The response to the upload that a form asks for; fields may follow the file, which is kept on disk meanwhile."""
+    try:
+        async with request.form() as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise Invalid('A part named "file", with a file name, is required.')
+            return await door.upload(_messages(_form_header(form, file), _chunks(file)))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise Refused(507, "the server's storage is full") from None
+
+
+def _form_header(form: FormData, file: UploadFile) -> datasets_pb2.UploadDatasetHeader:
+    media_type = (file.content_type or "").partition(";")[0].strip().lower()
+    if media_type not in _FORMATS:
+        raise Invalid(f"The file's Content-Type must be text/csv or application/jsonl, it is {media_type[:100]!r}.")
+    encoding = file.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _COMPRESSIONS:
+        raise Invalid(f"The file's Content-Encoding may be gzip or deflate, it is {encoding[:100]!r}.")
+    keys = {name: _texts(form, f"{name}[]") for name in _KEY_LISTS}
+    if split_key := _text(form, "split_key"):
+        if keys["split_keys"]:
+            raise Invalid("Give split_key or split_keys[], not both.")
+        keys["split_keys"] = [split_key]
+    return datasets_pb2.UploadDatasetHeader(
+        name=_text(form, "name"),
+        action=_action(_text(form, "action") or "create"),
+        description=_text(form, "description") or file.filename or "",
+        format=_FORMATS[media_type],
+        compression=_COMPRESSIONS[encoding],
+        example_id_key=_text(form, "example_id_key"),
+        span_id_key=_text(form, "span_id_key"),
+        **keys,  # type: ignore[arg-type]
+    )
+
+
+def _texts(form: FormData, field: str) -> list[str]:
+    """The values of a field that may be given several times."""
+    values = [value for value in form.getlist(field) if isinstance(value, str)]
+    if len(values) < len(form.getlist(field)):
+        raise Invalid(f"{field} must be text, not a file.")
+    return values
+
+
+def _text(form: FormData, field: str) -> str:
+    """The value of a field, empty when it is absent."""
+    return next(reversed(_texts(form, field)), "")
+
+
+def _action(name: str) -> "datasets_pb2.UploadAction":
+    action = _ACTIONS.get(name.strip().lower())
+    if action is None:
+        # Both official clients look for this phrase, and then retry as the oldest servers want it.
+        raise Invalid(f"Invalid dataset action: {name[:100]}; it is one of {', '.join(_ACTIONS)}")
+    return action
+
+
+async def _messages(header: datasets_pb2.UploadDatasetHeader, chunks: AsyncIterator[bytes]) -> Upload:
+    yield datasets_pb2.UploadDatasetRequest(header=header)
+    async for chunk in chunks:
+        yield datasets_pb2.UploadDatasetRequest(chunk=chunk)
+
+
+async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
+    while chunk := await file.read(CHUNK):
+        yield chunk
+
+
+def _uploaded_json(response: Any) -> dict[str, Any]:
+    return {
+        "dataset_id": response.dataset.dataset_id,
+        "version_id": response.version.version_id,
+        "num_created_examples": response.created_count,
+        "num_updated_examples": response.updated_count,
+        "num_deleted_examples": response.deleted_count,
+    }
