@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import structlog
@@ -25,7 +25,7 @@ from phoenix_grpc.authentication import Authenticator
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.model import Principal
 from phoenix_grpc.statuses import status_of
-from phoenix_grpc.store.datasets import dataset_id_by_name
+from phoenix_grpc.store.datasets import DatasetName, lookup_dataset
 from phoenix_grpc.store.engine import Engine
 
 MAX_CREDENTIAL = 8192
@@ -34,7 +34,8 @@ _KEY_HEADERS = ("api_key", "api-key", "x-api-key")
 
 log = structlog.get_logger()
 
-Metadata = list[tuple[str, str]]
+Metadata = list[tuple[str, str | bytes]]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class Call:
         return next((str(value) for name, value in self.metadata if name == key), "")
 
 
-class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class Guard(grpc.aio.ServerInterceptor):
     """Identifies the caller of each RPC and refuses what its rule does not allow.
 
     Arguments:
@@ -83,9 +84,9 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler:
+    ) -> Handler:
         path: str = handler_call_details.method
         call = Call(path, self._rules.get(path), list(handler_call_details.invocation_metadata or ()))
         given = call.value("x-request-id")
@@ -96,13 +97,13 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             return self._refusing(call, error)
         return self._serving(call, handler)
 
-    async def _admit(self, call: Call, continuation: Any, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    async def _admit(self, call: Call, continuation: Any, details: grpc.HandlerCallDetails) -> Handler:
         """The handler of the method, once the caller is identified and its rule allows the call."""
         if self._running >= self._max_calls:
             raise errors.LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
         rule = call.rule
         call.principal = ANONYMOUS if rule is not None and rule.public else await self._identify(call)
-        handler = await continuation(details)
+        handler: Handler | None = await continuation(details)
         if handler is None:
             raise errors.Unimplemented(f"no such method: {call.path}")
         if rule is None:
@@ -116,27 +117,30 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             return ANONYMOUS
         return await self._authenticator.identify(bearer_token(call.metadata))
 
-    def _refusing(self, call: Call, error: Exception) -> grpc.RpcMethodHandler:
+    def _refusing(self, call: Call, error: Exception) -> Handler:
         """A handler that refuses. Only a stream_stream one answers all kinds of RPC at once, without reading."""
 
         async def refuse(_requests: object, context: Any) -> None:
             call.address = self._address(call, context)
             await self._abort(call, error, context)
 
-        return grpc.stream_stream_rpc_method_handler(refuse)
+        refusal: Handler = grpc.stream_stream_rpc_method_handler(refuse)
+        return refusal
 
-    def _serving(self, call: Call, handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
+    def _serving(self, call: Call, handler: Handler) -> Handler:
         """The same handler with the rest of the guard around it; it gets bytes, so a stranger's are never parsed."""
         kind = ("stream" if handler.request_streaming else "unary", "stream" if handler.response_streaming else "unary")
         behavior = getattr(handler, f"{kind[0]}_{kind[1]}")
-        receive = self._receive_stream if handler.request_streaming else self._receive
+        deserialize: Any = handler.request_deserializer
 
         async def serve(request: Any, context: Any) -> Any:
             self._enter(call, context)
             status = "OK"
             try:
-                parsed = receive(call, handler.request_deserializer, request)
-                response = behavior(parsed if handler.request_streaming else await parsed, context)
+                if handler.request_streaming:
+                    response = behavior(self._receive_stream(call, deserialize, request), context)
+                else:
+                    response = behavior(await self._receive(call, deserialize, request), context)
                 if not inspect.isasyncgen(response):
                     return await response
                 async for message in response:
@@ -155,8 +159,9 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 if status:
                     _write_line(call, status)
 
-        make = getattr(grpc, f"{kind[0]}_{kind[1]}_rpc_method_handler")
-        return make(serve, request_deserializer=None, response_serializer=handler.response_serializer)
+        make: Any = getattr(grpc, f"{kind[0]}_{kind[1]}_rpc_method_handler")
+        wrapped: Handler = make(serve, request_deserializer=None, response_serializer=handler.response_serializer)
+        return wrapped
 
     def _enter(self, call: Call, context: Any) -> None:
         self._running += 1
@@ -193,7 +198,8 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         if part is None or not (how := part.WhichOneof("dataset")):
             return
         if how == "name":
-            number = await self._engine.read(dataset_id_by_name, part.name)
+            found = await self._engine.read(lookup_dataset, DatasetName(None, part.name, part.name))
+            number = found.id if found else None
         else:
             kind, number = parse_id(part.dataset_id) or ("", None)
             number = number if kind == "Dataset" else None

@@ -1,7 +1,8 @@
 """Work off the calls' path: what was gathered in memory is written, what is over is swept in small transactions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
@@ -31,22 +32,25 @@ log = structlog.get_logger()
 Sweep = Callable[[Transaction], int]
 
 
-def start(
+@contextlib.asynccontextmanager
+async def running(
     engine: Engine, settings: Settings, authenticator: Authenticator, refusals: RefusalRecorder
-) -> list[asyncio.Task[None]]:
-    """Starts the work; the tasks run until they are cancelled."""
+) -> AsyncIterator[None]:
+    """Does the work until the block ends, and then writes what is still in memory."""
     jobs: tuple[tuple[float, Callable[[], Awaitable[None]]], ...] = (
         (REFUSALS_SECONDS, refusals.flush),
         (KEY_USES_SECONDS, authenticator.flush),
         (SWEEP_SECONDS, lambda: sweep(engine, settings)),
     )
-    return [asyncio.create_task(_repeat(seconds, job)) for seconds, job in jobs]
-
-
-async def finish(authenticator: Authenticator, refusals: RefusalRecorder) -> None:
-    """Writes what is still in memory."""
-    for job in (lambda: refusals.flush(final=True), authenticator.flush):
-        await _attempt(job)
+    tasks = [asyncio.create_task(_repeat(seconds, job)) for seconds, job in jobs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await _attempt(lambda: refusals.flush(final=True))
+        await _attempt(authenticator.flush)
 
 
 async def sweep(engine: Engine, settings: Settings) -> None:

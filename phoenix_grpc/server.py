@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from phoenix_grpc.authentication import Authenticator, first_start
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import ConfigurationError, Unavailable
 from phoenix_grpc.guard import Guard
+from phoenix_grpc.http.runner import http_door
 from phoenix_grpc.keyfile import open_key_ring
 from phoenix_grpc.logs import configure_logs
 from phoenix_grpc.reflection import PATHS as REFLECTION_PATHS
@@ -41,18 +43,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that is serving.
-
-    Arguments:
-        address: where gRPC is served, "host:port".
-        door_token: what the HTTP door sends so that the guard believes it where a call came from.
-    """
+    """A server that is serving gRPC at `address` ("host:port"), and HTTP at `http_port`."""
 
     settings: Settings
     address: str
     grpc_port: int
+    http_port: int
     engine: Engine
-    door_token: str
 
 
 @contextlib.asynccontextmanager
@@ -63,44 +60,54 @@ async def serving(settings: Settings) -> AsyncIterator[RunningServer]:
         ConfigurationError: when a setting, the database or a port stops the start.
     """
     rules = all_rules(settings)
-    engine = open_engine(settings.database_url, settings.sqlite_busy_seconds)
     async with contextlib.AsyncExitStack() as stack:
+        engine = open_engine(settings.database_url, settings.sqlite_busy_seconds)
         stack.push_async_callback(engine.close)
         ring = open_key_ring(settings)
         password = await first_start(engine, settings)
-        authenticator = Authenticator(engine, settings, ring)
-        refusals = RefusalRecorder(engine)
-        token = secrets.token_urlsafe(32)
+        authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine)
+        door_token = secrets.token_urlsafe(32)
         guard = Guard(
             rules,
             authenticator if settings.enable_auth else None,
             engine,
             refusals,
-            token,
+            door_token,
             settings.max_concurrent_calls,
         )
-        server = grpc.aio.server(interceptors=[guard], options=_options(settings))
-        auth = AuthServicer(engine, settings, ring, rules)
-        stack.push_async_callback(auth.close)
-        auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, server)
-        datasets_pb2_grpc.add_DatasetsServiceServicer_to_server(DatasetsServicer(engine, settings), server)
-        health = HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(health, server)
-        add_reflection(server, [*SERVICES, HEALTH])
-        port = _listen(server, settings)
+        await stack.enter_async_context(maintenance.running(engine, settings, authenticator, refusals))
+        auth, datasets = AuthServicer(engine, settings, ring, rules), DatasetsServicer(engine, settings)
+        doors = grpc_doors(settings, guard, engine, auth, datasets)
+        port, socket = await stack.enter_async_context(doors)
+        http_port = await stack.enter_async_context(http_door(settings, f"unix:{socket}", door_token))
+        running = RunningServer(settings, f"{settings.host}:{port}", port, http_port, engine)
+        _announce(running, password)
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def grpc_doors(
+    settings: Settings, guard: Guard, engine: Engine, auth: AuthServicer, datasets: DatasetsServicer
+) -> AsyncIterator[tuple[int, Path]]:
+    """Serves gRPC until the block ends, then drains; gives the port, and the private socket of the HTTP door."""
+    server = grpc.aio.server(interceptors=[guard], options=_options(settings))
+    auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, server)
+    datasets_pb2_grpc.add_DatasetsServiceServicer_to_server(datasets, server)
+    health = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    add_reflection(server, [*SERVICES, HEALTH])
+    # mkdtemp makes a folder for its owner alone; its path is short, since a socket's ends at 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="phoenix-grpc-", dir="/tmp") as folder:
+        private = Path(folder) / "door"
+        port = _listen(server, settings, private)
         await server.start()
-        _close_socket(settings.grpc_unix_socket)
-        tasks = maintenance.start(engine, settings, authenticator, refusals)
-        tasks.append(asyncio.create_task(_watch_health(engine, health)))
-        address = f"{settings.host}:{port}"
-        _announce(settings, address, password)
+        watch = asyncio.create_task(_watch_health(engine, health))
         try:
-            yield RunningServer(settings, address, port, engine, token)
+            yield port, private
         finally:
+            watch.cancel()
             await health.enter_graceful_shutdown()
             await server.stop(settings.shutdown_grace_seconds)
-            await _end(tasks)
-            await maintenance.finish(authenticator, refusals)
 
 
 def run(settings: Settings) -> None:
@@ -157,37 +164,36 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     ]
 
 
-def _listen(server: grpc.aio.Server, settings: Settings) -> int:
-    """Binds the port and the socket; answers the port."""
+def _listen(server: grpc.aio.Server, settings: Settings, private: Path) -> int:
+    """Binds the port and the sockets; answers the port."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    server.add_insecure_port(f"unix:{private}")
+    if settings.grpc_unix_socket is not None:
+        _listen_on_socket(server, settings.grpc_unix_socket)
     try:
-        port = server.add_insecure_port(f"{host}:{settings.grpc_port}")
+        return int(server.add_insecure_port(f"{host}:{settings.grpc_port}"))
     except RuntimeError:
         raise ConfigurationError(
             f"PHOENIX_HOST, PHOENIX_GRPC_PORT: cannot listen on {host}:{settings.grpc_port}; is it in use?"
         ) from None
-    if settings.grpc_unix_socket is not None:
-        try:
-            settings.grpc_unix_socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            server.add_insecure_port(f"unix:{settings.grpc_unix_socket}")
-        except (RuntimeError, OSError):
-            raise ConfigurationError(
-                f"PHOENIX_GRPC_UNIX_SOCKET: cannot listen on {settings.grpc_unix_socket}"
-            ) from None
-    return int(port)
 
 
-def _close_socket(path: Path | None) -> None:
-    """Leaves the socket to its owner alone."""
-    if path is not None:
+def _listen_on_socket(server: grpc.aio.Server, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        server.add_insecure_port(f"unix:{path}")
         path.chmod(0o600)
+    except (RuntimeError, OSError):
+        raise ConfigurationError(f"PHOENIX_GRPC_UNIX_SOCKET: cannot listen on {path}") from None
 
 
-def _announce(settings: Settings, address: str, password: str | None) -> None:
+def _announce(running: RunningServer, password: str | None) -> None:
+    settings = running.settings
     log.info(
         "serving",
         version=__version__,
-        grpc=address,
+        grpc=running.address,
+        http=f"http://{settings.host}:{running.http_port}{settings.host_root_path}",
         database=settings.database_url.split("@")[-1],
         authentication=settings.enable_auth,
     )
@@ -213,9 +219,3 @@ async def _watch_health(engine: Engine, health: HealthServicer) -> None:
         for service in ("", *SERVICES):
             await health.set(service, status)
         await asyncio.sleep(_HEALTH_SECONDS)
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -50,6 +50,7 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
     values = {
         "working_dir": folder / "work",
         "grpc_port": 0,
+        "port": 0,
         "secret": SECRET,
         "admin_secret": ADMIN_SECRET,
         "default_admin_initial_password": ADMIN_PASSWORD,
