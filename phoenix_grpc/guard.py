@@ -84,7 +84,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
         path: str = handler_call_details.method
@@ -103,7 +103,7 @@ class Guard(grpc.aio.ServerInterceptor):
             raise errors.LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
         rule = call.rule
         call.principal = ANONYMOUS if rule is not None and rule.public else await self._identify(call)
-        handler: Handler | None = await continuation(details)
+        handler: "Handler | None" = await continuation(details)
         if handler is None:
             raise errors.Unimplemented(f"no such method: {call.path}")
         if rule is None:

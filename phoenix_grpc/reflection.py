@@ -36,7 +36,8 @@ def _describe_v1() -> None:
         file.package = "grpc.reflection.v1"
         for message in file.message_type:
             for member in message.field:
-                member.type_name = member.type_name.replace(".v1alpha.", ".v1.")
+                if member.type_name:
+                    member.type_name = member.type_name.replace(".v1alpha.", ".v1.")
         for method in file.service[0].method:
             method.input_type = method.input_type.replace(".v1alpha.", ".v1.")
             method.output_type = method.output_type.replace(".v1alpha.", ".v1.")
