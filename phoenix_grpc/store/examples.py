@@ -1,6 +1,6 @@
 """Examples as a version has them: in pages, by name, with their splits and their history."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -170,6 +170,29 @@ def find_examples(tx: Transaction, dataset_id: int, names: Sequence[ExampleName]
     return [number for number in found if number is not None]
 
 
+def members_among(tx: Transaction, dataset_id: int, split_ids: Sequence[int], ids: Collection[int]) -> set[int]:
+    """Those of these examples that are in one of the splits."""
+    split_marks, split_params = numbered("split", split_ids)
+    marks, params = numbered("id", ids)
+    rows = tx.rows(
+        f"SELECT example_id FROM split_members WHERE dataset_id = :dataset AND example_id IN ({marks})"
+        f" AND split_id IN ({split_marks})",
+        {**params, **split_params, "dataset": dataset_id},
+    )
+    return {example_id for (example_id,) in rows}
+
+
+def split_names(tx: Transaction, dataset_id: int, ids: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """The names of the splits, sorted, of each of these examples that is in any."""
+    marks, params = numbered("id", ids)
+    rows = tx.rows(
+        "SELECT c.example_id, p.name FROM split_members c CROSS JOIN splits p WHERE c.dataset_id = :dataset"
+        f" AND c.example_id IN ({marks}) AND p.dataset_id = :dataset AND p.id = c.split_id",
+        {**params, "dataset": dataset_id},
+    )
+    return _names_by_example(rows)
+
+
 def splits_of(tx: Transaction, dataset_id: int, first_id: int, last_id: int) -> dict[int, tuple[str, ...]]:
     """The names of the splits, sorted, of each example from `first_id` to `last_id` that is in any."""
     rows = tx.rows(
@@ -177,6 +200,10 @@ def splits_of(tx: Transaction, dataset_id: int, first_id: int, last_id: int) -> 
         " AND c.example_id >= :first AND c.example_id <= :last AND p.dataset_id = :dataset AND p.id = c.split_id",
         {"dataset": dataset_id, "first": first_id, "last": last_id},
     )
+    return _names_by_example(rows)
+
+
+def _names_by_example(rows: Iterable[Row]) -> dict[int, tuple[str, ...]]:
     names: dict[int, list[str]] = {}
     for example_id, name in rows:
         names.setdefault(example_id, []).append(name)

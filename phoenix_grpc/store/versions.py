@@ -7,7 +7,9 @@ from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Dataset, Version, now
 from phoenix_grpc.store.engine import Transaction
 
-_COLUMNS = "id, description, metadata, created_at, created_by, created_count, updated_count, deleted_count, live_count"
+_STORED = "id, description, metadata, created_at, created_by, created_count, updated_count, deleted_count, live_count"
+# A user who is gone has made nothing.
+_COLUMNS = _STORED.replace("created_by", "(SELECT u.id FROM users u WHERE u.id = versions.created_by)")
 
 
 class Counts(NamedTuple):
@@ -52,7 +54,7 @@ def add_version(
         "live": live,
     }
     tx.run(
-        f"INSERT INTO versions (dataset_id, {_COLUMNS})"
+        f"INSERT INTO versions (dataset_id, {_STORED})"
         " VALUES (:dataset, :id, :description, '{}', :now, :author, :created, :updated, :deleted, :live)",
         values,
     )

@@ -1,0 +1,108 @@
+"""The methods of DatasetsService about labels."""
+
+from collections.abc import Sequence
+
+from google.protobuf.empty_pb2 import Empty
+
+from phoenix_grpc.ids import decode_id
+from phoenix_grpc.model import Label
+from phoenix_grpc.services.dataset_methods import DatasetMethods
+from phoenix_grpc.services.messages import label_message
+from phoenix_grpc.services.naming import dataset_name, limited
+from phoenix_grpc.services.paging import page, page_position, page_size, page_token
+from phoenix_grpc.services.values import checked_color, checked_name, masked_fields, optional_text
+from phoenix_grpc.store import datasets, labels
+from phoenix_grpc.store.datasets import DatasetName
+from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.v1 import datasets_pb2
+
+
+class LabelMethods(DatasetMethods):
+    """Labels, and which datasets have them."""
+
+    async def CreateLabel(self, request: datasets_pb2.CreateLabelRequest, context: object) -> datasets_pb2.DatasetLabel:
+        """See datasets.proto."""
+        name = checked_name(request.name, "name")
+        description = optional_text(request, "description")
+        color = checked_color(request.color, "color")
+        return label_message(await self.engine.write(labels.create_label, name, description, color))
+
+    async def UpdateLabel(self, request: datasets_pb2.UpdateLabelRequest, context: object) -> datasets_pb2.DatasetLabel:
+        """See datasets.proto."""
+        label_id = _label_id(request.label_id)
+        fields = masked_fields(request, "update_mask", "label", ("name", "description", "color"))
+        changes: dict[str, str | None] = {}
+        if "name" in fields:
+            changes["name"] = checked_name(request.label.name, "label.name")
+        if "description" in fields:
+            changes["description"] = optional_text(request.label, "description")
+        if "color" in fields:
+            changes["color"] = checked_color(request.label.color, "label.color")
+        return label_message(await self.engine.write(labels.update_label, label_id, changes))
+
+    async def DeleteLabel(self, request: datasets_pb2.DeleteLabelRequest, context: object) -> Empty:
+        """See datasets.proto."""
+        await self.engine.write(labels.delete_label, _label_id(request.label_id))
+        return Empty()
+
+    async def GetLabel(self, request: datasets_pb2.GetLabelRequest, context: object) -> datasets_pb2.DatasetLabel:
+        """See datasets.proto."""
+        return label_message(await self.engine.read(labels.get_label, _label_id(request.label_id)))
+
+    async def ListLabels(
+        self, request: datasets_pb2.ListLabelsRequest, context: object
+    ) -> datasets_pb2.ListLabelsResponse:
+        """See datasets.proto."""
+        size = page_size(request)
+        position = page_position(request, (int,))
+        rows = await self.engine.read(labels.list_labels, position[0] if position else None, size + 1)
+        found = page(rows, size, label_message)
+        return datasets_pb2.ListLabelsResponse(
+            labels=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""
+        )
+
+    async def ListDatasetLabels(
+        self, request: datasets_pb2.ListDatasetLabelsRequest, context: object
+    ) -> datasets_pb2.ListDatasetLabelsResponse:
+        """See datasets.proto."""
+        name = dataset_name(request)
+        found = await self.engine.read(lambda tx: labels.dataset_labels(tx, datasets.find_dataset(tx, name).id))
+        return datasets_pb2.ListDatasetLabelsResponse(labels=map(label_message, found))
+
+    async def SetDatasetLabels(
+        self, request: datasets_pb2.SetDatasetLabelsRequest, context: object
+    ) -> datasets_pb2.ListDatasetLabelsResponse:
+        """See datasets.proto."""
+        label_ids = [
+            decode_id("DatasetLabel", text, f"label_ids[{index}]")
+            for index, text in enumerate(limited(request, "label_ids"))
+        ]
+        found = await self.engine.write(_set_labels, dataset_name(request), label_ids)
+        return datasets_pb2.ListDatasetLabelsResponse(labels=map(label_message, found))
+
+    async def AddDatasetLabel(
+        self, request: datasets_pb2.AddDatasetLabelRequest, context: object
+    ) -> datasets_pb2.DatasetLabel:
+        """See datasets.proto."""
+        return label_message(await self.engine.write(_add_label, dataset_name(request), _label_id(request.label_id)))
+
+    async def RemoveDatasetLabel(self, request: datasets_pb2.RemoveDatasetLabelRequest, context: object) -> Empty:
+        """See datasets.proto."""
+        name, label_id = dataset_name(request), _label_id(request.label_id)
+        await self.engine.write(lambda tx: labels.remove_label(tx, datasets.find_dataset(tx, name).id, label_id))
+        return Empty()
+
+
+def _label_id(text: str) -> int:
+    return decode_id("DatasetLabel", text, "label_id")
+
+
+def _set_labels(tx: Transaction, name: DatasetName, label_ids: Sequence[int]) -> list[Label]:
+    dataset = datasets.find_dataset(tx, name)
+    labels.set_labels(tx, dataset.id, label_ids)
+    return labels.dataset_labels(tx, dataset.id)
+
+
+def _add_label(tx: Transaction, name: DatasetName, label_id: int) -> Label:
+    labels.add_labels(tx, datasets.find_dataset(tx, name).id, [label_id])
+    return labels.get_label(tx, label_id)

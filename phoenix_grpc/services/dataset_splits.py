@@ -1,0 +1,99 @@
+"""The methods of DatasetsService about splits."""
+
+from google.protobuf.empty_pb2 import Empty
+
+from phoenix_grpc.ids import decode_id
+from phoenix_grpc.model import Split
+from phoenix_grpc.services.dataset_methods import DatasetMethods
+from phoenix_grpc.services.messages import split_message
+from phoenix_grpc.services.naming import dataset_name, example_names
+from phoenix_grpc.services.paging import page, page_position, page_size, page_token
+from phoenix_grpc.services.values import checked_color, checked_name, masked_fields, optional_text, struct_to_json
+from phoenix_grpc.store import datasets, examples, splits
+from phoenix_grpc.store.datasets import DatasetName
+from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.v1 import datasets_pb2
+
+DEFAULT_COLOR = "#33c5e8"
+
+
+class SplitMethods(DatasetMethods):
+    """Splits."""
+
+    async def CreateSplit(self, request: datasets_pb2.CreateSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
+        """See datasets.proto."""
+        dataset = dataset_name(request)
+        name = checked_name(request.split_name, "split_name")
+        description = optional_text(request, "description")
+        color = checked_color(request.color or DEFAULT_COLOR, "color")
+        metadata = struct_to_json(request.metadata, "metadata")
+        members = example_names(request, "example_ids")
+
+        def create(tx: Transaction) -> Split:
+            found = datasets.find_dataset(tx, dataset)
+            ids = examples.find_examples(tx, found.id, members, found.latest_version_id)
+            return splits.create_split(tx, found.id, name, description, color, metadata, ids)
+
+        return split_message(await self.engine.write(create))
+
+    async def UpdateSplit(self, request: datasets_pb2.UpdateSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
+        """See datasets.proto."""
+        dataset = dataset_name(request)
+        split_id = decode_id("DatasetSplit", request.split_id, "split_id")
+        changes = _split_changes(request)
+        add = example_names(request, "add_example_ids")
+        remove = example_names(request, "remove_example_ids")
+
+        def update(tx: Transaction) -> Split:
+            found = datasets.find_dataset(tx, dataset)
+            added = examples.find_examples(tx, found.id, add, found.latest_version_id)
+            removed = examples.find_examples(tx, found.id, remove, found.latest_version_id)
+            return splits.update_split(tx, found.id, split_id, changes, added, removed)
+
+        return split_message(await self.engine.write(update))
+
+    async def DeleteSplit(self, request: datasets_pb2.DeleteSplitRequest, context: object) -> Empty:
+        """See datasets.proto."""
+        split_id = decode_id("DatasetSplit", request.split_id, "split_id")
+        name = dataset_name(request)
+        await self.engine.write(lambda tx: splits.delete_split(tx, datasets.find_dataset(tx, name).id, split_id))
+        return Empty()
+
+    async def GetSplit(self, request: datasets_pb2.GetSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
+        """See datasets.proto."""
+        split_id = decode_id("DatasetSplit", request.split_id, "split_id")
+        name = dataset_name(request)
+        return split_message(
+            await self.engine.read(lambda tx: splits.get_split(tx, datasets.find_dataset(tx, name).id, split_id))
+        )
+
+    async def ListSplits(
+        self, request: datasets_pb2.ListSplitsRequest, context: object
+    ) -> datasets_pb2.ListSplitsResponse:
+        """See datasets.proto."""
+        size = page_size(request)
+        position = page_position(request, (int,))
+        before = position[0] if position else None
+        rows = await self.engine.read(_list_splits, dataset_name(request), before, size + 1)
+        found = page(rows, size, split_message)
+        return datasets_pb2.ListSplitsResponse(
+            splits=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""
+        )
+
+
+def _split_changes(request: datasets_pb2.UpdateSplitRequest) -> dict[str, str | None]:
+    fields = masked_fields(request, "update_mask", "split", ("name", "description", "color", "metadata"))
+    changes: dict[str, str | None] = {}
+    if "name" in fields:
+        changes["name"] = checked_name(request.split.name, "split.name")
+    if "description" in fields:
+        changes["description"] = optional_text(request.split, "description")
+    if "color" in fields:
+        changes["color"] = checked_color(request.split.color, "split.color")
+    if "metadata" in fields:
+        changes["metadata"] = struct_to_json(request.split.metadata, "split.metadata")
+    return changes
+
+
+def _list_splits(tx: Transaction, name: DatasetName, before: int | None, limit: int) -> list[Split]:
+    return splits.list_splits(tx, datasets.find_dataset(tx, name).id, before, limit)

@@ -1,0 +1,131 @@
+"""DatasetsService: datasets and their versions; the methods of each other subject are in modules of their own."""
+
+from typing import Any, get_args
+
+from google.protobuf.empty_pb2 import Empty
+
+from phoenix_grpc.access import caller
+from phoenix_grpc.errors import Invalid
+from phoenix_grpc.model import Dataset, Version
+from phoenix_grpc.services.dataset_examples import ExampleMethods
+from phoenix_grpc.services.dataset_labels import LabelMethods
+from phoenix_grpc.services.dataset_methods import DatasetMethods
+from phoenix_grpc.services.dataset_splits import SplitMethods
+from phoenix_grpc.services.dataset_transfer import TransferMethods
+from phoenix_grpc.services.messages import dataset_message, version_message
+from phoenix_grpc.services.naming import dataset_name
+from phoenix_grpc.services.paging import page, page_position, page_size, page_token
+from phoenix_grpc.services.values import checked_name, masked_fields, optional_id, optional_text, struct_to_json
+from phoenix_grpc.store import datasets, versions
+from phoenix_grpc.store.datasets import DatasetFilter, DatasetName, Order
+from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.v1 import datasets_pb2, datasets_pb2_grpc
+
+
+class VersionMethods(DatasetMethods):
+    """Reads of versions."""
+
+    async def ListVersions(
+        self, request: datasets_pb2.ListVersionsRequest, context: object
+    ) -> datasets_pb2.ListVersionsResponse:
+        """See datasets.proto."""
+        size = page_size(request)
+        position = page_position(request, (int,))
+        before = position[0] if position else None
+        rows = await self.engine.read(_list_versions, dataset_name(request), before, size + 1)
+        found = page(rows, size, version_message)
+        return datasets_pb2.ListVersionsResponse(
+            versions=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""
+        )
+
+    async def GetVersion(self, request: datasets_pb2.GetVersionRequest, context: object) -> datasets_pb2.DatasetVersion:
+        """See datasets.proto."""
+        version_id = optional_id("DatasetVersion", request.version_id, "version_id")
+        return version_message(await self.engine.read(_get_version, dataset_name(request), version_id))
+
+
+class DatasetsServicer(
+    ExampleMethods,
+    SplitMethods,
+    LabelMethods,
+    TransferMethods,
+    VersionMethods,
+    datasets_pb2_grpc.DatasetsServiceServicer,
+):
+    """See datasets.proto, which says what each method does and answers; the arguments are those of DatasetMethods."""
+
+    async def ListDatasets(
+        self, request: datasets_pb2.ListDatasetsRequest, context: object
+    ) -> datasets_pb2.ListDatasetsResponse:
+        """See datasets.proto."""
+        size = page_size(request)
+        order = _order(request.order_by)
+        position = page_position(request, (str if order.startswith("name") else int,))
+        which = DatasetFilter(
+            request.name_contains or None,
+            request.name.strip() or None,
+            optional_id("DatasetLabel", request.label_id, "label_id"),
+            caller.get().principal.dataset_ids,
+        )
+        after = position[0] if position else None
+        rows = await self.engine.read(datasets.list_datasets, which, order, after, size + 1)
+        found = page(rows, size, dataset_message)
+        last = found.last
+        token = page_token(request, last.name if order.startswith("name") else last.id) if last else ""
+        return datasets_pb2.ListDatasetsResponse(datasets=found.messages, next_page_token=token)
+
+    async def GetDataset(self, request: datasets_pb2.GetDatasetRequest, context: object) -> datasets_pb2.Dataset:
+        """See datasets.proto."""
+        return dataset_message(await self.engine.read(datasets.find_dataset, dataset_name(request)))
+
+    async def CreateDataset(self, request: datasets_pb2.CreateDatasetRequest, context: object) -> datasets_pb2.Dataset:
+        """See datasets.proto."""
+        name = checked_name(request.name, "name")
+        description = optional_text(request, "description")
+        metadata = struct_to_json(request.metadata, "metadata")
+        author = caller.get().principal.user_id
+
+        def create(tx: Transaction) -> datasets_pb2.Dataset:
+            return dataset_message(datasets.create_dataset(tx, name, description, metadata, author))
+
+        return await self.write_once(request, datasets_pb2.Dataset, create)
+
+    async def UpdateDataset(self, request: datasets_pb2.UpdateDatasetRequest, context: object) -> datasets_pb2.Dataset:
+        """See datasets.proto."""
+        name = dataset_name(request)
+        fields = masked_fields(request, "update_mask", "update", ("name", "description", "metadata"))
+        changes: dict[str, str | None] = {}
+        if "name" in fields:
+            changes["name"] = checked_name(request.update.name, "update.name")
+        if "description" in fields:
+            changes["description"] = optional_text(request.update, "description")
+        if "metadata" in fields:
+            changes["metadata"] = struct_to_json(request.update.metadata, "update.metadata")
+        return dataset_message(await self.engine.write(datasets.update_dataset, name, changes, request.etag))
+
+    async def DeleteDataset(self, request: datasets_pb2.DeleteDatasetRequest, context: object) -> Empty:
+        """See datasets.proto."""
+        await self.engine.write(datasets.delete_dataset, dataset_name(request), request.etag)
+        return Empty()
+
+
+def _order(text: str) -> Order:
+    """The order that `order_by` asks for.
+
+    Raises:
+        Invalid: for an unknown one.
+    """
+    order: Any = " ".join(text.split()) or "create_time desc"
+    if order not in get_args(Order):
+        raise Invalid("order_by", f"unknown; known are {', '.join(map(repr, get_args(Order)))}")
+    known: Order = order
+    return known
+
+
+def _list_versions(tx: Transaction, name: DatasetName, before: int | None, limit: int) -> list[Version]:
+    return versions.list_versions(tx, datasets.find_dataset(tx, name).id, before, limit)
+
+
+def _get_version(tx: Transaction, name: DatasetName, version_id: int | None) -> Version:
+    dataset: Dataset = datasets.find_dataset(tx, name)
+    return versions.get_version(tx, dataset, version_id)
