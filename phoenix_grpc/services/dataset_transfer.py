@@ -1,0 +1,37 @@
+"""The two streaming methods of DatasetsService: files in and out."""
+
+from collections.abc import AsyncIterator
+
+from phoenix_grpc.errors import Invalid
+from phoenix_grpc.services.dataset_methods import DatasetMethods
+from phoenix_grpc.services.download import download
+from phoenix_grpc.services.upload import Upload, next_message, read_chunks, read_header
+from phoenix_grpc.store import uploads
+from phoenix_grpc.v1 import datasets_pb2
+
+
+class TransferMethods(DatasetMethods):
+    """Uploads and downloads."""
+
+    async def UploadDataset(
+        self, request_iterator: AsyncIterator[datasets_pb2.UploadDatasetRequest], context: object
+    ) -> datasets_pb2.UploadDatasetResponse:
+        """See datasets.proto."""
+        idle_seconds = self.settings.upload_idle_seconds
+        first = await next_message(request_iterator, idle_seconds)
+        if first is None or first.WhichOneof("payload") != "header":
+            raise Invalid("header", "the first message must be the header")
+        plan = read_header(first.header)
+        if plan.request is None:  # a request that comes again would meet what it made the first time
+            await self.engine.read(uploads.find_target, plan.publication)
+        async with Upload(self.engine, plan, self.settings.max_record_bytes) as upload:
+            async for chunk in read_chunks(request_iterator, idle_seconds):
+                await upload.feed(chunk)
+            return await upload.publish()
+
+    async def DownloadDataset(
+        self, request: datasets_pb2.DownloadDatasetRequest, context: object
+    ) -> AsyncIterator[datasets_pb2.DownloadDatasetResponse]:
+        """See datasets.proto."""
+        async for message in download(self.engine, request):
+            yield message
