@@ -1,7 +1,7 @@
 /** Copying to the clipboard, also where the browser offers its API only on https. */
 
-import { announce } from "./dialog.js";
-import { button, h } from "./dom.js";
+import { announce, button } from "./actions.js";
+import { h } from "./dom.js";
 
 /** A button that copies `text`. */
 export function copyButton(text, label = "Copy", properties = {}) {

@@ -84,17 +84,18 @@ export function hidden(text) {
   return h("span", { class: "visually-hidden" }, text);
 }
 
-/** A button that is busy (and cannot be pressed twice) while `action` runs; `action` handles its own failures. */
-export function button(label, action, properties = {}) {
-  const element = h("button", { type: "button", ...properties }, label);
-  element.addEventListener("click", async () => {
-    if (element.getAttribute("aria-disabled") === "true") return;
-    element.setAttribute("aria-disabled", "true");
-    try {
-      await action(element);
-    } finally {
-      element.removeAttribute("aria-disabled");
-    }
-  });
-  return element;
+/** The head of a page: its heading, a sentence on it, and what can be done. */
+export function pageHead(title, lead, actions = []) {
+  const about = h("div", {}, h("h1", { tabindex: "-1" }, title), lead && h("p", { class: "lead" }, lead));
+  return h("div", { class: "page-head" }, about, h("div", { class: "row" }, actions));
+}
+
+/** What stands where there is nothing yet, and says how to begin. */
+export function emptyPanel(title, ...content) {
+  return h("div", { class: "panel empty" }, h("p", { class: "name" }, title), content);
+}
+
+/** A paragraph in a quiet colour. */
+export function quiet(...content) {
+  return h("p", { class: "muted" }, content);
 }

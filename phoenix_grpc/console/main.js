@@ -1,22 +1,23 @@
 /** Starts the console: who is here, the header, the routes. */
 
+import { attempt, button } from "./actions.js";
 import { SignedOut, call, explain } from "./api.js";
 import { serverUrl } from "./base.js";
-import { attempt } from "./dialog.js";
-import { button, h } from "./dom.js";
-import { display, follow, go, route, show } from "./router.js";
+import { h } from "./dom.js";
+import { display, onSigningOut, route, show } from "./router.js";
 import { hasAccounts, isAdmin, loadConfig, loadUser, session } from "./session.js";
 import { auditView } from "./views/audit.js";
 import { datasetView } from "./views/dataset.js";
 import { datasetsView } from "./views/datasets.js";
 import { settingsView } from "./views/settings.js";
-import { signInView } from "./views/sign_in.js";
+import { resetPasswordView, signInView } from "./views/sign_in.js";
 import { systemKeysView } from "./views/system_keys.js";
 import { usersView } from "./views/users.js";
 
 const header = document.getElementById("header");
 const signInUrl = serverUrl("/login");
 const homeUrl = serverUrl("/");
+const RESET_LINK = "#/reset-password";
 
 async function start() {
   document.getElementById("skip").addEventListener("click", (event) => {
@@ -25,10 +26,11 @@ async function start() {
   });
   route("/datasets", datasetsView);
   route("/datasets/:id", datasetView);
-  follow(signIn);
+  onSigningOut(signIn);
   await loadConfig();
   if (hasAccounts()) addAccountRoutes();
-  await enter();
+  addEventListener("hashchange", () => attempt(navigate));
+  await navigate();
 }
 
 function addAccountRoutes() {
@@ -36,6 +38,13 @@ function addAccountRoutes() {
   route("/admin/users", usersView);
   route("/admin/keys", systemKeysView);
   route("/admin/audit", auditView);
+}
+
+/** Shows what the address asks for, to whom it may be shown. */
+async function navigate() {
+  if (location.hash.startsWith(RESET_LINK)) return resetPassword();
+  if (hasAccounts() && !session.user) return enter();
+  return show();
 }
 
 async function enter() {
@@ -47,8 +56,14 @@ async function enter() {
   }
   if (location.pathname === new URL(signInUrl).pathname) history.replaceState(null, "", homeUrl + location.hash);
   header.replaceChildren(...headerContent());
-  if (location.hash.startsWith("#/")) return show();
-  return go("#/datasets");
+  return show();
+}
+
+/** The page behind a mailed link; its token leaves the address at once. */
+function resetPassword() {
+  const token = new URLSearchParams(location.hash.split("?")[1]).get("token") ?? "";
+  history.replaceState(null, "", homeUrl);
+  display(resetPasswordView(token, enter));
 }
 
 function signIn() {
@@ -86,12 +101,10 @@ function identity() {
   ];
 }
 
-function signOut() {
-  return attempt(async () => {
-    await call("POST", "/auth/logout");
-    history.replaceState(null, "", signInUrl);
-    signIn();
-  });
+async function signOut() {
+  await call("POST", "/auth/logout");
+  history.replaceState(null, "", signInUrl);
+  signIn();
 }
 
 start().catch((failure) =>

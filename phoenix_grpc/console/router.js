@@ -27,10 +27,9 @@ export function go(hash) {
   else location.hash = hash;
 }
 
-/** Begins to follow the address; `signedOut` is called when a view finds nobody signed in. */
-export function follow(signedOut) {
+/** Calls `signedOut` whenever a view or an action finds nobody signed in any more. */
+export function onSigningOut(signedOut) {
   onSignedOut = signedOut;
-  addEventListener("hashchange", show);
   addEventListener("unhandledrejection", (event) => {
     if (event.reason instanceof SignedOut) {
       event.preventDefault();
@@ -44,7 +43,7 @@ export async function show() {
   const current = ++visit;
   const [path, query = ""] = location.hash.replace(/^#/, "").split("?");
   const found = routes.map((entry) => ({ ...entry, match: entry.expression.exec(path) })).find(({ match }) => match);
-  if (!found) return go("#/datasets");
+  if (!found) return location.replace("#/datasets");
   main.setAttribute("aria-busy", "true");
   const page = await render(found, new URLSearchParams(query));
   if (current !== visit || !page) return;

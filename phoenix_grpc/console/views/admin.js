@@ -1,6 +1,6 @@
 /** The frame of the administrators' pages. */
 
-import { h } from "../dom.js";
+import { h, pageHead } from "../dom.js";
 
 const PAGES = [
   ["#/admin/users", "Users"],
@@ -9,19 +9,8 @@ const PAGES = [
 ];
 
 /** A page with the tabs of all of them; `action` stands beside the heading. */
-export function adminPage({ title, lead, action = null, content }) {
+export function adminPage({ title, lead, action = [], content }) {
   const tabs = PAGES.map(([href, label]) => h("a", { href, "aria-current": label === title ? "page" : null }, label));
-  const node = h(
-    "div",
-    { class: "stack" },
-    h("nav", { class: "tabs", "aria-label": "Administration" }, tabs),
-    h(
-      "div",
-      { class: "page-head" },
-      h("div", {}, h("h1", { tabindex: "-1" }, title), h("p", { class: "lead" }, lead)),
-      action && h("div", { class: "row" }, action),
-    ),
-    content,
-  );
-  return { title, node };
+  const bar = h("nav", { class: "tabs", "aria-label": "Administration" }, tabs);
+  return { title, node: h("div", { class: "stack" }, bar, pageHead(title, lead, action), content) };
 }

@@ -1,10 +1,11 @@
 /** One dataset: what it is, its versions, its examples. */
 
+import { announce, button } from "../actions.js";
 import { call, callForText, freshen } from "../api.js";
 import { serverUrl } from "../base.js";
 import { copyButton } from "../clipboard.js";
-import { announce, confirmDialog, formDialog } from "../dialog.js";
-import { button, h } from "../dom.js";
+import { confirmDialog, formDialog } from "../dialog.js";
+import { h } from "../dom.js";
 import { count, plural, when } from "../format.js";
 import { member, parse } from "../json.js";
 import { go, link, show } from "../router.js";

@@ -1,9 +1,9 @@
 /** The examples of a dataset, page by page. */
 
+import { attempt, button } from "../actions.js";
 import { callForText } from "../api.js";
 import { command, copyButton } from "../clipboard.js";
-import { attempt } from "../dialog.js";
-import { button, h, select } from "../dom.js";
+import { emptyPanel, h, quiet, select } from "../dom.js";
 import { when } from "../format.js";
 import { member, parse, stringify, textOf } from "../json.js";
 import { mayWrite } from "../session.js";
@@ -61,23 +61,19 @@ class ExampleBrowser {
   }
 
   /** Shows the first page of a version. */
-  async choose(version) {
-    await this.load(version, [""]);
-    this.heading.scrollIntoView();
-    this.heading.focus();
+  choose(version) {
+    return this.turn([""], version);
   }
 
   leave() {
     history.replaceState(null, "", location.hash.split("?")[0]);
-    return attempt(() => this.choose(""));
+    return this.choose("");
   }
 
-  turn(cursors) {
-    return attempt(async () => {
-      await this.load(this.version, cursors);
-      this.heading.scrollIntoView();
-      this.heading.focus();
-    });
+  async turn(cursors, version = this.version) {
+    await this.load(version, cursors);
+    this.heading.scrollIntoView();
+    this.heading.focus();
   }
 
   /** Loads the page at the last of `cursors`; those before it lead back. */
@@ -96,13 +92,11 @@ class ExampleBrowser {
   }
 
   empty() {
-    const panel = (...content) => h("div", { class: "panel empty" }, content);
-    if (this.version) return panel(h("p", { class: "name" }, "This version has no examples"));
-    const title = h("p", { class: "name" }, "No examples yet");
-    if (!mayWrite()) return panel(title);
-    return panel(
-      title,
-      h("p", { class: "muted" }, "Drop a JSONL or CSV file on this page, or append from a program:"),
+    if (this.version) return emptyPanel("This version has no examples");
+    if (!mayWrite()) return emptyPanel("No examples yet");
+    return emptyPanel(
+      "No examples yet",
+      quiet("Drop a JSONL or CSV file on this page, or append from a program:"),
       command(uploadCommand(this.dataset.name, "append")),
       button("Upload examples", this.upload, { class: "primary" }),
     );

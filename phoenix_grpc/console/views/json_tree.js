@@ -1,6 +1,7 @@
 /** JSON as a tree a person reads: keys, exact values, and objects that fold. */
 
-import { button, h } from "../dom.js";
+import { button } from "../actions.js";
+import { h } from "../dom.js";
 import { count } from "../format.js";
 
 const LONG_TEXT = 600;

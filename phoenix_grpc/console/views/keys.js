@@ -1,12 +1,14 @@
 /** API keys: a list, and making, rotating and revoking one. The same for personal and for system keys. */
 
+import { announce, button } from "../actions.js";
 import { call } from "../api.js";
 import { command, copyButton } from "../clipboard.js";
-import { announce, confirmDialog, formDialog, showDialog } from "../dialog.js";
-import { button, field, h, select, table } from "../dom.js";
+import { confirmDialog, formDialog, showDialog } from "../dialog.js";
+import { field, h, select, table } from "../dom.js";
 import { moment, when } from "../format.js";
 import { listCommand } from "./commands.js";
 
+const DAY = 86_400_000;
 const LIFETIMES = [
   ["", "Never"],
   ["7", "In 7 days"],
@@ -22,29 +24,27 @@ const OVERLAPS = [
   ["604800", "for 7 more days"],
 ];
 
-/**
- * The panel of keys behind `path` ("/v1/user/api_keys" or "/v1/system/api_keys").
- * @param {{path: string, title: string, about: string, empty: string}} options
- */
-export async function keysPanel({ path, title, about, empty }) {
-  const { action, list } = await keyManager({ path, title, empty });
-  return h(
-    "section",
-    { class: "stack", "aria-labelledby": "keys" },
-    h(
-      "div",
-      { class: "page-head" },
-      h("div", {}, h("h2", { id: "keys" }, title), h("p", { class: "muted" }, about)),
-      h("div", { class: "row" }, action),
-    ),
-    list,
+/** The panel of the caller's own keys. */
+export async function keysPanel() {
+  const { action, list } = await keyManager(
+    "/v1/user/api_keys",
+    "Create one to reach your datasets from curl, Python, TypeScript or gRPC.",
   );
+  const about = "A key lets a program act as you, with your role. Give each program its own.";
+  const heading = h("div", {}, h("h2", { id: "keys" }, "My API keys"), h("p", { class: "muted" }, about));
+  const head = h("div", { class: "page-head" }, heading, h("div", { class: "row" }, action));
+  return h("section", { class: "stack", "aria-labelledby": "keys" }, head, list);
 }
 
-/** The list of keys and the button that creates one. */
-export async function keyManager({ path, title, empty }) {
+/**
+ * The list of the keys behind `path`, and the button that creates one.
+ * @param {string} path "/v1/user/api_keys" or "/v1/system/api_keys"
+ * @param {string} empty what to say while there are none
+ * @returns {Promise<{action: Node, list: Node}>}
+ */
+export async function keyManager(path, empty) {
   const list = h("div", {});
-  const reload = async () => list.replaceChildren(keyList(await allKeys(path), { path, reload, title, empty }));
+  const reload = async () => list.replaceChildren(keyList((await call("GET", path)).data, path, reload, empty));
   const create = async () => {
     const created = await createDialog(path);
     if (!created) return;
@@ -55,48 +55,34 @@ export async function keyManager({ path, title, empty }) {
   return { action: button("Create a key", create, { class: "primary" }), list };
 }
 
-async function allKeys(path) {
-  const { data } = await call("GET", path);
-  return data;
+function keyList(keys, path, reload, empty) {
+  if (!keys.length) {
+    const text = [h("p", { class: "name" }, "No keys yet"), h("p", { class: "muted" }, empty)];
+    return h("div", { class: "panel empty" }, text);
+  }
+  const columns = [
+    { label: "Name", cell: nameCell },
+    { label: "Created", class: "when", cell: (key) => when(key.created_at) },
+    { label: "Expires", class: "when", cell: expiryCell },
+    { label: "Last used", class: "when", cell: (key) => when(key.last_used_at) },
+    { label: "", class: "actions", cell: (key) => keyActions(key, `${path}/${encodeURIComponent(key.id)}`, reload) },
+  ];
+  return table("API keys", columns, keys);
 }
 
-function keyList(keys, context) {
-  if (!keys.length)
-    return h(
-      "div",
-      { class: "panel empty" },
-      h("p", { class: "name" }, "No keys yet"),
-      h("p", { class: "muted" }, context.empty),
-    );
-  return table(
-    context.title,
-    [
-      { label: "Name", cell: nameCell },
-      { label: "Created", class: "when", cell: (key) => when(key.created_at) },
-      { label: "Expires", class: "when", cell: expiryCell },
-      { label: "Last used", class: "when", cell: (key) => when(key.last_used_at) },
-      {
-        label: "",
-        class: "actions",
-        cell: (key) => [
-          button("Rotate", () => rotate(key, context), { class: "quiet", "aria-label": `Rotate ${key.name}` }),
-          button("Revoke", () => revoke(key, context), { class: "quiet danger", "aria-label": `Revoke ${key.name}` }),
-        ],
-      },
-    ],
-    keys,
-  );
+function keyActions(key, keyPath, reload) {
+  const named = (verb, look) => ({ class: `quiet ${look}`, "aria-label": `${verb} ${key.name}` });
+  return [
+    button("Rotate", () => rotate(key, keyPath, reload), named("Rotate", "")),
+    button("Revoke", () => revoke(key, keyPath, reload), named("Revoke", "danger")),
+  ];
 }
 
 function nameCell({ name, description, hint, read_only: readOnly }) {
-  return h(
-    "div",
-    {},
-    h("span", { class: "name" }, name),
-    readOnly && [" ", h("span", { class: "badge" }, "read only")],
-    description && h("div", { class: "muted small" }, description),
-    hint && h("div", { class: "muted small" }, h("code", {}, `${hint}…`)),
-  );
+  const line = (content) => h("div", { class: "muted small" }, content);
+  const badge = readOnly && [" ", h("span", { class: "badge" }, "read only")];
+  const hinted = hint && line(h("code", {}, `${hint}…`));
+  return h("div", {}, h("span", { class: "name" }, name), badge, description && line(description), hinted);
 }
 
 function expiryCell({ expires_at: expiry }) {
@@ -105,81 +91,75 @@ function expiryCell({ expires_at: expiry }) {
 }
 
 function createDialog(path) {
-  const date = h("input", {
-    type: "date",
-    name: "date",
-    min: new Date(Date.now() + 86_400_000).toISOString().slice(0, 10),
-  });
-  const dateField = field("Expires at the beginning of", date);
-  const lifetime = select({ name: "lifetime" }, LIFETIMES, "");
-  lifetime.addEventListener("change", () => {
-    dateField.hidden = lifetime.value !== "date";
-    date.required = !dateField.hidden;
-  });
-  dateField.hidden = true;
-  return formDialog({
-    title: "Create an API key",
-    submit: "Create key",
-    content: [
-      field(
-        "Name",
-        h("input", { name: "name", required: true, maxlength: 1000, autocomplete: "off", autofocus: true }),
-        "Where it will be used, such as “nightly evaluation”.",
-      ),
-      field("Description (optional)", h("input", { name: "description", autocomplete: "off" })),
-      field("Expires", lifetime),
-      dateField,
-      h(
-        "label",
-        { class: "choice" },
-        h("input", { type: "checkbox", name: "readOnly" }),
-        "Read only: it changes nothing",
-      ),
-    ],
-    onsubmit: async ({ elements }) => {
-      const description = elements.description.value.trim();
-      const expiry = expiryOf(lifetime.value, date.value);
-      const optional = { ...(description && { description }), ...(expiry && { expires_at: expiry }) };
-      const request = { name: elements.name.value, read_only: elements.readOnly.checked, ...optional };
-      return (await call("POST", path, { data: request })).data;
-    },
-  });
+  const name = h("input", { name: "name", required: true, maxlength: 1000, autocomplete: "off", autofocus: true });
+  const description = h("input", { name: "description", autocomplete: "off" });
+  const readOnly = h("input", { type: "checkbox", name: "readOnly" });
+  const expiry = expiryFields();
+  const content = [
+    field("Name", name, "Where it will be used, such as “nightly evaluation”."),
+    field("Description (optional)", description),
+    expiry.fields,
+    h("label", { class: "choice" }, readOnly, "Read only: it changes nothing"),
+  ];
+  const onsubmit = async () => {
+    const about = description.value.trim();
+    const optional = { ...(about && { description: about }), ...expiry.chosen() };
+    const key = { name: name.value, read_only: readOnly.checked, ...optional };
+    return (await call("POST", path, { data: key })).data;
+  };
+  return formDialog({ title: "Create an API key", submit: "Create key", content, onsubmit });
 }
 
-function expiryOf(lifetime, date) {
-  if (!lifetime) return null;
-  const expiry = lifetime === "date" ? new Date(`${date}T00:00`) : new Date(Date.now() + Number(lifetime) * 86_400_000);
-  return expiry.toISOString();
+/** A choice of lifetimes with a date for the last of them; `chosen()` answers what the request says. */
+function expiryFields() {
+  const tomorrow = new Date(Date.now() + DAY).toISOString().slice(0, 10);
+  const date = h("input", { type: "date", name: "date", min: tomorrow });
+  const dateField = field("Expires at the beginning of", date);
+  const lifetime = select({ name: "lifetime" }, LIFETIMES, "");
+  const adapt = () => {
+    dateField.hidden = lifetime.value !== "date";
+    date.required = !dateField.hidden;
+  };
+  lifetime.addEventListener("change", adapt);
+  adapt();
+  const chosen = () => {
+    if (!lifetime.value) return {};
+    const end = lifetime.value === "date" ? new Date(`${date.value}T00:00`) : Date.now() + Number(lifetime.value) * DAY;
+    return { expires_at: new Date(end).toISOString() };
+  };
+  return { fields: [field("Expires", lifetime), dateField], chosen };
 }
 
 function secretDialog({ key }, title) {
-  const secret = h("input", {
+  const select = (event) => event.target.select();
+  const secret = {
     class: "mono",
     readonly: true,
     value: key,
     "aria-label": "API key",
     autofocus: true,
-    onfocus: (event) => event.target.select(),
-  });
+    onfocus: select,
+  };
   return showDialog(title, [
     h("p", {}, "Copy it now and keep it safe: it is shown this once."),
-    h("div", { class: "secret" }, secret, copyButton(key, "Copy", { class: "primary" })),
+    h("div", { class: "secret" }, h("input", secret), copyButton(key, "Copy", { class: "primary" })),
     h("p", { class: "muted small" }, "Use it from a program:"),
     command(listCommand("$PHOENIX_API_KEY")),
   ]);
 }
 
-async function rotate(key, { path, reload }) {
+async function rotate(key, keyPath, reload) {
+  const overlap = select({ name: "overlap" }, OVERLAPS, "0");
   const rotated = await formDialog({
     title: `Rotate “${key.name}”?`,
     submit: "Rotate key",
     content: [
       h("p", {}, "The key gets a new secret, to be copied into the programs that use it."),
-      field("The old secret works", select({ name: "overlap" }, OVERLAPS, "0")),
+      field("The old secret works", overlap),
     ],
-    onsubmit: async ({ elements }) => {
-      const overlap = { overlap_seconds: Number(elements.overlap.value) };
-      return (await call("POST", `${path}/${encodeURIComponent(key.id)}/rotate`, overlap)).data;
+    onsubmit: async () => {
+      const request = { data: { overlap_seconds: Number(overlap.value) } };
+      return (await call("POST", `${keyPath}/rotate`, request)).data;
     },
   });
   if (!rotated) return;
@@ -187,12 +167,12 @@ async function rotate(key, { path, reload }) {
   await secretDialog(rotated, "The new secret of your key");
 }
 
-async function revoke(key, { path, reload }) {
+async function revoke(key, keyPath, reload) {
   const revoked = await confirmDialog({
     title: `Revoke “${key.name}”?`,
     text: "Programs that use it are refused from their next call on. This cannot be undone.",
     submit: "Revoke key",
-    action: () => call("DELETE", `${path}/${encodeURIComponent(key.id)}`),
+    action: () => call("DELETE", keyPath),
   });
   if (!revoked) return;
   await reload();

@@ -1,86 +1,103 @@
-/** The sign-in page. */
+/** The pages of those who are not signed in: signing in, and setting a new password by a link that was mailed. */
 
-import { callOnce, explain } from "../api.js";
+import { announce, button } from "../actions.js";
+import { callOnce } from "../api.js";
 import { serverUrl } from "../base.js";
+import { formDialog } from "../dialog.js";
 import { field, h } from "../dom.js";
+import { FormProblem, actionForm, passwordInput } from "../form.js";
 import { session } from "../session.js";
 
-/** The page; `enter` is called once somebody is signed in. */
+/** The sign-in page; `enter` is called once somebody is signed in. */
 export function signInView(enter) {
-  const error = h("p", { class: "note bad", role: "alert", hidden: true });
-  const submit = h("button", { class: "primary", type: "submit" }, "Sign in");
+  if (!session.config.login_methods.includes("password")) return page("Sign in", null, noPassword());
   const email = h("input", { type: "email", name: "email", autocomplete: "username", required: true });
-  const form = h(
-    "form",
-    { class: "stack", method: "post", action: serverUrl("/login") },
-    error,
-    field("E-mail", email),
-    field(
-      "Password",
-      h("input", { type: "password", name: "password", autocomplete: "current-password", required: true }),
-    ),
-    submit,
-  );
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    error.hidden = true;
-    submit.disabled = true;
-    try {
-      await callOnce("POST", "/auth/login", Object.fromEntries(new FormData(form)));
-    } catch (failure) {
-      error.textContent = failure.status === 401 ? refusal(failure) : explain(failure);
-      error.hidden = false;
-      submit.disabled = false;
-      form.elements.password.select();
-      return;
-    }
-    await enter();
+  const form = actionForm({
+    content: [field("E-mail", email), field("Password", passwordInput("password", "current-password"))],
+    submit: "Sign in",
+    action: async (element) => {
+      await signIn(element);
+      await enter();
+    },
   });
-  if (!offersPassword()) return { title: "Sign in", node: h("div", { class: "sign-in" }, heading(), noPassword()) };
-  return {
-    title: "Sign in",
-    focus: email,
-    node: h("div", { class: "sign-in" }, heading(), h("div", { class: "panel" }, form), firstTime()),
-  };
+  const forgotten =
+    session.config.password_reset_enabled && button("Forgot your password?", askReset, { class: "quiet" });
+  return page("Sign in", email, h("div", { class: "panel" }, form), forgotten, firstTime());
 }
 
-function refusal(failure) {
-  if (failure.message.startsWith("untrusted")) {
-    return "The server does not trust this page's address. Set PHOENIX_CSRF_TRUSTED_ORIGINS or PHOENIX_ROOT_URL on the server, then reload.";
+async function signIn(form) {
+  try {
+    await callOnce("POST", "/auth/login", Object.fromEntries(new FormData(form)));
+  } catch (failure) {
+    form.elements.password.select();
+    throw failure.status === 401 ? new FormProblem(refusal(failure)) : failure;
   }
-  return "E-mail and password do not match. Check both, or ask an administrator for a new password.";
 }
 
-function offersPassword() {
-  return session.config.login_methods.includes("password");
+function refusal({ message }) {
+  if (!message.startsWith("untrusted")) {
+    return "E-mail and password do not match. Check both, or ask an administrator for a new password.";
+  }
+  return "The server does not trust this address. An administrator can add it to PHOENIX_CSRF_TRUSTED_ORIGINS.";
+}
+
+async function askReset() {
+  const email = h("input", { type: "email", required: true, autocomplete: "username", autofocus: true });
+  const asked = await formDialog({
+    title: "Set a new password",
+    submit: "Send the link",
+    content: field("E-mail", email, "If there is such an account, it gets a link by mail."),
+    onsubmit: async () => {
+      await callOnce("POST", "/auth/password-reset-email", { email: email.value });
+      return true;
+    },
+  });
+  if (asked) announce("If there is such an account, a mail is on its way.");
+}
+
+/** The page behind the link of a mail, with its token; `enter` is called once the new password is set. */
+export function resetPasswordView(token, enter) {
+  const fresh = passwordInput("fresh", "new-password");
+  const form = actionForm({
+    content: [field("New password", fresh), field("New password again", passwordInput("again", "new-password"))],
+    submit: "Set password",
+    action: async ({ elements }) => {
+      checkRepeated(elements);
+      await resetPassword(token, fresh.value);
+      announce("Your new password is set. Sign in with it.");
+      await enter();
+    },
+  });
+  return page("Set a new password", fresh, h("div", { class: "panel" }, form));
+}
+
+/** Raises FormProblem unless the new password was typed twice alike. */
+export function checkRepeated({ fresh, again }) {
+  if (fresh.value !== again.value) throw new FormProblem("The two new passwords differ. Type the same one twice.");
+}
+
+async function resetPassword(token, password) {
+  try {
+    await callOnce("POST", "/auth/password-reset", { token, password });
+  } catch (failure) {
+    if (failure.status !== 401) throw failure;
+    throw new FormProblem("This link was used already or is too old. Ask for a new one on the sign-in page.");
+  }
+}
+
+function page(title, focus, ...content) {
+  const picture = h("img", { src: serverUrl("/console/icon.svg"), alt: "", width: 48, height: 48 });
+  const heading = h("h1", { tabindex: "-1" }, title === "Sign in" ? "Sign in to phoenix-grpc" : title);
+  return { title, focus, node: h("div", { class: "sign-in" }, picture, heading, content) };
 }
 
 function noPassword() {
-  return h(
-    "p",
-    { class: "note" },
-    "Signing in with a password is switched off on this server. Use an API key from a program instead.",
-  );
-}
-
-function heading() {
-  return [
-    h("img", { src: serverUrl("/console/icon.svg"), alt: "", width: 48, height: 48 }),
-    h("h1", { tabindex: "-1" }, "Sign in to phoenix-grpc"),
-  ];
+  const text = "Signing in with a password is switched off on this server. Use an API key from a program instead.";
+  return h("p", { class: "note" }, text);
 }
 
 function firstTime() {
-  return h(
-    "details",
-    { class: "muted small" },
-    h("summary", {}, "First time here?"),
-    h(
-      "p",
-      {},
-      "The first administrator is ",
-      h("code", {}, "admin@localhost"),
-      ". Its password is PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD, or the one the server printed when it first started.",
-    ),
-  );
+  const where = "PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD, or the one the server printed when it first started.";
+  const text = ["The first administrator is ", h("code", {}, "admin@localhost"), `. Its password is ${where}`];
+  return h("details", { class: "muted small" }, h("summary", {}, "First time here?"), h("p", {}, text));
 }

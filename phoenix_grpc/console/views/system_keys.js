@@ -5,15 +5,14 @@ import { keyManager } from "./keys.js";
 
 /** The page. */
 export async function systemKeysView() {
-  const { action, list } = await keyManager({
-    path: "/v1/system/api_keys",
-    title: "System API keys",
-    empty: "Create one for a workload that belongs to nobody in particular, such as a pipeline.",
-  });
+  const { action, list } = await keyManager(
+    "/v1/system/api_keys",
+    "Create one for a workload that belongs to nobody in particular, such as a pipeline.",
+  );
   return adminPage({
     title: "System keys",
+    lead: "Keys for workloads: they read and write data, never manage users, and keep working when people leave.",
     action,
     content: list,
-    lead: "Keys for workloads: they read and write data, never manage users, and keep working when people leave.",
   });
 }

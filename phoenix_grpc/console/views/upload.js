@@ -1,10 +1,12 @@
 /** Uploading a file: by drag and drop or by the file picker, with a choice of what its columns become. */
 
+import { announce } from "../actions.js";
 import { freshen } from "../api.js";
 import { ROLES, guessRoles, mappingFields, mappingProblem } from "../column_mapping.js";
 import { UnfitFile, inspect } from "../data_file.js";
-import { FormProblem, announce, formDialog } from "../dialog.js";
+import { formDialog } from "../dialog.js";
 import { field, h, select } from "../dom.js";
+import { FormProblem } from "../form.js";
 import { bytes, count } from "../format.js";
 import { sendUpload } from "../upload_request.js";
 

@@ -1,9 +1,12 @@
 /** Users and their roles, for administrators. */
 
+import { announce, button } from "../actions.js";
 import { call } from "../api.js";
-import { announce, attempt, confirmDialog, formDialog } from "../dialog.js";
-import { button, field, h, select, table, tableRow } from "../dom.js";
+import { confirmDialog, formDialog } from "../dialog.js";
+import { field, h, select } from "../dom.js";
+import { passwordInput } from "../form.js";
 import { when } from "../format.js";
+import { pagedTable } from "../paged_table.js";
 import { show } from "../router.js";
 import { session } from "../session.js";
 import { adminPage } from "./admin.js";
@@ -17,33 +20,26 @@ const DEFAULT_ADMIN = "admin@localhost";
 
 const COLUMNS = [
   { label: "User", cell: nameCell },
-  { label: "Role", cell: roleCell },
+  { label: "Role", cell: (user) => h("span", { class: "badge" }, user.role.toLowerCase()) },
   { label: "Created", class: "when", cell: (user) => when(user.created_at) },
   { label: "", class: "actions", cell: actions },
 ];
 
 /** The page. */
 export async function usersView() {
-  let { data, next_cursor: next } = await call("GET", "/v1/users?limit=100");
-  const list = table("Users", COLUMNS, data.filter(isPerson));
-  const more = button("Show more", () =>
-    attempt(async () => {
-      ({ data, next_cursor: next } = await call("GET", `/v1/users?limit=100&cursor=${encodeURIComponent(next)}`));
-      list.querySelector("tbody").append(...data.filter(isPerson).map((user) => tableRow(COLUMNS, user)));
-      more.hidden = !next;
-    }),
-  );
-  more.hidden = !next;
   return adminPage({
     title: "Users",
-    action: button("Add a user", add, { class: "primary" }),
-    content: [list, h("div", { class: "row" }, more)],
     lead: "A new role holds from the next call on. A new role or password ends the user's sessions.",
+    action: button("Add a user", add, { class: "primary" }),
+    content: pagedTable("Users", COLUMNS, await load(null), load),
   });
 }
 
-function isPerson({ role }) {
-  return role !== "SYSTEM";
+/** A page of users; the system user, whose keys are the system keys, is no person. */
+async function load(cursor) {
+  const query = new URLSearchParams({ limit: 100, ...(cursor && { cursor }) });
+  const { data, next_cursor } = await call("GET", `/v1/users?${query}`);
+  return { data: data.filter(({ role }) => role !== "SYSTEM"), next_cursor };
 }
 
 /** Whether the server lets this administrator change the role of a user, or delete it. */
@@ -51,77 +47,58 @@ function mayChange({ id, email }) {
   return id !== session.user.id && email !== DEFAULT_ADMIN;
 }
 
-function nameCell(user) {
-  return h(
-    "div",
-    {},
-    h("span", { class: "name" }, user.username),
-    user.id === session.user.id && [" ", h("span", { class: "badge good" }, "you")],
-    h("div", { class: "muted small" }, user.email),
-    user.password_needs_reset && h("span", { class: "badge warn" }, "has not changed the first password"),
-  );
-}
-
-function roleCell(user) {
-  return h("span", { class: "badge" }, user.role.toLowerCase());
+function nameCell({ id, username, email, password_needs_reset: needsReset }) {
+  const you = id === session.user.id && [" ", h("span", { class: "badge good" }, "you")];
+  const reset = needsReset && h("span", { class: "badge warn" }, "has not changed the first password");
+  return h("div", {}, h("span", { class: "name" }, username), you, h("div", { class: "muted small" }, email), reset);
 }
 
 function actions(user) {
-  const named = (label) => `${label} of ${user.username}`;
+  if (user.id === session.user.id) return [];
+  const look = (text, more = "") => ({ class: `quiet ${more}`, "aria-label": `${text} ${user.username}` });
+  const password = button("Password", () => resetPassword(user), look("Set a new password of"));
+  if (!mayChange(user)) return [password];
   return [
-    mayChange(user) &&
-      button("Role", () => changeRole(user), { class: "quiet", "aria-label": named("Change the role") }),
-    user.id !== session.user.id &&
-      button("Password", () => resetPassword(user), { class: "quiet", "aria-label": named("Set a new password") }),
-    mayChange(user) &&
-      button("Delete", () => remove(user), { class: "quiet danger", "aria-label": `Delete ${user.username}` }),
+    button("Role", () => changeRole(user), look("Change the role of")),
+    password,
+    button("Delete", () => remove(user), look("Delete", "danger")),
   ];
 }
 
-async function done(result, text) {
+/** Shows the page anew and says what was done, unless the person cancelled. */
+async function finish(result, text) {
   if (!result) return;
   await show();
   announce(text);
 }
 
 async function add() {
-  const user = await formDialog({
-    title: "Add a user",
-    submit: "Add user",
-    content: [
-      field(
-        "E-mail",
-        h("input", { type: "email", name: "email", required: true, autocomplete: "off", autofocus: true }),
-      ),
-      field("Username", h("input", { name: "username", required: true, autocomplete: "off" })),
-      field("Role", select({ name: "role" }, ROLES, "MEMBER")),
-      passwordField(),
-    ],
-    onsubmit: async (form) => {
-      const given = Object.fromEntries(new FormData(form));
-      return (await call("POST", "/v1/users", { user: { ...given, auth_method: "LOCAL" }, send_welcome_email: false }))
-        .data;
-    },
-  });
-  return done(user, `Added ${user?.username}.`);
+  const email = h("input", { type: "email", name: "email", required: true, autocomplete: "off", autofocus: true });
+  const username = h("input", { name: "username", required: true, autocomplete: "off" });
+  const role = select({ name: "role" }, ROLES, "MEMBER");
+  const onsubmit = async (form) => {
+    const user = { ...Object.fromEntries(new FormData(form)), auth_method: "LOCAL" };
+    return (await call("POST", "/v1/users", { user, send_welcome_email: false })).data;
+  };
+  const content = [field("E-mail", email), field("Username", username), field("Role", role), passwordField()];
+  const user = await formDialog({ title: "Add a user", submit: "Add user", content, onsubmit });
+  return finish(user, `Added ${user?.username}.`);
 }
 
 function passwordField() {
-  return field(
-    "Password",
-    h("input", { type: "password", name: "password", required: true, autocomplete: "new-password" }),
-    "Hand it over safely. The user is asked to change it.",
-  );
+  const hint = "Hand it over safely. The user is asked to change it.";
+  return field("Password", passwordInput("password", "new-password"), hint);
 }
 
 async function changeRole(user) {
+  const role = select({ name: "role", autofocus: true }, ROLES, user.role);
   const changed = await formDialog({
     title: `Role of ${user.username}`,
     submit: "Change role",
-    content: field("Role", select({ name: "role", autofocus: true }, ROLES, user.role)),
-    onsubmit: (form) => update(user, { role: form.elements.role.value }),
+    content: field("Role", role),
+    onsubmit: () => update(user, { role: role.value }),
   });
-  return done(changed, `${user.username} has a new role.`);
+  return finish(changed, `${user.username} has a new role.`);
 }
 
 async function resetPassword(user) {
@@ -131,20 +108,20 @@ async function resetPassword(user) {
     content: [h("p", {}, "This ends the user's sessions."), passwordField()],
     onsubmit: (form) => update(user, { password: form.elements.password.value }),
   });
-  return done(changed, `${user.username} has a new password.`);
+  return finish(changed, `${user.username} has a new password.`);
 }
 
-async function update(user, changes) {
-  return (await call("PATCH", `/v1/users/${encodeURIComponent(user.id)}`, changes)).data;
+async function update({ id }, changes) {
+  return (await call("PATCH", `/v1/users/${encodeURIComponent(id)}`, changes)).data;
 }
 
-async function remove(user) {
+async function remove({ id, username }) {
   const removed = await confirmDialog({
-    title: `Delete ${user.username}?`,
+    title: `Delete ${username}?`,
     text: "Sessions and personal API keys of this user end at once. Datasets stay.",
     submit: "Delete user",
-    typed: user.username,
-    action: () => call("DELETE", `/v1/users/${encodeURIComponent(user.id)}`),
+    typed: username,
+    action: () => call("DELETE", `/v1/users/${encodeURIComponent(id)}`),
   });
-  return done(removed, `Deleted ${user.username}.`);
+  return finish(removed, `Deleted ${username}.`);
 }

@@ -1,8 +1,8 @@
 /** The history of a dataset: a chart that is read at a glance, and the same in a table. */
 
+import { button } from "../actions.js";
 import { call } from "../api.js";
-import { attempt } from "../dialog.js";
-import { button, h, table, tableRow } from "../dom.js";
+import { h, table, tableRow } from "../dom.js";
 import { count, when } from "../format.js";
 import { versionChart } from "./version_chart.js";
 
@@ -21,7 +21,7 @@ class VersionHistory {
     Object.assign(this, { datasetPath, choose, versions: [], cursor: null });
     this.chart = h("div", {});
     this.list = table("Versions", this.columns(), []);
-    this.more = button("Show older versions", () => attempt(() => this.load()));
+    this.more = button("Show older versions", () => this.load());
   }
 
   async load() {
@@ -70,6 +70,6 @@ class VersionHistory {
   browse(version) {
     const chosen = version === this.versions[0] ? "" : version.version_id;
     const label = `Browse the version of ${new Date(version.created_at).toLocaleString("en")}`;
-    return button("Browse", () => attempt(() => this.choose(chosen)), { class: "quiet", "aria-label": label });
+    return button("Browse", () => this.choose(chosen), { class: "quiet", "aria-label": label });
   }
 }
