@@ -64,7 +64,7 @@ class Accounts:
         self.servicer = AuthServicer(self.engine, settings, ring, self.rules)
         self.calls = 0
 
-    async def call(self, method: str, bearer: str = "", **fields: Any) -> Any:
+    async def call(self, method: str, bearer: str = "", /, **fields: Any) -> Any:
         """Calls a method as the guard does: identified, allowed, then served."""
         path = f"/{SERVICE.full_name}/{method}"
         rule = self.rules[path]
@@ -80,13 +80,13 @@ class Accounts:
         finally:
             caller.reset(token)
 
-    async def reason(self, method: str, bearer: str = "", **fields: Any) -> str:
+    async def reason(self, method: str, bearer: str = "", /, **fields: Any) -> str:
         """The reason for which a call fails."""
         with pytest.raises(Error) as caught:
             await self.call(method, bearer, **fields)
         return caught.value.reason
 
-    async def violation(self, method: str, bearer: str = "", **fields: Any) -> str:
+    async def violation(self, method: str, bearer: str = "", /, **fields: Any) -> str:
         """The field for which a call is invalid."""
         with pytest.raises(Error) as caught:
             await self.call(method, bearer, **fields)

@@ -151,7 +151,7 @@ def _changes(request: auth_pb2.UpdateApiKeyRequest) -> dict[str, object]:
     if "description" in fields:
         changes["description"] = optional_text(wanted, "description")
     if "expire_time" in fields:
-        changes["expires_at"] = _future(wanted, "expire_time")
+        changes["expires_at"] = _future(wanted, "api_key.expire_time")
     if "read_only" in fields:
         changes["read_only"] = wanted.read_only
     if "dataset_ids" in fields:
