@@ -1,0 +1,58 @@
+from typing import Any
+
+import pytest
+
+from phoenix_grpc.access import ANONYMOUS, Caller, caller
+from phoenix_grpc.errors import Invalid
+from phoenix_grpc.ids import encode_id
+from phoenix_grpc.services.upload import read_header
+from phoenix_grpc.store.formats.compression import Compression
+from phoenix_grpc.store.formats.reader import Format
+from phoenix_grpc.v1 import datasets_pb2 as pb
+
+
+@pytest.fixture(autouse=True)
+def call() -> None:
+    """A call by anybody."""
+    caller.set(Caller(ANONYMOUS, "/method", "request"))
+
+
+def header(**fields: Any) -> pb.UploadDatasetHeader:
+    """The header of an upload that creates a dataset, unless told otherwise."""
+    if "dataset_id" not in fields:
+        fields.setdefault("name", " d ")
+    return pb.UploadDatasetHeader(**{"action": pb.UPLOAD_ACTION_CREATE, **fields})
+
+
+def test_a_header_that_says_little_means_jsonl_without_compression() -> None:
+    plan = read_header(header())
+    assert (plan.format, plan.compression, plan.request) == (Format.JSONL, Compression.NONE, None)
+    assert (plan.publication.dataset.name, plan.publication.action) == ("d", "CREATE")
+    assert not plan.keys.mapped
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"name": "d", "action": pb.UPLOAD_ACTION_APPEND, "split_keys": ["s", "s"]}, "split_keys"),
+        ({"name": "a\nb"}, "name"),
+        ({"name": "x" * 1001}, "name"),
+        ({"dataset_id": encode_id("Dataset", 1)}, "dataset_id"),
+        ({"dataset_id": encode_id("User", 1), "action": pb.UPLOAD_ACTION_APPEND}, "dataset_id"),
+        ({"action": 0}, "action"),
+        ({"action": 99}, "action"),
+        ({"format": 99}, "format"),
+        ({"format": pb.UPLOAD_FORMAT_PARQUET}, "format"),
+        ({"compression": 99}, "compression"),
+        ({"input_keys": ["a", "a"]}, "input_keys"),
+        ({"flatten_keys": ["a"]}, "flatten_keys"),
+        ({"request_id": "x"}, "request_id"),
+        ({"base_version_id": "x"}, "base_version_id"),
+        ({"description": "x" * 10_001}, "description"),
+    ],
+)
+def test_a_bad_header_is_refused_with_its_field(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        read_header(header(**fields))
+    assert caught.value.field == field
