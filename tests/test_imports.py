@@ -30,7 +30,7 @@ ALLOWED = {
     "reflection": set(),
     "logs": set(),
     "maintenance": {"audit", "authentication", "config", "errors", "model", "store"},
-    "http": {"__init__", "config", "v1"},
+    "http": {"__init__", "config", "errors", "ids", "v1"},
     "client": {"__init__", "config", "errors", "v1"},
     "cli": {"__init__", "client", "config", "credentials", "errors", "ids", "model", "server", "store", "v1"},
     "console": set(),

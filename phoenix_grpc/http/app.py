@@ -118,7 +118,7 @@ async def _access_refusal(request: Request) -> Response | None:
 
 
 async def _answer_http_error(request: Request, error: Any) -> Response:
-    headers = dict(error.headers or {})
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     if error.status_code == 405:
         headers["allow"] = ", ".join(sorted(_allowed_methods(request)))
     return PlainTextResponse(error.detail, error.status_code, headers)

@@ -106,8 +106,8 @@ class Door:
         except grpc.aio.AioRpcError as error:
             raise from_grpc(error, "UploadDataset") from None
 
-    async def download(self, request: datasets_pb2.DownloadDatasetRequest) -> tuple[Any, Any]:
-        """The header of a download, and the call from which the chunks are yet to be read.
+    async def download(self, request: datasets_pb2.DownloadDatasetRequest) -> "Download":
+        """A download that has begun.
 
         Raises:
             Refused: for any status but OK.
@@ -117,12 +117,34 @@ class Door:
             first = await call.read()
         except grpc.aio.AioRpcError as error:
             raise from_grpc(error, "DownloadDataset") from None
-        return first.header, call
+        return Download(first.header, call)
 
     def acting_as(self, access_token: str) -> "Door":
         """The same request with another credential."""
         rest = tuple((key, value) for key, value in self.metadata if key != "authorization")
         return Door(self.backend, (*rest, ("authorization", f"Bearer {access_token}")))
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A download that has begun: its header, and the call that the chunks come from."""
+
+    header: datasets_pb2.DownloadDatasetHeader
+    call: Any
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes of the file, as they come; none is empty.
+
+        Raises:
+            grpc.aio.AioRpcError: when the stream breaks.
+        """
+        while (message := await self.call.read()) is not grpc.aio.EOF:
+            if message.chunk:
+                yield message.chunk
+
+    def end(self) -> None:
+        """Lets the server stop, when nobody reads on."""
+        self.call.cancel()
 
 
 def door_of(request: Request) -> Door:

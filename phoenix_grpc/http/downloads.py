@@ -13,7 +13,7 @@ from starlette.types import Send
 
 from phoenix_grpc.http import schemas
 from phoenix_grpc.http.datasets import refuse_other_types
-from phoenix_grpc.http.door import CurrentDoor, Door
+from phoenix_grpc.http.door import CurrentDoor, Door, Download
 from phoenix_grpc.http.errors import Invalid, Refused
 from phoenix_grpc.http.resources import Resource
 from phoenix_grpc.v1 import datasets_pb2
@@ -30,9 +30,9 @@ log = structlog.get_logger()
 class LineStream(StreamingResponse):
     """An answer of the chunks of a download; when that breaks, so does the connection: nobody takes it as whole."""
 
-    def __init__(self, call: Any, chunks: AsyncIterator[bytes], headers: Mapping[str, str]) -> None:
+    def __init__(self, download: Download, chunks: AsyncIterator[bytes], headers: Mapping[str, str]) -> None:
         super().__init__(chunks, headers=headers)
-        self._call = call
+        self._download = download
 
     async def stream_response(self, send: Send) -> None:
         """Sends the chunks; the end is missing when the download broke off."""
@@ -41,7 +41,7 @@ class LineStream(StreamingResponse):
         except grpc.aio.AioRpcError as error:
             log.warning("download broke off", code=error.code().name, details=error.details())
         finally:
-            self._call.cancel()
+            self._download.end()
 
 
 @router.rpc("GET", "/{id}/examples", "DownloadDataset", schemas.ExamplesAnswer)
@@ -69,19 +69,17 @@ async def get_examples(
     )
     if limit is not None or cursor:
         return await _page(door, request, limit or 100, cursor)
-    header, call = await door.download(request)
-    return LineStream(call, _document(header, call), {"content-type": "application/json"})
+    download = await door.download(request)
+    return LineStream(download, _document(download), {"content-type": "application/json"})
 
 
-async def _document(header: Any, call: Any) -> AsyncIterator[bytes]:
+async def _document(download: Download) -> AsyncIterator[bytes]:
     """The lines, joined into the JSON document. A line holds no line feed, so each one is a border."""
-    yield _opening(header)
+    yield _opening(download.header)
     border = b""
-    async for message in call:
-        if not message.chunk:
-            continue
-        ended = message.chunk.endswith(b"\n")
-        lines = message.chunk.replace(b"\n", b",")
+    async for chunk in download.chunks():
+        ended = chunk.endswith(b"\n")
+        lines = chunk.replace(b"\n", b",")
         yield border + (lines[:-1] if ended else lines)
         border = b"," if ended else b""
     yield b"]}}"
@@ -106,16 +104,16 @@ async def _page(door: Door, request: datasets_pb2.DownloadDatasetRequest, limit:
             raise Invalid("Invalid cursor: it is not one of this list")
         request.version_id = version_id
     request.limit = limit + 1
-    header, call = await door.download(request)
+    download = await door.download(request)
     try:
-        lines, more = await _lines(call, limit)
+        lines, more = await _lines(download, limit)
     except grpc.aio.AioRpcError:
         raise Refused(503, "the download broke off") from None
     finally:
-        call.cancel()
+        download.end()
     last = msgspec.json.decode(lines[-1], type=_Identified).node_id if more else ""
-    next_cursor = f'"{header.version.version_id}.{last}"'.encode() if more else b"null"
-    body = b"".join((_opening(header), b",".join(lines), b']},"next_cursor":', next_cursor, b"}"))
+    next_cursor = f'"{download.header.version.version_id}.{last}"'.encode() if more else b"null"
+    body = b"".join((_opening(download.header), b",".join(lines), b']},"next_cursor":', next_cursor, b"}"))
     return Response(body, media_type="application/json")
 
 
@@ -123,12 +121,12 @@ class _Identified(msgspec.Struct):
     node_id: str
 
 
-async def _lines(call: Any, limit: int) -> tuple[list[bytes], bool]:
+async def _lines(download: Download, limit: int) -> tuple[list[bytes], bool]:
     """Up to `limit` lines within the bytes of a page, and whether more follow."""
     lines: list[bytes] = []
     size, rest = 0, b""
-    async for message in call:
-        *complete, rest = (rest + message.chunk).split(b"\n")
+    async for chunk in download.chunks():
+        *complete, rest = (rest + chunk).split(b"\n")
         for line in complete:
             if lines and (len(lines) == limit or size > _PAGE_BYTES):
                 return lines, True
@@ -137,25 +135,18 @@ async def _lines(call: Any, limit: int) -> tuple[list[bytes], bool]:
     return lines, False
 
 
-async def _send_file(
-    door: Door, id: str, version_id: str | None, format: int, suffix: str, media_type: str
-) -> Response:
+async def _send_file(door: Door, id: str, version_id: str | None, format: int, media_type: str) -> Response:
     """A download as a file; a dataset that is absent is 422 here, as in Phoenix."""
     request = datasets_pb2.DownloadDatasetRequest(dataset_id=id, version_id=version_id or "", format=format)  # type: ignore[arg-type]
     try:
-        header, call = await door.download(request)
+        download = await door.download(request)
     except Refused as refused:
         if refused.reason == "DATASET_NOT_FOUND":
             refused.status = 422
         raise
-    filename = quote(f"{header.dataset.name}.{suffix}")
+    filename = quote(download.header.filename)
     headers = {"content-type": media_type, "content-disposition": f"attachment; filename*=UTF-8''{filename}"}
-    return LineStream(call, _chunks(call), headers)
-
-
-async def _chunks(call: Any) -> AsyncIterator[bytes]:
-    async for message in call:
-        yield message.chunk
+    return LineStream(download, download.chunks(), headers)
 
 
 def _file(media_type: str) -> dict[str, Any]:
@@ -166,7 +157,7 @@ def _file(media_type: str) -> dict[str, Any]:
 @router.rpc("GET", "/{id}/csv", "DownloadDataset", **_file("text/csv"))
 async def get_csv(door: CurrentDoor, id: str, version_id: VersionId = None) -> Response:
     """Answers the examples as CSV, flattened with dots."""
-    return await _send_file(door, id, version_id, datasets_pb2.DOWNLOAD_FORMAT_CSV, "csv", "text/csv")
+    return await _send_file(door, id, version_id, datasets_pb2.DOWNLOAD_FORMAT_CSV, "text/csv")
 
 
 @router.rpc("GET", "/{id}/jsonl", "DownloadDataset", **_file("text/plain"))
@@ -188,4 +179,4 @@ async def get_openai_evals(door: CurrentDoor, id: str, version_id: VersionId = N
 
 
 async def _jsonl(door: Door, id: str, version_id: str | None, format: int) -> Response:
-    return await _send_file(door, id, version_id, format, "jsonl", "text/plain; charset=utf-8")
+    return await _send_file(door, id, version_id, format, "text/plain; charset=utf-8")

@@ -56,7 +56,6 @@ def assets() -> list[Mount]:
 
 @router.get("/")
 @router.get("/login")
-@router.get("/reset-password")
 async def console() -> Response:
     """The console; its pages are behind the hash of the address."""
     return HTMLResponse((_CONSOLE / "index.html").read_bytes(), headers=_PROTECTED)

@@ -1,9 +1,11 @@
 """The way of one download: a snapshot of one version, page by page, as chunks of a file."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from phoenix_grpc.errors import Invalid
 from phoenix_grpc.model import Dataset, Split, Version
 from phoenix_grpc.services.messages import dataset_message, split_message, version_message
 from phoenix_grpc.services.naming import dataset_name, limited
@@ -35,11 +37,18 @@ _FORMS: dict[int, Form] = {
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is downloaded: one version, all of it or the members of some splits."""
+    """What is downloaded: one version, all of it or the members of some splits.
+
+    Arguments:
+        after: the example behind which it begins.
+        limit: how many examples at most.
+    """
 
     dataset: Dataset
     version: Version
     splits: list[Split]
+    after: int = 0
+    limit: float = math.inf
 
 
 def read_snapshot(tx: Transaction, name: DatasetName, version_id: int | None, split_names: Sequence[str]) -> Snapshot:
@@ -65,7 +74,11 @@ async def download(
     """
     known_enum(request, "format")
     version_id = optional_id("DatasetVersion", request.version_id, "version_id")
+    after = optional_id("DatasetExample", request.after_example_id, "after_example_id") or 0
+    if request.limit < 0:
+        raise Invalid("limit", "must not be negative; 0 means all")
     snapshot = await engine.read(read_snapshot, dataset_name(request), version_id, limited(request, "splits"))
+    snapshot = replace(snapshot, after=after, limit=request.limit or math.inf)
     yield datasets_pb2.DownloadDatasetResponse(header=_header(snapshot, request.format))
     if request.format == datasets_pb2.DOWNLOAD_FORMAT_CSV:
         texts = _csv(engine, snapshot)
@@ -106,19 +119,21 @@ async def _csv(engine: Engine, snapshot: Snapshot) -> AsyncIterator[str]:
 
 
 async def _pages(engine: Engine, snapshot: Snapshot) -> AsyncIterator[tuple[Sequence[Row], Splits]]:
-    after: int | None = 0
-    while after is not None:
-        rows, names, after = await engine.read(_read_page, snapshot, after)
+    after: int | None = snapshot.after
+    left = snapshot.limit
+    while after is not None and left:
+        rows, names, after = await engine.read(_read_page, snapshot, after, int(min(left, _PAGE_ROWS)))
         if rows:
             yield rows, names
+        left -= len(rows)
         # A read may run inline, and so would a long row of pages without a row.
         await asyncio.sleep(0)
 
 
-def _read_page(tx: Transaction, snapshot: Snapshot, after: int) -> tuple[Sequence[Row], Splits, int | None]:
+def _read_page(tx: Transaction, snapshot: Snapshot, after: int, size: int) -> tuple[Sequence[Row], Splits, int | None]:
     dataset_id = snapshot.dataset.id
     split_ids = [split.id for split in snapshot.splits]
-    page = examples.read_page(tx, dataset_id, snapshot.version.id, after, _PAGE_ROWS, split_ids)
+    page = examples.read_page(tx, dataset_id, snapshot.version.id, after, size, split_ids)
     if not page.rows:
         return (), {}, page.after
     return page.rows, examples.splits_of(tx, dataset_id, page.rows[0][0], page.rows[-1][0]), page.after

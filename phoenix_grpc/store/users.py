@@ -122,10 +122,10 @@ def delete_user(tx: Transaction, user_id: int, actor_id: int | None) -> None:
         PermissionDenied: USER_PROTECTED for oneself, the system user, the default admin and the last admin.
     """
     user = get_user(tx, user_id)
+    if user.role is Role.SYSTEM or _is_default_admin(user):
+        raise _protected("Cannot delete the default admin or system user")  # Phoenix's words, which programs know
     if user_id == actor_id:
         raise _protected("nobody can delete itself")
-    if user.role is Role.SYSTEM or _is_default_admin(user):
-        raise _protected("the system user and the default admin cannot be deleted")
     _require_another_admin(tx, user)
     tx.run("DELETE FROM users WHERE id = :id", {"id": user_id})
     raise_auth_revision(tx)
