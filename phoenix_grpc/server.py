@@ -51,6 +51,11 @@ class RunningServer:
     http_port: int
     engine: Engine
 
+    @property
+    def http_address(self) -> str:
+        """The URL of the HTTP door, without a slash at its end."""
+        return f"http://{self.settings.host}:{self.http_port}{self.settings.host_root_path}"
+
 
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[RunningServer]:
@@ -193,7 +198,7 @@ def _announce(running: RunningServer, password: str | None) -> None:
         "serving",
         version=__version__,
         grpc=running.address,
-        http=f"http://{settings.host}:{running.http_port}{settings.host_root_path}",
+        http=running.http_address,
         database=settings.database_url.split("@")[-1],
         authentication=settings.enable_auth,
     )
