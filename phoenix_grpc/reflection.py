@@ -1,5 +1,7 @@
 """Server reflection under both of its names: v1alpha (older grpcurl) and v1 (the same messages in another package)."""
 
+import contextlib
+
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection_pb2
@@ -14,7 +16,7 @@ PATHS = tuple(f"/{service}/{_METHOD}" for service in (ALPHA, V1))
 def add_reflection(server: grpc.aio.Server, services: list[str]) -> None:
     """Lets clients ask `server` for the descriptors of `services`, and of reflection itself."""
     _describe_v1()
-    servicer = ReflectionServicer([*services, ALPHA, V1])
+    servicer = _Reflection([*services, ALPHA, V1])
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
@@ -22,6 +24,19 @@ def add_reflection(server: grpc.aio.Server, services: list[str]) -> None:
     )
     generic = [grpc.method_handlers_generic_handler(service, {_METHOD: handler}) for service in (ALPHA, V1)]
     server.add_generic_rpc_handlers(generic)
+
+
+class _Reflection(ReflectionServicer):  # type: ignore[misc]
+    """Finds methods too, which the pool does not know as symbols: by their service."""
+
+    def _file_containing_symbol(
+        self, request: reflection_pb2.ServerReflectionRequest, fully_qualified_name: str
+    ) -> reflection_pb2.ServerReflectionResponse:
+        service, _, method = fully_qualified_name.rpartition(".")
+        with contextlib.suppress(KeyError):
+            if method in self._pool.FindServiceByName(service).methods_by_name:
+                fully_qualified_name = service
+        return super()._file_containing_symbol(request, fully_qualified_name)
 
 
 def _describe_v1() -> None:

@@ -74,6 +74,7 @@ async def test_bad_credentials_are_refused_with_their_reason(api: Api) -> None:
         assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAUTHENTICATED, reason), metadata
 
 
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 async def test_bad_tokens_are_refused_with_their_reason(api: Api) -> None:
     pair = await api.login()
     good, past = pair.access_token, int(time.time()) - 60

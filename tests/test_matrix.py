@@ -187,10 +187,11 @@ async def credentials(api: Api, name: str) -> Metadata:
 
 
 async def _expired_key(api: Api) -> Metadata:
+    session = await api.session()
     request = auth_pb2.CreateApiKeyRequest(name="short")
-    request.expire_time.FromMilliseconds(int(time.time() * 1000) + 300)
-    made = await api.auth.CreateApiKey(request, metadata=await api.session())
-    await asyncio.sleep(0.35)
+    request.expire_time.FromMilliseconds(int(time.time() * 1000) + 500)
+    made = await api.auth.CreateApiKey(request, metadata=session)
+    await asyncio.sleep(0.55)
     return bearer(made.key)
 
 
