@@ -43,7 +43,8 @@ def tampered(token: str) -> str:
 def resigned(token: str, algorithm: str, key: str | None, **changes: object) -> str:
     """The claims of a token, changed, signed in another way."""
     claims = jwt.decode(token, options={"verify_signature": False})
-    return jwt.encode({**claims, **changes}, key, algorithm, headers={"kid": jwt.get_unverified_header(token)["kid"]})
+    header = jwt.get_unverified_header(token)
+    return jwt.encode({**claims, **changes}, key, algorithm, headers={"kid": header["kid"], "typ": header["typ"]})
 
 
 BAD_ENTRIES = [
