@@ -119,7 +119,8 @@ class KeyRing:
             header = jwt.get_unverified_header(token)
             key = self._keys[header.get("kid", "")]
             payload = jwt.decode(token, key, [_ALGORITHM], _OPTIONS, audience=AUDIENCE, issuer=ISSUER)
-        except (jwt.InvalidTokenError, KeyError, RecursionError):  # the last for a header nested deep
+        except (jwt.InvalidTokenError, KeyError, RecursionError, UnicodeError):
+            # The last two are what PyJWT lets through of a header nested deep, and of text that is no UTF-8.
             raise Unauthenticated("the token does not verify", reason) from None
         # The header is signed with the rest.
         return header.get("typ", ""), payload
