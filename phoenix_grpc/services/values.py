@@ -160,7 +160,7 @@ def json_to_struct(text: str, struct: Struct, field: str) -> None:
     """
     if text == "{}":
         return
-    struct.update(_carried(msgspec.json.decode(text, float_hook=_double), field))  # type: ignore[call-overload]
+    struct.update(_carried(_decoder.decode(text), field))  # type: ignore[call-overload]
 
 
 def _double(text: str) -> float:
@@ -170,6 +170,9 @@ def _double(text: str) -> float:
     if repr(number) != text and Decimal(repr(number)) != Decimal(text):
         raise _not_representable("", f"the number {text[:50]}")
     return number
+
+
+_decoder = msgspec.json.Decoder(float_hook=_double)
 
 
 def _carried(value: Any, field: str, depth: int = 0) -> Any:
