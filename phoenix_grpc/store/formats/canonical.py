@@ -112,15 +112,16 @@ def content_hash(input: str, output: str, metadata: str) -> bytes:
 
 def _number(text: str) -> int | float | msgspec.Raw:
     """A number with a fraction or an exponent, as the one value that stands for all its spellings."""
+    number = float(text)
+    if repr(number) == text:  # as most numbers are written
+        if not number.is_integer():
+            return number
+        if text.endswith(".0"):
+            return int(text[:-2])
     if len(text) > MAX_DIGITS and sum(map(str.isdigit, text)) > MAX_DIGITS:
         raise NotJson(_TOO_LONG)
-    number = float(text)
     if number in _INFINITIES:
         raise NotJson(f"the number {text[:50]} is out of range")
-    if text.endswith(".0"):
-        return int(text[:-2])
-    if repr(number) == text and not number.is_integer():
-        return number
     return _exact(text, number)
 
 

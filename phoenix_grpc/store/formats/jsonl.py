@@ -23,6 +23,7 @@ from phoenix_grpc.store.uploads import Record
 
 _BLANK = b" \t\r"
 _MAX_KEYS_SHOWN = 20
+_SHALLOW_BYTES = 2 * canonical.MAX_DEPTH  # a shorter line has no room for more brackets
 _EMPTY = msgspec.Raw(b"{}")
 
 
@@ -50,6 +51,10 @@ class JsonlReader:
         self._lines = LineSplitter(max_record_bytes)
         self._line = 1
         self._keys = keys if keys.mapped else keys.with_defaults()
+        self._mapped = keys.mapped
+        # A key that is not named is None, which no record has.
+        self._id_key: Any = self._keys.example_id or None
+        self._span_key: Any = self._keys.span_id or None
         self._known = self._keys.named.union({"node_id"} if keys.mapped else {"node_id", *BUCKETS})
 
     def feed(self, data: bytes) -> Iterator[list[Record]]:
@@ -72,23 +77,20 @@ class JsonlReader:
             self.ignored.add(key for key in values if key not in self._known)
         # Where it is valid, a carriage return is white space; a line of a download must not hold it.
         data = data.replace(b"\r", b" ")
-        example_id, splits = self._example_id(values), self._splits(values)
-        span_id = values.get(self._keys.span_id) if self._keys.span_id else None
-        if self._keys.mapped:
-            return hashed_record(line, self._mapped(line, data), example_id, splits, span_id)
-        return record(line, *_plain(line, data, values), example_id, splits, span_id)
-
-    def _example_id(self, values: dict[str, Any]) -> Any:
-        value = values.get(self._keys.example_id) if self._keys.example_id else None
-        return nonblank_id(value) if self._keys.mapped and isinstance(value, str) else value
+        example_id, splits, span_id = values.get(self._id_key), self._splits(values), values.get(self._span_key)
+        if not self._mapped:
+            return record(line, *_plain(line, data, values), example_id, splits, span_id)
+        if isinstance(example_id, str):
+            example_id = nonblank_id(example_id)
+        return hashed_record(line, self._objects(line, data), example_id, splits, span_id)
 
     def _splits(self, values: dict[str, Any]) -> Any:
+        if len(self._keys.splits) == 1:
+            return values.get(self._keys.splits[0])
         given = [value for key in self._keys.splits if (value := values.get(key)) is not None]
-        if len(given) <= 1:
-            return given[0] if given else None
-        return [name for value in given for name in (value if isinstance(value, list) else [value])]
+        return [name for value in given for name in (value if isinstance(value, list) else [value])] if given else None
 
-    def _mapped(self, line: int, data: bytes) -> list[str]:
+    def _objects(self, line: int, data: bytes) -> list[str]:
         raws = _members_of(data)
         return [self._object(line, raws, keys) for keys in self._keys.buckets]
 
@@ -112,7 +114,7 @@ def _decoded(line: int, data: bytes) -> dict[str, Any]:
     except canonical.NotJson as error:
         column = 0 if error.offset is None else len(data[: error.offset].decode(errors="replace")) + 1
         raise InvalidRecord(line, error.description, column) from None
-    if not isinstance(values, dict):
+    if type(values) is not dict:
         raise InvalidRecord(line, "a record must be a JSON object")
     return values
 
@@ -121,20 +123,22 @@ def _plain(line: int, data: bytes, values: dict[str, Any]) -> tuple[tuple[str, s
     """The objects input, output and metadata, and their content hash."""
     if "input" not in values:
         raise _without_input(line, values)
-    for name in BUCKETS:
-        value = values.get(name)
-        if not isinstance(value, dict) and (value is not None or name == "input"):
-            raise InvalidRecord(line, f"{name} must be a JSON object")
+    input, output, metadata = values["input"], values.get("output"), values.get("metadata")
+    if type(input) is not dict:
+        raise InvalidRecord(line, "input must be a JSON object")
+    if output is not None and type(output) is not dict:
+        raise InvalidRecord(line, "output must be a JSON object")
+    if metadata is not None and type(metadata) is not dict:
+        raise InvalidRecord(line, "metadata must be a JSON object")
     raws = _buckets_of(data)
-    output, metadata = values.get("output"), values.get("metadata")
     texts = (
         str(raws.input, "utf-8"),
         "{}" if output is None else str(raws.output, "utf-8"),
         "{}" if metadata is None else str(raws.metadata, "utf-8"),
     )
-    if data.count(b"{") + data.count(b"[") > canonical.MAX_DEPTH:
+    if len(data) > _SHALLOW_BYTES:
         require_nesting(line, texts)
-    return texts, canonical.digest(values["input"], output or {}, metadata or {})
+    return texts, canonical.digest(input, output or {}, metadata or {})
 
 
 def _spread(line: int, key: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
