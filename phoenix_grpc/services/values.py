@@ -160,7 +160,7 @@ def json_to_struct(text: str, struct: Struct, field: str) -> None:
     """
     if text == "{}":
         return
-    struct.update(_carried(_decoder.decode(text), field))  # type: ignore[call-overload]
+    struct.update(_carried(_decoder.decode(text), field))
 
 
 def _double(text: str) -> float:
