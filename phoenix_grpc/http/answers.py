@@ -9,8 +9,9 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.responses import Response
 
+from phoenix_grpc.http.schemas import InvalidRequest
+
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
-_VALIDATION = {"application/json": {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}}
 _DESCRIPTIONS = {
     400: "The body is no form.",
     401: "The caller is not identified.",
@@ -41,8 +42,8 @@ def refusals(*, body: bool = False) -> dict[int | str, dict[str, Any]]:
 
 
 def _refusal(status: int) -> dict[str, Any]:
-    content = {**_TEXT, **_VALIDATION} if status == 422 else _TEXT
-    return {"description": _DESCRIPTIONS[status], "content": content}
+    answer: dict[str, Any] = {"description": _DESCRIPTIONS[status], "content": _TEXT}
+    return {**answer, "model": InvalidRequest} if status == 422 else answer
 
 
 def time_text(time: Timestamp) -> str:

@@ -42,7 +42,6 @@ def create_app(settings: Settings, target: str, door_token: str = "") -> FastAPI
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        root_path=settings.host_root_path,
         middleware=_middleware(settings),
     )
     for router in _routers(settings):

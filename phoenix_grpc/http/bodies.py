@@ -10,7 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope
 
 _PIECE = 256 << 10
-_CLOSE = {"connection": "close"}
 
 
 class _Decoder(Protocol):
@@ -124,12 +123,12 @@ class BoundedBody:
             if data:
                 decoder.finish()
         except (zlib.error, zstd.ZstdError):
-            raise HTTPException(422, "The body does not decompress as its Content-Encoding says.", _CLOSE) from None
+            raise HTTPException(422, "The body does not decompress as its Content-Encoding says.") from None
 
     def _decoder(self) -> _Decoder:
         encoding = self._headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
         if encoding not in _DECODERS:
-            headers = {**_CLOSE, "accept-encoding": "gzip, zstd"}
+            headers = {"accept-encoding": "gzip, zstd"}
             raise HTTPException(415, "The Content-Encoding of a body may be gzip or zstd.", headers)
         return _DECODERS[encoding]()
 
@@ -140,7 +139,7 @@ class BoundedBody:
                 async with asyncio.timeout(self._idle_seconds):
                     message = await self._receive()
             except TimeoutError:
-                raise HTTPException(408, "The body did not arrive in time.", _CLOSE) from None
+                raise HTTPException(408, "The body did not arrive in time.", {"connection": "close"}) from None
             if message["type"] == "http.disconnect":
                 raise _Disconnected
             more = message.get("more_body", False)
@@ -154,4 +153,4 @@ class _Disconnected(Exception):
 
 def too_large(limit: int) -> HTTPException:
     """The answer to a body beyond `limit` bytes."""
-    return HTTPException(413, f"The body may have {limit:,} bytes at most, decompressed.", _CLOSE)
+    return HTTPException(413, f"The body may have {limit:,} bytes at most, decompressed.")

@@ -90,7 +90,7 @@ def _opening(header: Any) -> bytes:
     data = {
         "dataset_id": header.dataset.dataset_id,
         "version_id": header.version.version_id,
-        "filtered_splits": [split.name for split in header.splits],
+        "filtered_splits": list({split.split_id: split.name for split in header.splits}.values()),
         "examples": [],
     }
     return msgspec.json.encode({"data": data})[: -len(b"]}}")]

@@ -29,6 +29,8 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # FastAPI's own parameter is deprecated, and uvicorn's takes for granted that a proxy cuts the prefix off.
+        scope["root_path"] = self._settings.host_root_path
         identifier = request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = identifier
 

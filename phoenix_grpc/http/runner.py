@@ -16,6 +16,7 @@ from phoenix_grpc.http.app import create_app
 from phoenix_grpc.http.headers import DEFAULT_HEADERS
 
 _HEAD_SECONDS = 30
+"""How long the head of a request, or the rest of a body that was refused, may take."""
 
 
 @contextlib.asynccontextmanager
@@ -130,6 +131,12 @@ class _Protocol(HttpToolsProtocol):
             self._refuse_head()
             return
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Lets a client finish a body that was refused, or it would not see the answer; but not for ever."""
+        if self.cycle.more_body:
+            self._start_head_timer()
+        super().on_response_complete()
 
     def _refuse_head(self) -> None:
         text = f"The head of a request may have {self._max_head_bytes:,} bytes at most.".encode()

@@ -59,6 +59,20 @@ class Page(Model, Generic[T]):
     next_cursor: str | None
 
 
+class Problem(Model):
+    """What is not valid, and where."""
+
+    type: str
+    loc: list[str | int]
+    msg: str
+
+
+class InvalidRequest(Model):
+    """The answer to a request that does not fit its schema; what fits and is wrong is answered by a sentence."""
+
+    detail: list[Problem]
+
+
 class Dataset(Model):
     """A dataset."""
 
@@ -251,7 +265,7 @@ class ApiKey(Model):
     last_used_at: datetime | None = None
     hint: str
     read_only: bool
-    dataset_ids: list[str]
+    dataset_ids: list[str] | None = None
 
 
 class Owner(Model):

@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ class Web:
 
     api: Api
     client: httpx.AsyncClient
-    _sessions: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
