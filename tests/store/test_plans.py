@@ -1,0 +1,126 @@
+"""No statement of a page, a point read or a small change may read more than it answers: SQLite's plans say so."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from phoenix_grpc.store import changes, datasets, examples, splits, uploads, versions
+from phoenix_grpc.store.changes import Change, ExampleUpdate
+from phoenix_grpc.store.datasets import DatasetFilter
+from phoenix_grpc.store.engine import NO_PARAMS, Engine, Params, Row, Transaction
+from phoenix_grpc.store.examples import ExampleName
+from phoenix_grpc.store.uploads import Publication
+from tests.store.keeper import named, record
+
+# What grows with the data: none of it may be read as a whole.
+_BIG = re.compile(r"(SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?INDEX (\w+) \((.*?)\))?")
+_ALIASES = {
+    "r": "revisions",
+    "live": "revisions",
+    "x": "revisions",
+    "e": "examples",
+    "c": "split_members",
+    "d": "datasets",
+}
+_GROWING = {"revisions", "examples", "split_members", "versions", "datasets"}
+
+
+class Planner:
+    """A transaction that notes the plan of each statement and runs it."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self.wide: list[str] = []
+
+    def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
+        self._explain(sql, params)
+        return self._tx.rows(sql, params)
+
+    def row(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
+        self._explain(sql, params)
+        return self._tx.row(sql, params)
+
+    def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
+        self._explain(sql, params)
+        return self._tx.scan(sql, params)
+
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
+        self._explain(sql, params)
+        return self._tx.run(sql, params)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tx, name)
+
+    def _explain(self, sql: str, params: Params) -> None:
+        details = [row[3] for row in self._tx.rows(f"EXPLAIN QUERY PLAN {sql}", params)]
+        sorts = any("ORDER BY" in detail for detail in details) and "LIMIT :limit" in sql
+        if sorts or any(_reads_much(detail, "LIMIT" in sql) for detail in details):
+            self.wide.append(f"{sql}\n{details}")
+
+
+def _reads_much(detail: str, limited: bool) -> bool:
+    """Whether a step reads all of a growing table, or of a dataset's part of it, with no limit to end it."""
+    step = _BIG.match(detail)
+    if step is None or _ALIASES.get(step[2], step[2]) not in _GROWING:
+        return False
+    keys = (step[4] or "").count("?")
+    return not limited and keys < 2 and "datasets" not in detail and "(id=?)" not in detail
+
+
+async def plan(engine: Engine, work: Any, *args: Any) -> list[str]:
+    """The statements of `work` that read much."""
+
+    def planned(tx: Transaction) -> list[str]:
+        planner = Planner(tx)
+        work(planner, *args)
+        return planner.wide
+
+    return await engine.write(planned)
+
+
+@pytest.fixture
+async def dataset_id(engine: Engine) -> int:
+    """A dataset with some versions."""
+    for number in range(3):
+        change = Publication(named("d"), "APPEND")
+        upload_id = await engine.stage(uploads.begin_upload)
+        records = [record(number, f"id{number}", splits=["s"])]
+        await engine.stage(uploads.stage_records, upload_id, 1, records)
+        published = await engine.write(uploads.publish, upload_id, change)
+    return published.dataset.id
+
+
+NAME = [ExampleName(None, "id1", "id1")]
+
+
+@pytest.mark.parametrize(
+    ("work", "args"),
+    [
+        (examples.read_page, (1, 3, 0, 10)),
+        (examples.read_page, (1, 2, 0, 10)),
+        (examples.read_page, (1, 3, 0, 10, [1])),
+        (examples.read_some, (1, 2, [1, 2])),
+        (examples.find_examples, (1, NAME, 2)),
+        (examples.split_names, (1, [1, 2])),
+        (examples.members_among, (1, [1], [1, 2])),
+        (examples.read_history, (1, 1)),
+        (datasets.find_dataset, (named("d"),)),
+        (datasets.list_datasets, (DatasetFilter(), "create_time desc", 5, 10)),
+        (datasets.list_datasets, (DatasetFilter(), "name", "a", 10)),
+        (datasets.list_datasets, (DatasetFilter(label_id=1), "create_time desc", None, 10)),
+        (versions.list_versions, (1, None, 10)),
+        (splits.list_splits, (1, None, 10)),
+        (changes.append_examples, (Change(named("d")), [record(1), record(7), record(8, "id0", splits=["t"])])),
+        (changes.update_examples, (Change(named("d")), [ExampleUpdate(NAME[0], input="{}", splits='["t"]')])),
+        (changes.delete_examples, (Change(named("d")), NAME)),
+    ],
+)
+async def test_nothing_reads_more_than_it_answers(engine: Engine, dataset_id: int, work: Any, args: Any) -> None:
+    assert await plan(engine, work, *args) == []
+
+
+async def test_the_watch_sees_a_scan(engine: Engine, dataset_id: int) -> None:
+    assert await plan(engine, lambda tx: tx.rows("SELECT * FROM revisions r WHERE r.died IS NULL"))
+    assert await plan(engine, lambda tx: tx.rows("SELECT * FROM examples e WHERE e.dataset_id = 1"))
