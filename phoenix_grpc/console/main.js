@@ -18,6 +18,7 @@ const header = document.getElementById("header");
 const signInUrl = serverUrl("/login");
 const homeUrl = serverUrl("/");
 const RESET_LINK = "#/reset-password";
+let entered = false;
 
 async function start() {
   document.getElementById("skip").addEventListener("click", (event) => {
@@ -43,8 +44,7 @@ function addAccountRoutes() {
 /** Shows what the address asks for, to whom it may be shown. */
 async function navigate() {
   if (location.hash.startsWith(RESET_LINK)) return resetPassword();
-  if (hasAccounts() && !session.user) return enter();
-  return show();
+  return entered ? show() : enter();
 }
 
 async function enter() {
@@ -56,6 +56,7 @@ async function enter() {
   }
   if (location.pathname === new URL(signInUrl).pathname) history.replaceState(null, "", homeUrl + location.hash);
   header.replaceChildren(...headerContent());
+  entered = true;
   return show();
 }
 
@@ -67,7 +68,7 @@ function resetPassword() {
 }
 
 function signIn() {
-  session.user = null;
+  entered = false;
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   header.replaceChildren();
   document.getElementById("main").removeAttribute("aria-busy");
