@@ -39,22 +39,28 @@ class Rule:
         return self.access == access_pb2.ACCESS_PUBLIC
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The call that is being served: who calls, from where, under which request id."""
+ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, Role.MEMBER)
+"""Everybody, while authentication is off, and the caller of a public method: reads and writes data."""
 
-    principal: Principal
+
+@dataclass(slots=True)
+class Caller:
+    """The call that is being served: which method, who calls, from where, under which request id.
+
+    Arguments:
+        started: when, on the clock of time.perf_counter.
+    """
+
     method: str
     request_id: str
-    address: str = ""
     user_agent: str = ""
+    started: float = 0.0
+    principal: Principal = ANONYMOUS
+    address: str = ""
 
 
 caller: ContextVar[Caller] = ContextVar("caller")
-"""Set by the guard for the task of each call; a public method's principal is anonymous."""
-
-ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, Role.MEMBER)
-"""Everybody, while authentication is off, and the caller of a public method: reads and writes data."""
+"""Set by the guard for the task of each call."""
 
 
 def declared_rules(files: Iterable[FileDescriptor] = FILES) -> dict[str, Rule]:

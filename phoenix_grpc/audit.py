@@ -1,11 +1,11 @@
 """Refusals for the audit log, gathered in memory and written off the calls' path."""
 
 from collections import Counter
-from typing import Protocol
 
 import structlog
 
-from phoenix_grpc.model import AuditEvent, Principal, now
+from phoenix_grpc.access import Caller
+from phoenix_grpc.model import AuditEvent, now
 from phoenix_grpc.store import audit
 from phoenix_grpc.store.engine import Engine
 
@@ -13,14 +13,6 @@ MAX_GATHERED = 10_000
 _MINUTE = 60_000_000
 
 log = structlog.get_logger()
-
-
-class RefusedCall(Protocol):
-    """What is recorded of a call that was refused."""
-
-    principal: Principal | None
-    request_id: str
-    address: str
 
 
 class RefusalRecorder:
@@ -32,10 +24,15 @@ class RefusalRecorder:
         self._strangers: Counter[tuple[int, str, str]] = Counter()
         self._dropped = 0
 
-    def record(self, method: str, reason: str, call: RefusedCall) -> None:
-        """Remembers a refusal until the next flush; above 10,000 of them they are only counted."""
+    def record(self, call: Caller, reason: str, known_method: bool) -> None:
+        """Remembers a refusal until the next flush; above 10,000 of them they are only counted.
+
+        Arguments:
+            known_method: whether the server has the method; strangers make up any number of others.
+        """
         principal = call.principal
-        if principal is None or principal.user_id is None:
+        method = call.method if known_method else ""
+        if principal.user_id is None:
             self._strangers[(now() // _MINUTE, method, reason)] += 1
         elif len(self._events) >= MAX_GATHERED:
             self._dropped += 1

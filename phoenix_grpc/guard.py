@@ -7,11 +7,11 @@ On the way out: errors to statuses, audit, one log line. A refusal answers befor
 import asyncio
 import hmac
 import inspect
+import itertools
 import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import grpc
@@ -23,6 +23,7 @@ from phoenix_grpc.access import ANONYMOUS, Caller, Rule, caller
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator
 from phoenix_grpc.ids import encode_id, parse_id
+from phoenix_grpc.logs import CallLog
 from phoenix_grpc.model import Principal
 from phoenix_grpc.statuses import status_of
 from phoenix_grpc.store.datasets import DatasetName, lookup_dataset
@@ -30,29 +31,13 @@ from phoenix_grpc.store.engine import Engine
 
 MAX_CREDENTIAL = 8192
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_KEY_HEADERS = ("api_key", "api-key", "x-api-key")
+_CARRIERS = ("authorization", "api_key", "api-key", "x-api-key")
 
 log = structlog.get_logger()
 
-Metadata = list[tuple[str, str | bytes]]
+Metadata: TypeAlias = "tuple[tuple[str, str | bytes], ...]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-
-
-@dataclass(slots=True)
-class Call:
-    """One call on its way: what is known of it, for the log line and the audit."""
-
-    path: str
-    rule: Rule | None
-    metadata: Metadata
-    started: float = field(default_factory=time.perf_counter)
-    request_id: str = ""
-    principal: Principal | None = None
-    address: str = ""
-
-    def value(self, key: str) -> str:
-        """The first metadata entry of this key, or nothing."""
-        return next((str(value) for name, value in self.metadata if name == key), "")
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
 class Guard(grpc.aio.ServerInterceptor):
@@ -71,6 +56,7 @@ class Guard(grpc.aio.ServerInterceptor):
         authenticator: Authenticator | None,
         engine: Engine,
         refusals: RefusalRecorder,
+        calls: CallLog,
         door_token: str,
         max_calls: int,
     ) -> None:
@@ -78,65 +64,89 @@ class Guard(grpc.aio.ServerInterceptor):
         self._authenticator = authenticator
         self._engine = engine
         self._refusals = refusals
+        self._calls = calls
         self._door_token = door_token.encode()
         self._max_calls = max_calls
         self._running = 0
+        self._handlers: dict[str, Handler] = {}
+        self._run_id = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler:
-        path: str = handler_call_details.method
-        call = Call(path, self._rules.get(path), list(handler_call_details.invocation_metadata or ()))
-        given = call.value("x-request-id")
-        call.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        metadata = handler_call_details.invocation_metadata or ()
+        call = self._begin(handler_call_details.method, metadata)
+        # The task of the RPC is this call's own, so the value does not leak into the next.
+        caller.set(call)
         try:
-            handler = await self._admit(call, continuation, handler_call_details)
+            return await self._admit(call, metadata, continuation, handler_call_details)
         except Exception as error:
-            return self._refusing(call, error)
-        return self._serving(call, handler)
+            return self._refusing(error)
 
-    async def _admit(self, call: Call, continuation: Any, details: grpc.HandlerCallDetails) -> Handler:
-        """The handler of the method, once the caller is identified and its rule allows the call."""
+    def _begin(self, path: str, metadata: Metadata) -> Caller:
+        headers: dict[str, Any] = dict(metadata)
+        given = headers.get("x-request-id", "")
+        # A random run and a number: as unique as a random id, and no system call.
+        request_id = given if given and _REQUEST_ID.fullmatch(given) else f"{self._run_id}{next(self._numbers):016x}"
+        call = Caller(path, request_id, headers.get("user-agent", "")[:500], time.perf_counter())
+        if hmac.compare_digest(headers.get("x-phoenix-door", "").encode(), self._door_token):
+            call.address = headers.get("x-phoenix-caller-address", "")[:100]
+        return call
+
+    async def _admit(
+        self, call: Caller, metadata: Metadata, continuation: Continuation, details: grpc.HandlerCallDetails
+    ) -> Handler:
+        """The guarded handler of the method, once the caller is identified and its rule allows the call."""
         if self._running >= self._max_calls:
             raise errors.LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
-        rule = call.rule
-        call.principal = ANONYMOUS if rule is not None and rule.public else await self._identify(call)
-        handler: "Handler | None" = await continuation(details)
-        if handler is None:
-            raise errors.Unimplemented(f"no such method: {call.path}")
+        rule = self._rules.get(call.method)
+        if rule is None or not rule.public:
+            call.principal = await self._identify(metadata)
+        handler = self._handlers.get(call.method) or await self._find(call.method, continuation, details)
         if rule is None:
             raise errors.PermissionDenied("this method is not declared")
         if (refusal := access.refusal(rule, call.principal)) is not None:
             raise refusal
         return handler
 
-    async def _identify(self, call: Call) -> Principal:
+    async def _identify(self, metadata: Metadata) -> Principal:
         if self._authenticator is None:
             return ANONYMOUS
-        return await self._authenticator.identify(bearer_token(call.metadata))
+        return await self._authenticator.identify(bearer_token(metadata))
 
-    def _refusing(self, call: Call, error: Exception) -> Handler:
+    async def _find(self, path: str, continuation: Continuation, details: grpc.HandlerCallDetails) -> Handler:
+        """The method's handler with the guard around it; kept, since a server's methods do not change."""
+        handler = await continuation(details)
+        if handler is None:
+            raise errors.Unimplemented(f"no such method: {path}")
+        self._handlers[path] = guarded = self._guarded(handler)
+        return guarded
+
+    def _refusing(self, error: Exception) -> Handler:
         """A handler that refuses. Only a stream_stream one answers all kinds of RPC at once, without reading."""
 
         async def refuse(_requests: object, context: Any) -> None:
-            call.address = self._address(call, context)
+            call = caller.get()
+            call.address = call.address or context.peer()
             await self._abort(call, error, context)
 
-        refusal: Handler = grpc.stream_stream_rpc_method_handler(refuse)
-        return refusal
+        handler: Handler = grpc.stream_stream_rpc_method_handler(refuse)
+        return handler
 
-    def _serving(self, call: Call, handler: Handler) -> Handler:
+    def _guarded(self, handler: Handler) -> Handler:
         """The same handler with the rest of the guard around it; it gets bytes, so a stranger's are never parsed."""
         kind = ("stream" if handler.request_streaming else "unary", "stream" if handler.response_streaming else "unary")
         behavior = getattr(handler, f"{kind[0]}_{kind[1]}")
         deserialize: Any = handler.request_deserializer
 
         async def serve(request: Any, context: Any) -> Any:
-            self._enter(call, context)
+            call = caller.get()
+            self._running += 1
             status = "OK"
             try:
+                call.address = call.address or context.peer()
+                context.set_trailing_metadata((("x-request-id", call.request_id),))
                 if handler.request_streaming:
                     response = behavior(self._receive_stream(call, deserialize, request), context)
                 else:
@@ -149,7 +159,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 status = "CANCELLED"
                 raise
             except grpc.aio.AbortError:
-                status = str(context.code() or "ABORTED")
+                status = "ABORTED"
                 raise
             except Exception as error:
                 status = ""  # _abort writes the line
@@ -157,37 +167,23 @@ class Guard(grpc.aio.ServerInterceptor):
             finally:
                 self._running -= 1
                 if status:
-                    _write_line(call, status)
+                    self._write_line(call, status)
 
         make: Any = getattr(grpc, f"{kind[0]}_{kind[1]}_rpc_method_handler")
-        wrapped: Handler = make(serve, request_deserializer=None, response_serializer=handler.response_serializer)
-        return wrapped
+        guarded: Handler = make(serve, request_deserializer=None, response_serializer=handler.response_serializer)
+        return guarded
 
-    def _enter(self, call: Call, context: Any) -> None:
-        self._running += 1
-        call.address = self._address(call, context)
-        assert call.principal is not None  # noqa: S101 - set by _admit
-        # The task of the RPC is this call's own, so the value does not leak into the next.
-        caller.set(Caller(call.principal, call.path, call.request_id, call.address, call.value("user-agent")[:500]))
-        context.set_trailing_metadata((("x-request-id", call.request_id),))
-
-    def _address(self, call: Call, context: Any) -> str:
-        """Where the call came from: the door's word for its callers, else the peer."""
-        if hmac.compare_digest(call.value("x-phoenix-door").encode(), self._door_token):
-            return call.value("x-phoenix-caller-address")[:100]
-        return str(context.peer())
-
-    async def _receive(self, call: Call, deserialize: Callable[[bytes], Message], raw: bytes) -> Message:
+    async def _receive(self, call: Caller, deserialize: Callable[[bytes], Message], raw: bytes) -> Message:
         try:
             message = deserialize(raw)
         except DecodeError:
             raise errors.Invalid("", "the request is not a message of this method's type", "INVALID_MESSAGE") from None
-        if call.principal is not None and call.principal.dataset_ids is not None:
+        if call.principal.dataset_ids is not None:
             await self._hold_to_datasets(call.principal.dataset_ids, message)
         return message
 
     async def _receive_stream(
-        self, call: Call, deserialize: Callable[[bytes], Message], requests: AsyncIterator[bytes]
+        self, call: Caller, deserialize: Callable[[bytes], Message], requests: AsyncIterator[bytes]
     ) -> AsyncIterator[Message]:
         async for raw in requests:
             yield await self._receive(call, deserialize, raw)
@@ -208,16 +204,30 @@ class Guard(grpc.aio.ServerInterceptor):
         # From here on the id counts: a name could come to mean another dataset before the servicer reads it.
         part.dataset_id = encode_id("Dataset", number)
 
-    async def _abort(self, call: Call, error: Exception, context: Any) -> None:
+    async def _abort(self, call: Caller, error: Exception, context: Any) -> None:
         """Ends the call with the status of `error`; what is no error of ours says nothing but the request id."""
         if not isinstance(error, errors.Error):
-            log.error("internal error", method=call.path, request_id=call.request_id, exc_info=error)
+            log.error("internal error", method=call.method, request_id=call.request_id, exc_info=error)
             error = errors.Error("internal error")
         if isinstance(error, errors.Unauthenticated | errors.PermissionDenied):
-            self._refusals.record(call.path if call.rule else "", error.reason, call)
+            self._refusals.record(call, error.reason, known_method=call.method in self._rules)
         code, message, trailers = status_of(error, call.request_id)
-        _write_line(call, code.name, error.reason)
+        self._write_line(call, code.name, error.reason)
         await context.abort(code, message, trailers)
+
+    def _write_line(self, call: Caller, status: str, reason: str = "") -> None:
+        fields: dict[str, object] = {
+            "method": call.method,
+            "principal": call.principal.kind.value,
+            "user": call.principal.user_id,
+            "status": status,
+            "ms": round((time.perf_counter() - call.started) * 1000, 2),
+            "request_id": call.request_id,
+            "address": call.address,
+        }
+        if reason:
+            fields["reason"] = reason
+        self._calls.write(fields)
 
 
 def bearer_token(metadata: Metadata) -> str:
@@ -226,17 +236,15 @@ def bearer_token(metadata: Metadata) -> str:
     Raises:
         errors.Unauthenticated: when there is none, more than one, another scheme, or another header.
     """
-    given = [value for key, value in metadata if key == "authorization"]
-    keys = [key for key, _ in metadata if key in _KEY_HEADERS]
-    if len(given) + len(keys) > 1:
-        raise errors.Unauthenticated("send exactly one authorization entry", "CREDENTIALS_CONFLICTING")
-    if keys:
-        raise errors.Unauthenticated(
-            f"send 'authorization: Bearer <key>' instead of {keys[0]}", "CREDENTIALS_MALFORMED"
-        )
+    given = [(key, value) for key, value in metadata if key in _CARRIERS]
     if not given:
         raise errors.Unauthenticated("send 'authorization: Bearer <API key or access token>'", "CREDENTIALS_MISSING")
-    return _token(str(given[0]))
+    if len(given) > 1:
+        raise errors.Unauthenticated("send exactly one authorization entry", "CREDENTIALS_CONFLICTING")
+    key, value = given[0]
+    if key != "authorization":
+        raise errors.Unauthenticated(f"send 'authorization: Bearer <key>' instead of {key}", "CREDENTIALS_MALFORMED")
+    return _token(str(value))
 
 
 def _token(value: str) -> str:
@@ -248,16 +256,3 @@ def _token(value: str) -> str:
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise errors.Unauthenticated("after 'Bearer ' an API key or access token must follow", "CREDENTIALS_MALFORMED")
     return token
-
-
-def _write_line(call: Call, status: str, reason: str = "") -> None:
-    log.info(
-        "call",
-        method=call.path,
-        principal=call.principal.name if call.principal else "",
-        status=status,
-        **({"reason": reason} if reason else {}),
-        ms=round((time.perf_counter() - call.started) * 1000, 2),
-        request_id=call.request_id,
-        address=call.address,
-    )

@@ -1,13 +1,23 @@
-"""Structured log lines on standard error: JSON, or readable ones on a terminal."""
+"""Structured log lines on standard error: JSON, or readable ones on a terminal.
 
+Every call writes a line, so these go a way of their own: gathered, and written together by a thread. A log that is not
+read must not stand in the way of the calls, nor fill the memory.
+"""
+
+import asyncio
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import structlog
 
+FLUSH_SECONDS = 0.1
+MAX_GATHERED = 20_000
+
 _encode = msgspec.json.Encoder(enc_hook=str).encode
+log = structlog.get_logger()
 
 
 def configure_logs(level: str) -> None:
@@ -35,8 +45,58 @@ def _route_libraries(level: int) -> None:
         """Passes a record of the standard library's logging on."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            structlog.get_logger().log(
-                record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
-            )
+            log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
 
     logging.basicConfig(handlers=[Handler()], level=max(level, logging.WARNING), force=True)
+
+
+class CallLog:
+    """Writes one line a call at level INFO. Belongs to one event loop.
+
+    Arguments:
+        level: the lowest level that is logged.
+    """
+
+    def __init__(self, level: str) -> None:
+        self._wanted = logging.getLevelNamesMapping()[level] <= logging.INFO
+        self._readable = sys.stderr.isatty()
+        self._lines: list[bytes] = []
+        self._dropped = 0
+        self._flushing: asyncio.Task[None] | None = None
+
+    def write(self, fields: dict[str, object]) -> None:
+        """Logs a call; what is gathered is written within a tenth of a second."""
+        if not self._wanted:
+            return
+        if self._readable:
+            log.info("call", **fields)
+        elif len(self._lines) >= MAX_GATHERED:
+            self._dropped += 1
+        else:
+            self._lines.append(_encode({"event": "call", **fields, "level": "info", "timestamp": _timestamp()}))
+            if self._flushing is None:
+                self._flushing = asyncio.get_running_loop().create_task(self._flush_soon())
+
+    async def close(self) -> None:
+        """Waits until all is written."""
+        if self._flushing is not None:
+            await self._flushing
+
+    async def _flush_soon(self) -> None:
+        await asyncio.sleep(FLUSH_SECONDS)
+        while self._lines:
+            lines, self._lines = self._lines, []
+            await asyncio.to_thread(_write, b"\n".join((*lines, b"")))
+        if self._dropped:
+            log.warning("calls not logged: nobody reads the log", count=self._dropped)
+            self._dropped = 0
+        self._flushing = None
+
+
+def _timestamp() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _write(data: bytes) -> None:
+    sys.stderr.buffer.write(data)
+    sys.stderr.buffer.flush()

@@ -25,7 +25,7 @@ from phoenix_grpc.errors import ConfigurationError, Unavailable
 from phoenix_grpc.guard import Guard
 from phoenix_grpc.http.runner import http_door
 from phoenix_grpc.keyfile import open_key_ring
-from phoenix_grpc.logs import configure_logs
+from phoenix_grpc.logs import CallLog, configure_logs
 from phoenix_grpc.reflection import PATHS as REFLECTION_PATHS
 from phoenix_grpc.reflection import add_reflection
 from phoenix_grpc.services.auth import AuthServicer
@@ -71,12 +71,15 @@ async def serving(settings: Settings) -> AsyncIterator[RunningServer]:
         ring = open_key_ring(settings)
         password = await first_start(engine, settings)
         authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine)
+        calls = CallLog(settings.log_level)
+        stack.push_async_callback(calls.close)
         door_token = secrets.token_urlsafe(32)
         guard = Guard(
             rules,
             authenticator if settings.enable_auth else None,
             engine,
             refusals,
+            calls,
             door_token,
             settings.max_concurrent_calls,
         )

@@ -73,7 +73,7 @@ class Accounts:
         if (refusal := access.refusal(rule, principal)) is not None:
             raise refusal
         self.calls += 1
-        token = caller.set(Caller(principal, path, f"request-{self.calls}", "192.0.2.1", "tests/1"))
+        token = caller.set(Caller(path, f"request-{self.calls}", "tests/1", principal=principal, address="192.0.2.1"))
         try:
             name = SERVICE.methods_by_name[method].input_type.name
             return await getattr(self.servicer, method)(getattr(auth_pb2, name)(**fields), None)

@@ -14,7 +14,7 @@ from phoenix_grpc.v1 import datasets_pb2 as pb
 @pytest.fixture(autouse=True)
 def call() -> None:
     """A call by anybody."""
-    caller.set(Caller(ANONYMOUS, "/method", "request"))
+    caller.set(Caller(method="/method", request_id="request", principal=ANONYMOUS))
 
 
 def header(**fields: Any) -> pb.UploadDatasetHeader:
