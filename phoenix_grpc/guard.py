@@ -92,6 +92,7 @@ class Guard(grpc.aio.ServerInterceptor):
         call = Caller(path, request_id, headers.get("user-agent", "")[:500], time.perf_counter())
         if hmac.compare_digest(headers.get("x-phoenix-door", "").encode(), self._door_token):
             call.address = headers.get("x-phoenix-caller-address", "")[:100]
+            call.user_agent = headers.get("x-phoenix-caller-user-agent", "")[:500]
         return call
 
     async def _admit(

@@ -31,6 +31,7 @@ class Frame:
             return
         # FastAPI's own parameter is deprecated, and uvicorn's takes for granted that a proxy cuts the prefix off.
         scope["root_path"] = self._settings.host_root_path
+        self._add_root_path(scope)
         identifier = request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = identifier
 
@@ -43,6 +44,12 @@ class Frame:
 
         app = self._refusal(Request(scope)) or self._app
         await app(scope, self._bounded(scope, receive), send_framed)
+
+    def _add_root_path(self, scope: Scope) -> None:
+        """Makes the path whole where the proxy has cut its prefix off: mounted folders count on it."""
+        root = self._settings.host_root_path
+        if root and not f"{scope['path']}/".startswith(f"{root}/"):
+            scope["path"] = root + scope["path"]
 
     def _refusal(self, request: Request) -> ASGIApp | None:
         """The answer to a request that goes no further."""

@@ -1,5 +1,6 @@
 """A real server with its HTTP door, and people and keys for it over HTTP."""
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
@@ -94,6 +95,19 @@ class Web:
 def door_settings(folder: Path, **changes: Any) -> Settings:
     """Settings of a server with a door on a free port."""
     return make_settings(folder, **{"port": 0, "disable_rate_limit": True, **changes})
+
+
+async def exchange(web: Web, data: bytes) -> bytes:
+    """What the server answers to these bytes until it closes the connection, or says nothing for a second."""
+    url = httpx.URL(web.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(data)
+    answer = b""
+    with contextlib.suppress(TimeoutError, ConnectionResetError):
+        while piece := await asyncio.wait_for(reader.read(65536), 1):
+            answer += piece
+    writer.close()
+    return answer
 
 
 @contextlib.asynccontextmanager
