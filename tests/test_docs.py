@@ -1,0 +1,77 @@
+"""A claim in the docs is a test: every command, setting, method and script is documented, and nothing else is."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from phoenix_grpc.access import FILES
+from phoenix_grpc.cli import main as cli
+from phoenix_grpc.config import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def document() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("document", ROOT / "scripts" / "document.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def leaves(group: click.Command, path: str) -> list[str]:
+    if not isinstance(group, click.Group):
+        return [path]
+    context = click.Context(group)
+    return [
+        leaf
+        for name in group.list_commands(context)
+        for leaf in leaves(group.get_command(context, name), f"{path} {name}")
+    ]
+
+
+def test_the_tables_are_up_to_date() -> None:
+    assert document().documented(README) == README, "run scripts/document"
+
+
+@pytest.mark.parametrize("command", leaves(cli, "phoenix-grpc"))
+def test_every_command_is_documented(command: str) -> None:
+    assert f"| `{command}" in README
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_documented(name: str) -> None:
+    assert f"| `PHOENIX_{name.upper()}` |" in README
+
+
+@pytest.mark.parametrize("method", [m for file in FILES for s in file.services_by_name.values() for m in s.methods])
+def test_every_method_is_documented_and_names_its_statuses(method) -> None:
+    assert f"`{method.containing_service.name}.{method.name}`" in README
+    proto = (ROOT / "protos" / method.containing_service.file.name).read_text()
+    comment = re.search(rf"((?:  //.*\n)+)  rpc {method.name}\(", proto)
+    assert comment is not None
+    assert "Statuses: " in comment[1]
+
+
+def test_no_variable_is_named_that_does_not_exist() -> None:
+    client = {"PHOENIX_API_KEY", "PHOENIX_CLIENT_HEADERS", "PHOENIX_COLLECTOR_ENDPOINT", "PHOENIX_GRPC_ADDRESS"}
+    known = {f"PHOENIX_{name.upper()}" for name in Settings.model_fields} | client
+    # PHOENIX_HOST means the server's address to it, and the server's URL to Phoenix's TypeScript client.
+    assert set(re.findall(r"\bPHOENIX_[A-Z_]+[A-Z]\b", README)) <= known
+
+
+def test_every_script_is_documented() -> None:
+    listed = (ROOT / "scripts" / "README.md").read_text()
+    scripts = {file.name for file in (ROOT / "scripts").iterdir() if "." not in file.name and file.is_file()}
+    assert scripts == set(re.findall(r"^\| `(\w+)` \|", listed, re.MULTILINE))
+
+
+def test_links_in_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
