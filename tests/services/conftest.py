@@ -7,6 +7,8 @@ import pytest
 import pytest_asyncio
 
 from tests.accounts import Accounts, Clock, accounts_in, use_cheap_passwords, use_clock
+from tests.conftest import api_of, make_settings
+from tests.services.caller import DatasetCaller
 
 
 @pytest.fixture
@@ -21,3 +23,10 @@ async def accounts(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
     use_cheap_passwords(monkeypatch)
     async with accounts_in(tmp_path) as accounts:
         yield accounts
+
+
+@pytest_asyncio.fixture
+async def datasets(tmp_path: Path) -> AsyncIterator[DatasetCaller]:
+    """DatasetsService over a channel, on a new store; authentication is off."""
+    async with api_of(make_settings(tmp_path, enable_auth=False)) as api:
+        yield DatasetCaller(api, ())
