@@ -1,0 +1,122 @@
+"""The README's examples run as printed, in their order, against a real server."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import ADMIN_PASSWORD
+from tests.process import ServerProcess
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BIN = Path(sys.executable).parent
+END = "--- end of output ---"
+
+
+class Example(NamedTuple):
+    """A command, or a program, and what it prints; "…" stands for anything."""
+
+    language: str
+    code: str
+    output: str
+
+
+def examples() -> Iterator[Example]:
+    """The examples of the README, in their order."""
+    for language, block in re.findall(r"^```(console|python|js)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
+        if language != "console":
+            # What a program prints stands in its last line, as a comment.
+            last = re.search(r"^(?:#|//) (.*)\Z", block.strip(), re.MULTILINE)
+            yield Example(language, block, last[1] if last else "")
+            continue
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield Example(language, command, output)
+
+
+class Reader:
+    """Somebody who types the README's commands into one shell, in an empty folder with an empty home."""
+
+    def __init__(self, folder: Path, server: ServerProcess) -> None:
+        self.folder = folder
+        self.server = server
+        environment = {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "PHOENIX_GRPC_ADDRESS": server.address,
+        }
+        self.shell = subprocess.Popen(
+            ["bash"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=folder,
+            env=environment,
+        )
+
+    def here(self, text: str) -> str:
+        """The text with the addresses of this server, and without the prompt for the password."""
+        text = re.sub(r"(localhost|127\.0\.0\.1):50051", self.server.address, text)
+        text = text.replace("http://localhost:6006", self.server.started["http"])
+        if text.endswith("login --email admin@localhost"):
+            text = f"echo '{ADMIN_PASSWORD}' | {text} --password-stdin"
+        return text.removeprefix("Password:\n")
+
+    def run(self, command: str) -> str:
+        """What the command prints."""
+        assert self.shell.stdin is not None
+        assert self.shell.stdout is not None
+        self.shell.stdin.write(f"{self.here(command)}\necho '{END}'\n")
+        self.shell.stdin.flush()
+        lines = []
+        for line in self.shell.stdout:
+            if line.rstrip().endswith(END):
+                lines.append(line.rstrip().removesuffix(END))
+                break
+            lines.append(line)
+        return "".join(lines)
+
+    def close(self) -> None:
+        self.shell.communicate("exit\n", timeout=10)
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    folder = tmp_path_factory.mktemp("readme")
+    with ServerProcess(folder) as server:
+        reader = Reader(folder, server)
+        yield reader
+        reader.close()
+
+
+def pattern(output: str) -> str:
+    """A regular expression for an output; "…" stands for anything, and the space of tables does not count."""
+    parts = (re.sub(r"(?:\\ )+", r"\\s+", re.escape(part)) for part in output.strip().split("…"))
+    return r"\s*" + ".*?".join(parts) + r"\s*"
+
+
+def test_the_examples_run_as_printed(reader: Reader) -> None:
+    wrong = []
+    for example in examples():
+        printed = reader.run(command_of(example, reader))
+        if not re.fullmatch(pattern(reader.here(example.output)), printed, re.DOTALL):
+            wrong.append(f"{example.code}\n--- printed\n{printed}\n--- expected\n{example.output}")
+    assert not wrong, "\n\n".join(wrong)
+
+
+def command_of(example: Example, reader: Reader) -> str:
+    """What to type to run an example; a program gets the key of the shell."""
+    if example.language == "console":
+        return example.code
+    name, runner, start = {
+        "python": ("example.py", f"{BIN}/python", 'import os\n\nKEY = os.environ["KEY"]\n'),
+        "js": ("example.mjs", "node", "const KEY = process.env.KEY;\n"),
+    }[example.language]
+    (reader.folder / name).write_text(start + reader.here(example.code))
+    return f"KEY=$KEY {runner} {name}"
