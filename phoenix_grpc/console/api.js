@@ -85,7 +85,7 @@ function detailOf(text) {
 
 let renewal = null;
 
-/** Renews the session; concurrent calls share one attempt, and so do tabs. Answers whether calling again makes sense. */
+/** Renews the session, once for concurrent calls and for all tabs. Answers whether calling again makes sense. */
 function renew(callStartedAt) {
   renewal ??= inOneTab(() => renewOnce(callStartedAt)).finally(() => {
     renewal = null;

@@ -1,4 +1,4 @@
-/** Where the server is: the console may stand behind a prefix (PHOENIX_HOST_ROOT_PATH), and finds it from its own address. */
+/** Where the server is: behind a prefix (PHOENIX_HOST_ROOT_PATH) too, which this module's own address shows. */
 
 const base = new URL("..", import.meta.url);
 

@@ -5,22 +5,23 @@ import { h } from "./dom.js";
 
 /** A button that copies `text`. */
 export function copyButton(text, label = "Copy", properties = {}) {
-  return button(
-    label,
-    async () => announce((await copy(text)) ? "Copied." : "Could not copy: select the text and copy it yourself."),
-    properties,
-  );
+  const action = async () => {
+    announce((await copy(text)) ? "Copied." : "Could not copy: select the text and copy it yourself.");
+  };
+  return button(label, action, properties);
 }
 
 async function copy(text) {
-  if (navigator.clipboard) {
-    return navigator.clipboard.writeText(text).then(
-      () => true,
-      () => false,
-    );
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyBySelection(text);
   }
-  const area = h("textarea", { readonly: true, class: "visually-hidden", "aria-hidden": "true" });
-  area.value = text;
+}
+
+function copyBySelection(text) {
+  const area = h("textarea", { readonly: true, class: "visually-hidden", "aria-hidden": "true" }, text);
   const home = document.querySelector("dialog[open]") ?? document.body;
   home.append(area);
   area.select();

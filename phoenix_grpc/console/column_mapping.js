@@ -2,7 +2,21 @@
 
 const OUTPUT_NAME =
   /(^|[_ .-])(outputs?|answers?|responses?|expected|ideal|label|target|completion|reference|solution)$/i;
-const BY_NAME = { id: "id", example_id: "id", node_id: "ignore", split: "split", splits: "split", span_id: "span" };
+const BY_NAME = {
+  id: "id",
+  task_id: "id",
+  example_id: "id",
+  node_id: "ignore",
+  split: "split",
+  splits: "split",
+  span_id: "span",
+};
+/** Roles that one column can have, and the form field that names it. */
+const SINGLE = {
+  id: { field: "example_id_key", text: "example id" },
+  split: { field: "split_key", text: "split" },
+  span: { field: "span_id_key", text: "span id" },
+};
 const PARTS = ["input", "output", "metadata"];
 
 /** The choices for a column: [value, text]. */
@@ -33,23 +47,18 @@ function namedPart(name) {
 
 /** Why this choice of roles cannot be sent, or null. */
 export function mappingProblem(roles) {
-  for (const [role, text] of [
-    ["id", "example id"],
-    ["split", "split"],
-    ["span", "span id"],
-  ]) {
+  for (const [role, { text }] of Object.entries(SINGLE)) {
     if (roles.filter((each) => each === role).length > 1) return `Only one column can be the ${text}.`;
   }
   return roles.includes("input") ? null : "Choose at least one column as input.";
 }
 
-/** The form fields that tell the server: [name, value]. An object called "input" is the whole input, not a member of it. */
+/** The form fields that tell the server: [name, value]. An object called "input" is all of the input, no part of it. */
 export function mappingFields(columns, roles) {
   const fields = [];
-  const single = { id: "example_id_key", split: "split_key", span: "span_id_key" };
   columns.forEach(({ name, isObject }, index) => {
     const role = roles[index];
-    if (role in single) fields.push([single[role], name]);
+    if (role in SINGLE) fields.push([SINGLE[role].field, name]);
     else if (role !== "ignore") fields.push([`${role}_keys[]`, name]);
     if (isObject && name === role) fields.push(["flatten_keys[]", name]);
   });

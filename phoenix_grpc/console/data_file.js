@@ -1,16 +1,21 @@
-/** A first look into a file that is to be uploaded: its format, its compression, its columns. Reads the beginning only. */
+/** A first look into a file that is to be uploaded: format, compression, columns. Reads its beginning only. */
 
 const ENOUGH = 64 * 1024;
 const LONGEST_LINE = 16 * 1024 * 1024;
 const SAMPLED_LINES = 20;
+const SAMPLE_LENGTH = 80;
+const OTHER_FORMATS = /\.(parquet|arrow|feather|xlsx?|ods|zip|7z|zst|pdf)$/i;
+const ARRAY_ADVICE = "Write one object a line instead (JSONL): jq -c '.[]' file.json > file.jsonl";
 
 /** The file cannot be uploaded; the message says why and what to do. */
 export class UnfitFile extends Error {}
 
+/** @typedef {{name: string, sample: string, isObject: boolean}} Column */
+
 /**
  * Looks into a file.
  * @param {File} file
- * @returns {Promise<{format: "csv"|"jsonl", gzip: boolean, columns: {name: string, sample: string, isObject: boolean}[]}>}
+ * @returns {Promise<{format: "csv"|"jsonl", gzip: boolean, columns: Column[]}>}
  * @throws {UnfitFile}
  */
 export async function inspect(file) {
@@ -18,16 +23,16 @@ export async function inspect(file) {
   const gzip = await isGzip(file);
   const { text, complete } = await beginning(file, gzip);
   const trimmed = text.replace(/^\uFEFF/, "").trimStart();
-  const plainName = file.name.replace(/\.gz$/i, "");
-  const format = /\.csv$/i.test(plainName) || !trimmed.startsWith("{") ? "csv" : "jsonl";
-  if (trimmed.startsWith("[") && !/\.csv$/i.test(plainName)) {
-    throw new UnfitFile(
-      "This is one JSON array. Write one object a line instead (JSONL): jq -c '.[]' file.json > file.jsonl",
-    );
-  }
-  if (/\.(parquet|arrow|xlsx?|zip)$/i.test(plainName))
-    throw new UnfitFile("Files of this kind cannot be read here. Save it as CSV or JSONL first.");
+  const format = formatOf(file.name.replace(/\.gz$/i, ""), trimmed);
   return { format, gzip, columns: format === "csv" ? csvColumns(trimmed) : jsonlColumns(trimmed, complete) };
+}
+
+function formatOf(name, text) {
+  if (/\.csv$/i.test(name)) return "csv";
+  if (text.startsWith("{")) return "jsonl";
+  if (text.startsWith("[")) throw new UnfitFile(`This is one JSON array. ${ARRAY_ADVICE}`);
+  if (OTHER_FORMATS.test(name)) throw new UnfitFile("Files of this kind cannot be read here. Save it as CSV or JSONL.");
+  return "csv";
 }
 
 async function isGzip(file) {
@@ -47,11 +52,8 @@ async function beginning(file, gzip) {
       text += decoder.decode(value, { stream: true });
     }
   } catch {
-    throw new UnfitFile(
-      gzip
-        ? "This file is not whole: its gzip compression is broken."
-        : "The browser cannot read this file. Has it moved?",
-    );
+    if (gzip) throw new UnfitFile("This file is not whole: its gzip compression is broken.");
+    throw new UnfitFile("The browser cannot read this file. Was it moved or changed?");
   }
   await reader.cancel();
   return { text, complete: false };
@@ -60,13 +62,11 @@ async function beginning(file, gzip) {
 function jsonlColumns(text, complete) {
   const lines = text.split("\n");
   if (!complete) lines.pop();
+  const filled = lines.filter((line) => line.trim()).slice(0, SAMPLED_LINES);
   const columns = new Map();
-  for (const [index, line] of lines
-    .filter((each) => each.trim())
-    .slice(0, SAMPLED_LINES)
-    .entries()) {
+  filled.forEach((line, index) => {
     for (const [name, value] of Object.entries(recordOf(line, index + 1))) addColumn(columns, name, value);
-  }
+  });
   if (!columns.size) throw new UnfitFile("No record was found at the beginning of this file.");
   return [...columns.values()];
 }
@@ -78,29 +78,23 @@ function recordOf(line, number) {
   } catch {
     throw new UnfitFile(`Record ${number} is not JSON. Every line must be one whole JSON object.`);
   }
-  throw new UnfitFile(
-    `Record ${number} is no JSON object. Every line must be one, such as {"question": "…", "answer": "…"}.`,
-  );
+  throw new UnfitFile(`Record ${number} is no JSON object. Every line must be one, such as {"question": "…"}.`);
 }
 
 function addColumn(columns, name, value) {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   const known = columns.get(name);
+  const text = typeof value === "string" ? value : JSON.stringify(value);
   if (known) known.isObject &&= isObject;
-  else
-    columns.set(name, {
-      name,
-      isObject,
-      sample: (typeof value === "string" ? value : JSON.stringify(value)).slice(0, 80),
-    });
+  else columns.set(name, { name, isObject, sample: text.slice(0, SAMPLE_LENGTH) });
 }
 
 function csvColumns(text) {
   const [header, first = []] = csvRecords(text, 2);
   const repeated = header.find((name, index) => header.indexOf(name) !== index);
-  if (repeated !== undefined)
-    throw new UnfitFile(`Two columns are called “${repeated}”. Give each column a name of its own.`);
-  return header.map((name, index) => ({ name, isObject: false, sample: (first[index] ?? "").slice(0, 80) }));
+  if (repeated !== undefined) throw new UnfitFile(`Two columns are called “${repeated}”. Each needs its own name.`);
+  if (header.length === 1 && /[;\t]/.test(header[0])) throw new UnfitFile("Columns must be separated by commas.");
+  return header.map((name, index) => ({ name, isObject: false, sample: (first[index] ?? "").slice(0, SAMPLE_LENGTH) }));
 }
 
 /** The first `limit` records of CSV text (RFC 4180). */

@@ -3,8 +3,8 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Makes an HTML element. Properties that begin with "on" are listeners; true sets an empty attribute; null, undefined and false
- * set none. Children are nodes, text, or lists of these; null and false are left out.
+ * Makes an HTML element. Properties that begin with "on" are listeners; true sets an empty attribute; null, undefined
+ * and false set none. Children are nodes, text, or lists of these; null and false are left out.
  */
 export function h(tag, properties = {}, ...children) {
   return furnish(document.createElement(tag), properties, children);
@@ -45,6 +45,20 @@ export function select(properties, options, chosen) {
     properties,
     options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)),
   );
+}
+
+/** A choice of one of [value, label, explanation]; the first is chosen. */
+export function radios(legend, name, choices) {
+  const choice = ([value, label, text], index) => {
+    const input = h("input", { type: "radio", name, value, checked: index === 0 });
+    return h(
+      "label",
+      { class: "choice" },
+      input,
+      h("span", {}, label, h("span", { class: "muted small block" }, text)),
+    );
+  };
+  return h("fieldset", {}, h("legend", {}, legend), choices.map(choice));
 }
 
 /** A table in a card; `columns` are {label, class?, cell(row)}. Rows become cards on a phone. */

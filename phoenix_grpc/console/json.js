@@ -1,6 +1,6 @@
 /**
- * JSON without loss. JSON.parse turns 9007199254740993 into ...992, 1.0 into 1, and sorts keys that look like numbers; here a number keeps
- * its text and an object its order.
+ * JSON without loss. JSON.parse turns 9007199254740993 into ...992, 1.0 into 1, and sorts keys that look like numbers;
+ * here a number keeps its text and an object its order.
  *
  * A node is {type: "object", entries: [[key, node]]}, {type: "array", items: [node]}, {type: "string", value},
  * {type: "number", text} or {type: "literal", value}.

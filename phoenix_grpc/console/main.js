@@ -25,6 +25,8 @@ async function start() {
     event.preventDefault();
     document.getElementById("main").focus();
   });
+  // A file that is dropped beside its place must not replace the console.
+  for (const type of ["dragover", "drop"]) addEventListener(type, (event) => event.preventDefault());
   route("/datasets", datasetsView);
   route("/datasets/:id", datasetView);
   onSigningOut(signIn);

@@ -18,7 +18,7 @@ const MEDIA_TYPES = { csv: "text/csv", jsonl: "application/jsonl" };
  * @throws {ApiError|SignedOut}
  */
 export function sendUpload({ file, format, gzip, fields, onprogress, signal }) {
-  const boundary = `phoenix-grpc-${Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("")}`;
+  const boundary = `phoenix-grpc-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
   const request = new XMLHttpRequest();
   request.open("POST", serverUrl("/v1/datasets/upload?sync=true"));
   request.setRequestHeader("content-type", `multipart/form-data; boundary=${boundary}`);

@@ -109,6 +109,18 @@ async def test_numbers_are_shown_as_they_were_uploaded(admin: Console, tmp_path:
     await expect(numbers).to_have_text(["9007199254740993", "1.50", "12345678901234567890123"])
 
 
+async def test_markup_in_data_stays_text(admin: Console, tmp_path: Path) -> None:
+    markup = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    line = json.dumps({"input": {markup: markup}, "output": {}})
+    await admin.press("Upload a dataset")
+    await admin.page.locator("dialog input[type=file]").set_input_files(write_file(tmp_path, "markup.jsonl", line))
+    await admin.page.get_by_label("Name of the dataset").fill(markup)
+    await admin.press("Upload")
+    await expect(admin.page.get_by_role("heading", level=1)).to_have_text(markup)
+    await expect(admin.page.locator(".json-key")).to_have_text(markup)
+    await expect(admin.page.locator(".json-string")).to_have_text(markup)
+
+
 async def test_an_earlier_version_can_be_browsed(admin: Console, tmp_path: Path) -> None:
     file = write_file(tmp_path, "capitals.csv", CAPITALS)
     await upload(admin, file)

@@ -5,7 +5,7 @@ import { call, callForText, freshen } from "../api.js";
 import { serverUrl } from "../base.js";
 import { copyButton } from "../clipboard.js";
 import { confirmDialog, formDialog } from "../dialog.js";
-import { h } from "../dom.js";
+import { h, radios } from "../dom.js";
 import { count, plural, when } from "../format.js";
 import { member, parse } from "../json.js";
 import { go, link, show } from "../router.js";
@@ -16,20 +16,10 @@ import { acceptDrops, uploadDialog } from "./upload.js";
 import { versionsPanel } from "./versions.js";
 
 const DOWNLOADS = [
-  ["jsonl", "jsonl", "JSONL", "One example a line with input, output, metadata and splits; can be uploaded again."],
-  ["csv", "csv", "CSV", "One column a field, for spreadsheets and data frames."],
-  [
-    "jsonl/openai_ft",
-    "jsonl",
-    "OpenAI fine-tuning",
-    "The messages of input and output, as fine-tuning jobs take them.",
-  ],
-  [
-    "jsonl/openai_evals",
-    "jsonl",
-    "OpenAI evals",
-    "The input messages, and the last output message as the ideal answer.",
-  ],
+  ["jsonl", "JSONL", "One example a line with input, output, metadata and splits; can be uploaded again."],
+  ["csv", "CSV", "One column a field, for spreadsheets and data frames."],
+  ["jsonl/openai_ft", "OpenAI fine-tuning", "The messages of input and output, as fine-tuning jobs take them."],
+  ["jsonl/openai_evals", "OpenAI evals", "The input messages, and the last output message as the ideal answer."],
 ];
 
 /** The page of the dataset `id`; the query's `version` chooses a version, else it is the latest. */
@@ -39,11 +29,14 @@ export async function datasetView({ id }, query) {
   const dataset = JSON.parse(text).data;
   const metadata = member(member(parse(text), "data"), "metadata");
   const version = query.get("version") ?? "";
-  const examples = await examplesPanel(dataset, path, version, () => upload(dataset));
-  const versions = await versionsPanel(path, (chosen) => {
+  const choose = (chosen) => {
     history.replaceState(null, "", link(`/datasets/${encodeURIComponent(id)}`, { version: chosen }));
     return examples.choose(chosen);
-  });
+  };
+  const [examples, versions] = await Promise.all([
+    examplesPanel(dataset, path, version, () => upload(dataset)),
+    versionsPanel(path, choose),
+  ]);
   const node = h(
     "div",
     { class: "stack" },
@@ -107,30 +100,16 @@ async function remove({ name, example_count: examples }, path) {
 }
 
 function download(dataset, path, version) {
-  const choices = DOWNLOADS.map(([value, , label, text], index) =>
-    h(
-      "label",
-      { class: "choice" },
-      h("input", { type: "radio", name: "format", value, checked: index === 0 }),
-      h("span", {}, label, h("span", { class: "muted small block" }, text)),
-    ),
-  );
+  const legend = version ? "Format, of the version that is shown" : "Format, of the latest version";
+  const query = version ? `?version_id=${encodeURIComponent(version)}` : "";
   return formDialog({
     title: `Download ${dataset.name}`,
     submit: "Download",
-    content: h(
-      "fieldset",
-      {},
-      h("legend", {}, version ? "Format, of the version that is shown" : "Format, of the latest version"),
-      choices,
-    ),
+    content: radios(legend, "format", DOWNLOADS),
     onsubmit: async (form) => {
       await freshen();
-      const format = form.elements.format.value;
-      const [, extension] = DOWNLOADS.find(([value]) => value === format);
-      const query = version ? `?version_id=${encodeURIComponent(version)}` : "";
-      const anchor = h("a", { href: serverUrl(`${path}/${format}${query}`), download: `${dataset.name}.${extension}` });
-      anchor.click();
+      // The server's Content-Disposition names the file.
+      h("a", { href: serverUrl(`${path}/${form.elements.format.value}${query}`), download: "" }).click();
       announce("The download begins.");
     },
   });

@@ -112,7 +112,8 @@ function shortList({ items }) {
 function leaf(node) {
   if (node.type === "number") return h("span", { class: "json-number" }, node.text);
   if (node.type === "literal") return h("span", { class: "json-literal" }, String(node.value));
-  const text = h("span", { class: "json-string" }, node.value.slice(0, LONG_TEXT));
+  const look = node.value.includes("\n") ? "json-text" : "json-string";
+  const text = h("span", { class: look }, node.value.slice(0, LONG_TEXT));
   if (node.value.length <= LONG_TEXT) return text;
   const whole = button(
     `Show all ${count(node.value.length)} characters`,

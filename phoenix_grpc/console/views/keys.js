@@ -133,7 +133,6 @@ function expiryFields() {
 function secretDialog({ key }, title) {
   const select = (event) => event.target.select();
   const secret = {
-    class: "mono",
     readonly: true,
     value: key,
     "aria-label": "API key",

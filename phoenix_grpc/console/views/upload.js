@@ -5,24 +5,22 @@ import { freshen } from "../api.js";
 import { ROLES, guessRoles, mappingFields, mappingProblem } from "../column_mapping.js";
 import { UnfitFile, inspect } from "../data_file.js";
 import { formDialog } from "../dialog.js";
-import { field, h, select } from "../dom.js";
+import { field, h, radios, select } from "../dom.js";
 import { FormProblem } from "../form.js";
 import { bytes, count } from "../format.js";
 import { sendUpload } from "../upload_request.js";
 
-const NEW_DATASET = [
+const ACTIONS = [
   ["create", "Create it", "Refused when a dataset with this name exists."],
   ["append", "Add to it", "Adds what is new and updates what has the same id. Creates it when missing."],
-  [
-    "update",
-    "Make it equal to the file",
-    "As adding, and examples that are not in the file are deleted. Older versions keep them.",
-  ],
+  ["update", "Make it equal to the file", "Also deletes examples that are not in the file. Older versions keep them."],
 ];
 
 /**
  * Opens the upload dialog.
- * @param {{file?: File, dataset?: {name: string}}} options the file, when it was dropped already; the dataset it goes to
+ * @param {object} options
+ * @param {File} [options.file] the file, when it was dropped already
+ * @param {{name: string}} [options.dataset] the dataset it goes to
  * @returns {Promise<object|null>} the ids and counts of the server's answer, or null when cancelled
  */
 export async function uploadDialog({ file = null, dataset = null }) {
@@ -36,11 +34,12 @@ export async function uploadDialog({ file = null, dataset = null }) {
   });
   if (file) form.take(file);
   const result = await opened;
-  if (result)
-    announce(
-      `Uploaded: ${count(result.num_created_examples)} created, ${count(result.num_updated_examples)} updated, ${count(result.num_deleted_examples)} deleted.`,
-    );
+  if (result) announce(summary(result));
   return result;
+}
+
+function summary({ num_created_examples: created, num_updated_examples: updated, num_deleted_examples: deleted }) {
+  return `Uploaded: ${count(created)} created, ${count(updated)} updated, ${count(deleted)} deleted.`;
 }
 
 class UploadForm {
@@ -53,31 +52,23 @@ class UploadForm {
       maxlength: 1000,
       autocomplete: "off",
       value: dataset?.name,
-      readonly: Boolean(dataset),
     });
-    this.actions = actionChoice(dataset ? NEW_DATASET.slice(1) : NEW_DATASET);
+    this.actions = radios("What to do", "action", dataset ? ACTIONS.slice(1) : ACTIONS);
     this.problem = h("p", { class: "note bad", role: "alert", hidden: true });
     this.mapping = h("div", { class: "stack", hidden: true });
     this.progress = h("div", { hidden: true });
-    this.picker = h("input", { type: "file", class: "visually-hidden", accept: ".csv,.jsonl,.ndjson,.gz,.json" });
-    this.picker.addEventListener("change", () => this.picker.files[0] && this.take(this.picker.files[0]));
     this.chosen = h("span", { class: "muted small" }, "JSONL or CSV, also compressed as .gz");
-    const zone = h(
-      "label",
-      { class: "drop" },
-      this.picker,
-      h("span", { class: "drop-title" }, "Drop a file here, or choose one"),
-      this.chosen,
-    );
+    const name = !dataset && field("Name of the dataset", this.name);
+    this.content = [this.dropZone(), this.problem, name, this.actions, this.mapping, this.progress];
+  }
+
+  dropZone() {
+    const picker = h("input", { type: "file", class: "visually-hidden", accept: ".csv,.jsonl,.ndjson,.gz,.json" });
+    picker.addEventListener("change", () => picker.files[0] && this.take(picker.files[0]));
+    const title = h("span", { class: "drop-title" }, "Drop a file here, or choose one");
+    const zone = h("label", { class: "drop" }, picker, title, this.chosen);
     acceptDrops(zone, (dropped) => this.take(dropped));
-    this.content = [
-      zone,
-      this.problem,
-      !dataset && field("Name of the dataset", this.name),
-      this.mapping,
-      this.actions,
-      this.progress,
-    ];
+    return zone;
   }
 
   async take(file) {
@@ -86,17 +77,16 @@ class UploadForm {
       this.shape = await inspect(file);
     } catch (failure) {
       if (!(failure instanceof UnfitFile)) throw failure;
-      return this.refuse(failure.message);
+      this.refuse(failure.message);
+      return;
     }
     this.file = file;
-    this.chosen.textContent = `${file.name} · ${bytes(file.size)} · ${this.shape.format.toUpperCase()}${this.shape.gzip ? ", gzip" : ""}`;
+    const { format, gzip, columns } = this.shape;
+    this.chosen.textContent = `${file.name} · ${bytes(file.size)} · ${format.toUpperCase()}${gzip ? ", gzip" : ""}`;
     this.name.value ||= file.name.replace(/(\.(csv|jsonl|ndjson|json|gz))+$/i, "");
-    this.selects = guessRoles(this.shape.columns).map((role, index) =>
-      select({ "aria-label": `What ${this.shape.columns[index].name} becomes` }, ROLES, role),
-    );
-    this.mapping.replaceChildren(mappingTable(this.shape.columns, this.selects));
+    this.selects = guessRoles(columns).map((role, index) => roleSelect(columns[index].name, role));
+    this.mapping.replaceChildren(mappingTable(columns, this.selects));
     this.mapping.hidden = false;
-    return null;
   }
 
   refuse(text) {
@@ -135,31 +125,15 @@ class UploadForm {
   }
 }
 
-function actionChoice(actions) {
-  return h(
-    "fieldset",
-    {},
-    h("legend", {}, "What to do"),
-    actions.map(([value, label, text], index) =>
-      h(
-        "label",
-        { class: "choice" },
-        h("input", { type: "radio", name: "action", value, checked: index === 0 }),
-        h("span", {}, label, h("span", { class: "muted small block" }, text)),
-      ),
-    ),
-  );
+function roleSelect(column, role) {
+  return select({ "aria-label": `What ${column} becomes` }, ROLES, role);
 }
 
 function mappingTable(columns, selects) {
-  const rows = columns.map(({ name, sample }, index) =>
-    h(
-      "li",
-      {},
-      h("div", {}, h("code", {}, name), h("div", { class: "muted small clip" }, sample || "–")),
-      selects[index],
-    ),
-  );
+  const rows = columns.map(({ name, sample }, index) => {
+    const column = h("div", {}, h("code", {}, name), h("div", { class: "muted small clip" }, sample || "–"));
+    return h("li", {}, column, selects[index]);
+  });
   return h("fieldset", {}, h("legend", {}, "What the columns become"), h("ul", { class: "mapping" }, rows));
 }
 

@@ -27,7 +27,7 @@ export function versionChart(versions) {
     "svg",
     { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": summary(versions) },
     LANES.map(([key, label], index) => lane(versions, key, label.toLowerCase(), LANE * (index + 1), most)),
-    versions.map((version, index) => dateLabel(version, index, versions, height - 4)),
+    dateLabels(versions, height - 4),
   );
   return h("div", { class: "chart" }, h("div", { class: "lanes", "aria-hidden": "true" }, names), scrolling(bars));
 }
@@ -60,15 +60,19 @@ function bar(value, index, floor, most, name) {
   );
 }
 
-/** A date under the first version of each day. */
-function dateLabel(version, index, versions, y) {
-  const day = dayOf(version);
-  if (index > 0 && dayOf(versions[index - 1]) === day) return null;
-  return svg("text", { class: "day", x: COLUMN * index + COLUMN / 2, y }, day);
+/** Dates under the columns, or times when all is of one day; a date that repeats is left out. */
+function dateLabels(versions, y) {
+  const days = versions.map(({ created_at: timestamp }) => textOf(timestamp, { month: "short", day: "numeric" }));
+  const times = versions.map(({ created_at: timestamp }) => textOf(timestamp, { timeStyle: "short", hour12: false }));
+  const texts = new Set(days).size === 1 ? times : days;
+  return texts.map((text, index) => {
+    const x = COLUMN * index + COLUMN / 2;
+    return text !== texts[index - 1] && svg("text", { class: "day", x, y }, text);
+  });
 }
 
-function dayOf({ created_at: timestamp }) {
-  return new Date(timestamp).toLocaleDateString("en", { month: "short", day: "numeric" });
+function textOf(timestamp, style) {
+  return new Intl.DateTimeFormat("en", style).format(new Date(timestamp));
 }
 
 function summary(versions) {
@@ -76,5 +80,5 @@ function summary(versions) {
     const total = versions.reduce((sum, version) => sum + version[key], 0);
     return `${count(total)} ${label.toLowerCase()}`;
   });
-  return `${plural(versions.length, "version")}, oldest first; examples: ${totals.join(", ")}. The table below has each.`;
+  return `${plural(versions.length, "version")}, oldest first; examples: ${totals.join(", ")}. See the table below.`;
 }

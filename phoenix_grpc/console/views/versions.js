@@ -9,7 +9,7 @@ import { versionChart } from "./version_chart.js";
 const PAGE_SIZE = 20;
 const FEW = 3;
 
-/** The panel, or null for a dataset without versions; `choose(versionId)` is called when one is picked ("" is the latest). */
+/** The panel, or null without versions; `choose(versionId)` is called when one is picked ("" is the latest). */
 export async function versionsPanel(datasetPath, choose) {
   const history = new VersionHistory(datasetPath, choose);
   await history.load();
