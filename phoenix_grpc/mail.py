@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
+from email.utils import formatdate, make_msgid, parseaddr
 
 import aiosmtplib
 import structlog
@@ -11,6 +12,7 @@ from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import Error
 
 TIMEOUT_SECONDS = 15.0
+CLOSE_SECONDS = 5.0
 MAX_WAITING = 100
 _AT_ONCE = 4
 
@@ -43,9 +45,12 @@ class Mailer:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Waits for what is being sent; no longer than one mail may take."""
+        """Waits a moment for mails that are being sent, and gives up those that take longer."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=TIMEOUT_SECONDS)
+            _, late = await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def reset_mail(self, email: str, token: str) -> EmailMessage:
         """The mail with a link to set a new password."""
@@ -72,9 +77,13 @@ class Mailer:
 
     def _message(self, to: str, subject: str, text: str) -> EmailMessage:
         message = EmailMessage()
-        message["From"] = self._settings.smtp_mail_from
+        sender = self._settings.smtp_mail_from
+        message["From"] = sender
         message["To"] = to
         message["Subject"] = subject
+        message["Date"] = formatdate(localtime=False)
+        # With the domain given, since finding out the host's name may ask the network.
+        message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].partition("@")[2] or "localhost")
         message.set_content(text)
         return message
 

@@ -73,6 +73,14 @@ async def test_a_used_token_is_stolen_after_the_grace(
     assert (alive is None) is (outcome is Rotation.STOLEN)
 
 
+async def test_another_rotation_does_not_shorten_the_grace(engine: Engine, clock: Clock) -> None:
+    await begin(engine, clock)
+    await rotate(engine, clock, b"1", b"2")
+    clock.advance(9)
+    await rotate(engine, clock, b"2", b"3")
+    assert await rotate(engine, clock, b"1", b"4") is Rotation.REUSED
+
+
 async def test_a_token_of_another_session_is_of_no_use(engine: Engine, clock: Clock) -> None:
     await begin(engine, clock)
     await begin(engine, clock, "s2")
