@@ -97,7 +97,8 @@ def insert_key(tx: Transaction, key: ApiKey, digest: bytes) -> ApiKey:
     key = replace(key, id=tx.take_ids("ApiKey"), created_at=model.now())
     tx.run(
         "INSERT INTO api_keys (id, user_id, name, description, hint, created_at, expires_at, read_only,"
-        " dataset_limited) VALUES (:id, :user_id, :name, :description, :hint, :created_at, :expires_at, :read_only, :limited)",
+        " dataset_limited) VALUES (:id, :user_id, :name, :description, :hint, :created_at, :expires_at, :read_only,"
+        " :limited)",
         _params(key),
     )
     _insert_limits(tx, key)
@@ -112,7 +113,7 @@ def get_key(tx: Transaction, scope: Scope, key_id: int) -> ApiKey:
         NotFound: when the scope has no such key, or it was revoked.
     """
     row = tx.row(
-        f"SELECT {_COLUMNS} FROM {_TABLES} WHERE k.id = :id AND k.revoked_at IS NULL AND {scope.condition}",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM {_TABLES} WHERE k.id = :id AND k.revoked_at IS NULL AND {scope.condition}",
         {"id": key_id, "user_id": scope.user_id},
     )
     if row is None:
@@ -123,7 +124,7 @@ def get_key(tx: Transaction, scope: Scope, key_id: int) -> ApiKey:
 def list_keys(tx: Transaction, scope: Scope, before: int, limit: int) -> list[OwnedKey]:
     """Keys with ids below `before`, newest first, without those revoked."""
     rows = tx.rows(
-        f"SELECT {_COLUMNS}, u.email, u.username FROM {_TABLES}"  # noqa: S608
+        f"SELECT {_COLUMNS}, u.email, u.username FROM {_TABLES}"
         f" WHERE k.id < :before AND k.revoked_at IS NULL AND {scope.condition} ORDER BY k.id DESC LIMIT :limit",
         {"before": before, "user_id": scope.user_id, "limit": limit},
     )

@@ -58,7 +58,7 @@ def list_events(tx: Transaction, wanted: EventFilter, before: tuple[int, int] | 
     where = " AND ".join(clause for clause, given in clauses.items() if given)
     before_time, before_id = before or (0, 0)
     rows = tx.rows(
-        f"SELECT {', '.join(_COLUMNS)} FROM audit_events"  # noqa: S608
+        f"SELECT {', '.join(_COLUMNS)} FROM audit_events"
         f"{f' WHERE {where}' if where else ''} ORDER BY created_at DESC, id DESC LIMIT :limit",
         {
             "actor": wanted.actor_user_id,

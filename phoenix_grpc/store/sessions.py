@@ -115,7 +115,7 @@ def end_session(tx: Transaction, session_id: str, user_id: int | None = None) ->
     """
     owner = "" if user_id is None else " AND user_id = :user_id"
     row = tx.row(
-        f"DELETE FROM sessions WHERE id = :id{owner} RETURNING {_COLUMNS}",  # noqa: S608
+        f"DELETE FROM sessions WHERE id = :id{owner} RETURNING {_COLUMNS}",
         {"id": session_id, "user_id": user_id},
     )
     if row is None:
@@ -140,7 +140,7 @@ def list_sessions(tx: Transaction, user_id: int, before: tuple[int, str] | None,
     after_page = " AND (created_at, id) < (:before_time, :before_id)" if before else ""
     before_time, before_id = before or (0, "")
     rows: list[Row] = tx.rows(
-        f"SELECT {_COLUMNS} FROM sessions WHERE user_id = :user_id AND expires_at > :now{after_page}"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM sessions WHERE user_id = :user_id AND expires_at > :now{after_page}"
         " ORDER BY created_at DESC, id DESC LIMIT :limit",
         {
             "user_id": user_id,

@@ -65,7 +65,7 @@ def get_user(tx: Transaction, user_id: int) -> User:
     Raises:
         NotFound: when there is none.
     """
-    row = tx.row(f"SELECT {_COLUMNS} FROM users WHERE id = :id", {"id": user_id})  # noqa: S608
+    row = tx.row(f"SELECT {_COLUMNS} FROM users WHERE id = :id", {"id": user_id})
     if row is None:
         raise NotFound("User", encode_id("User", user_id), "USER_NOT_FOUND")
     return _user(row)
@@ -73,14 +73,14 @@ def get_user(tx: Transaction, user_id: int) -> User:
 
 def find_user(tx: Transaction, email: str) -> User | None:
     """The user with this e-mail, in any case; None when there is none."""
-    row = tx.row(f"SELECT {_COLUMNS} FROM users WHERE email_key = :key", {"key": email_key(email)})  # noqa: S608
+    row = tx.row(f"SELECT {_COLUMNS} FROM users WHERE email_key = :key", {"key": email_key(email)})
     return _user(row) if row else None
 
 
 def list_users(tx: Transaction, before: int, limit: int) -> list[User]:
     """Users with ids below `before`, newest first."""
     rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM users WHERE id < :before ORDER BY id DESC LIMIT :limit",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM users WHERE id < :before ORDER BY id DESC LIMIT :limit",
         {"before": before, "limit": limit},
     )
     return [_user(row) for row in rows]
