@@ -1,5 +1,6 @@
 """The application: the routes, what surrounds them, and how each kind of failure is answered."""
 
+import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -17,7 +18,19 @@ from starlette.routing import Match
 
 from phoenix_grpc import __version__
 from phoenix_grpc.config import Settings
-from phoenix_grpc.http import auth, datasets, downloads, keys, labels, pages, server_info, splits, uploads, users
+from phoenix_grpc.http import (
+    auth,
+    datasets,
+    downloads,
+    keys,
+    labels,
+    openapi,
+    pages,
+    server_info,
+    splits,
+    uploads,
+    users,
+)
 from phoenix_grpc.http.door import Backend, door_of
 from phoenix_grpc.http.errors import Invalid, Refused
 from phoenix_grpc.http.frame import Frame
@@ -48,6 +61,7 @@ def create_app(settings: Settings, target: str, door_token: str = "") -> FastAPI
         # The routes themselves, not an included router: one flat table, which tests and the Allow header read.
         app.router.routes.extend(router.routes)
     app.router.routes.extend(pages.assets())
+    app.openapi = functools.partial(openapi.document, app)  # type: ignore[method-assign]
     app.add_exception_handler(Refused, _answer_refused)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http_error)

@@ -1,5 +1,6 @@
 """The gRPC methods behind the routes, by name: no two of ours share one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from phoenix_grpc.v1 import access_pb2, auth_pb2, datasets_pb2
@@ -20,7 +21,12 @@ def rpc(method: str) -> dict[str, Any]:
 
 def method_of(route: Any) -> str | None:
     """The gRPC method a route has declared."""
-    path: str | None = (getattr(route, "openapi_extra", None) or {}).get(_KEY)
+    return method_in(getattr(route, "openapi_extra", None) or {})
+
+
+def method_in(operation: Mapping[str, Any]) -> str | None:
+    """The gRPC method that an operation of OpenAPI names."""
+    path: str | None = operation.get(_KEY)
     return path and path.rpartition("/")[2]
 
 
