@@ -22,7 +22,7 @@ _TABLES = "api_keys k JOIN users u ON u.id = k.user_id"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which keys a request is about: system keys or personal ones, of one user or of everybody (None)."""
+    """Which keys a request is about: the system keys, or personal ones, of one user or of everybody (None)."""
 
     system: bool
     user_id: int | None = None
@@ -35,9 +35,10 @@ class Scope:
     @property
     def condition(self) -> str:
         """The SQL that holds a statement to this scope; it takes the parameter `user_id`."""
-        owner = "" if self.user_id is None else " AND k.user_id = :user_id"
-        # The owner's role alone decides what kind of key it is.
-        return f"u.role {'=' if self.system else '<>'} 'SYSTEM'{owner}"
+        # The owner alone decides what kind of key it is.
+        if self.system:
+            return "k.user_id = (SELECT id FROM users WHERE role = 'SYSTEM')"
+        return "u.role <> 'SYSTEM'" if self.user_id is None else "u.role <> 'SYSTEM' AND k.user_id = :user_id"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ def m002_accounts(tx: Transaction) -> None:
             updated_at BIGINT NOT NULL
         );
 
+        CREATE UNIQUE INDEX users_system ON users (role) WHERE role = 'SYSTEM';
+
         CREATE TABLE login_failures (
             email_key TEXT PRIMARY KEY,
             failures BIGINT NOT NULL,
