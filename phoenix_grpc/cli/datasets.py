@@ -173,7 +173,7 @@ def upload(server: Server, name: str, file: Path, action: str, as_json: bool, **
           phoenix-grpc datasets upload qa - --format csv --input-key q --output-key a
     """
     given = {field: value for field, value in header.items() if value is not None}
-    source: Path | BinaryIO = sys.stdin.buffer if str(file) == "-" else file
+    source = _standard_input() if str(file) == "-" else file
     with server.connect() as client, progress_bar(f"Upload {name}") as progress:
         done = client.upload(source, name, action, progress=progress, **given)
     if done.ignored_keys:
@@ -181,6 +181,11 @@ def upload(server: Server, name: str, file: Path, action: str, as_json: bool, **
     if as_json:
         return print_json(plain(done))
     return _tell_upload(done, header["validate_only"])
+
+
+def _standard_input() -> Any:
+    # Unbuffered: a thread that waits in a buffered read holds its lock, and an interrupted Python then aborts.
+    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
 
 
 def _tell_upload(done: "datasets_pb2.UploadDatasetResponse", validated: bool) -> None:

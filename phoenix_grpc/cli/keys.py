@@ -12,7 +12,7 @@ from phoenix_grpc.cli.remote import Server, server_options
 if TYPE_CHECKING:
     from phoenix_grpc.v1 import auth_pb2
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _MAX_SECONDS = 100 * 365 * 86_400
 
 
@@ -22,10 +22,11 @@ class _Duration(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        found = re.fullmatch(r"([0-9]{1,9})([smhdw])", str(value))
-        if not found or not 0 < int(timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds()) <= _MAX_SECONDS:
+        found = re.fullmatch(r"([0-9]{1,10})([smhdw])", str(value))
+        seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+        if not 0 < seconds <= _MAX_SECONDS:
             self.fail(f"{value!r} is no duration: write 45s, 90m, 12h, 30d or 4w", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+        return timedelta(seconds=seconds)
 
 
 DURATION = _Duration()

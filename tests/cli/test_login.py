@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import time
@@ -53,21 +54,22 @@ def test_without_a_terminal_login_says_which_options_to_use(cli: Cli) -> None:
 
 
 def test_ctrl_c_at_a_prompt_is_quiet(cli: Cli) -> None:
-    code, shown = cli.converse("login", answers=[("E-mail", "\x03")])
-    # Without a controlling terminal ^C is a character like any other, so the signal is sent in the next test.
-    assert "Traceback" not in shown
-    assert code != 0
+    # The space after the colon comes when the terminal is read.
+    code, shown = cli.converse("login", "--email", "admin@localhost", answers=[("Password: ", "\x03")])
+    assert (code, "Traceback" in shown) == (130, False)
 
 
-def test_an_interrupted_command_ends_quietly_with_130(cli: Cli) -> None:
-    process = cli.start("datasets", "upload", "qa", "-", stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdin is not None
-    process.stdin.write(b'{"input": {}}\n')
-    process.stdin.flush()
-    time.sleep(1.5)
-    process.send_signal(2)
-    _, shown = process.communicate(timeout=20)
-    assert (process.returncode, b"Traceback" in shown) == (130, False)
+def test_an_interrupted_upload_ends_quietly_with_130_and_leaves_nothing(admin: Cli) -> None:
+    with admin.start("datasets", "upload", "cut", "-", stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        # More than a pipe holds: it returns when the upload has begun.
+        process.stdin.write(b'{"input": {}}\n' * 20_000)
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert process.stderr is not None
+        assert process.stderr.read().strip() == b""
+    admin.run("datasets", "show", "cut", exit_code=5)
 
 
 def test_whoami_shows_the_user_and_the_key_wins_over_the_login(cli: Cli, admin: Cli) -> None:
@@ -135,13 +137,12 @@ def test_a_token_that_another_command_has_replaced_is_renewed(member: Cli, tmp_p
 
 
 def test_eight_commands_at_once_refresh_an_expired_login_once(member: Cli, server: ServerProcess) -> None:
-    for _ in range(2):
-        before = refreshes(server)
-        keep(member, expires_at=0)
-        running = [member.start("whoami", stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(8)]
-        ended = [process.communicate(timeout=60) for process in running]
-        assert [process.returncode for process in running] == [0] * 8, ended
-        assert refreshes(server) == before + 1
+    before = refreshes(server)
+    keep(member, expires_at=0)
+    running = [member.start("whoami", stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(8)]
+    ended = [process.communicate(timeout=60) for process in running]
+    assert [process.returncode for process in running] == [0] * 8, ended
+    assert refreshes(server) == before + 1
     member.run("whoami")
 
 
