@@ -1,0 +1,55 @@
+"""Speed and memory of the server, each figure beside its reference of the same run, as a ratio.
+
+References: a bare grpc.aio echo server that answers the same bytes; sqlite3's executemany of the same rows.
+Machines are noisy: a figure counts only beside its reference.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+import parts_grpc
+import parts_http
+from rich.console import Console
+from rich.table import Table
+from servers import Server, serve_echo
+
+PARTS = {
+    "start": parts_grpc.bench_start,
+    "calls": parts_grpc.bench_calls,
+    "streams": parts_grpc.bench_streams,
+    "million": parts_grpc.bench_million,
+    "growth": parts_grpc.bench_growth,
+    "http": parts_http.bench_http,
+}
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "echo"]))
+def main(parts: tuple[str, ...]) -> None:
+    """Measures PARTS (all of them by default), each on a server of its own."""
+    if parts == ("echo",):
+        serve_echo()
+        return
+    if not shutil.which("h2load"):
+        raise SystemExit("h2load is needed: apt-get install nghttp2-client")
+    table = Table("what", "figure", "beside", "ratio", "budget", "met")
+    for part in parts or PARTS:
+        with tempfile.TemporaryDirectory() as folder:
+            server = Server(Path(folder) / "work")
+            try:
+                for line in PARTS[part](server, Path(folder)):
+                    met = {True: "yes", False: "NO", None: ""}[line.met]
+                    ratio = "" if line.ratio is None else f"{line.ratio:.2f}"
+                    table.add_row(line.what, line.figure, line.reference, ratio, line.budget, met)
+                    print(
+                        f"{line.what}: {line.figure} {line.reference} {ratio} (budget {line.budget}) {met}", flush=True
+                    )
+            finally:
+                server.stop()
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

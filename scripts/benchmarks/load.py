@@ -1,0 +1,86 @@
+"""Loads and timings."""
+
+import json
+import re
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from servers import Server, echo
+
+LISTS = "/phoenix_grpc.v1.DatasetsService/ListDatasets"
+
+
+def calls_per_second(address: str, path: str, request: bytes, token: str, calls: int = 6000) -> float:
+    """Calls a second by h2load; all must succeed, which a sample of the same calls by grpcio confirms."""
+    with tempfile.NamedTemporaryFile() as body:
+        body.write(b"\0" + len(request).to_bytes(4, "big") + request)
+        body.flush()
+        headers = ["content-type: application/grpc", "te: trailers", f"authorization: Bearer {token}"]
+        options = [option for header in headers for option in ("-H", header)]
+        command = [
+            "h2load",
+            "-n",
+            str(calls),
+            "-c",
+            "4",
+            "-m",
+            "8",
+            "-d",
+            body.name,
+            *options,
+            f"http://{address}{path}",
+        ]
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if f"{calls} succeeded" not in out:
+        raise SystemExit(f"h2load: not all calls to {path} succeeded:\n{out}")
+    return float(re.search(r"([\d.]+) req/s", out)[1])  # type: ignore[index]
+
+
+def unary(server: Server, path: str, request: bytes, token: str) -> tuple[float, float]:
+    """Calls a second of the server and of an echo of the same bytes; the better of three alternating rounds each."""
+    call = server.channel.unary_unary(path)
+    replies = {call(request, metadata=(("authorization", f"Bearer {token}"),)) for _ in range(20)}
+    with echo(replies.pop()) as address:
+        rounds = [
+            (calls_per_second(server.address, path, request, token), calls_per_second(address, path, request, token))
+            for _ in range(3)
+        ]
+    return max(mine for mine, _ in rounds), max(bare for _, bare in rounds)
+
+
+def write_records(path: Path, count: int, salt: str = "") -> Path:
+    """A JSONL file of `count` records of about 250 bytes."""
+    with path.open("w") as file:
+        for number in range(count):
+            record = {
+                "input": {"question": f"What is {number} plus {number * 7}? {salt}" + "x" * 60, "number": number},
+                "output": {"answer": str(number * 8) + "y" * 30},
+                "metadata": {"source": "bench", "tags": [1, 2, 3], "score": 0.5},
+            }
+            file.write(json.dumps(record, separators=(",", ":")) + "\n")
+    return path
+
+
+def raw_insert(folder: Path, data: Path) -> float:
+    """Rows a second that sqlite3's executemany writes of the same file into one table, parsing left out."""
+    rows = [tuple(json.dumps(part) for part in json.loads(line).values()) for line in data.open()]
+    connection = sqlite3.connect(folder / "raw.db", isolation_level=None)
+    connection.executescript(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE raw (input, output, metadata)"
+    )
+    started = time.perf_counter()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("INSERT INTO raw VALUES (?, ?, ?)", rows)
+    connection.execute("COMMIT")
+    return len(rows) / (time.perf_counter() - started)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

@@ -1,0 +1,132 @@
+"""The servers that are measured: ours, and a bare echo to compare with."""
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+
+from phoenix_grpc.v1 import auth_pb2, auth_pb2_grpc, datasets_pb2, datasets_pb2_grpc
+
+ADMIN_SECRET = "a-benchmark-secret-of-32-characters-1"
+CHUNK = 256 << 10
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+class Server:
+    """A `phoenix-grpc serve` of its own, on a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        started = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "phoenix_grpc", "serve", "--grpc-port", "0", "--working-dir", str(folder)],
+            env={"PHOENIX_ADMIN_SECRET": ADMIN_SECRET, "PATH": "/usr/bin:/bin", "PHOENIX_PORT": "0"},
+            stderr=subprocess.PIPE,
+        )
+        started_line = _started(self.process)
+        self.address, self.http = str(started_line["grpc"]), str(started_line["http"])
+        self.seconds_to_serving = time.perf_counter() - started
+        self.channel = grpc.insecure_channel(self.address, [("grpc.max_receive_message_length", -1)])
+        self.auth = auth_pb2_grpc.AuthServiceStub(self.channel)
+        self.datasets = datasets_pb2_grpc.DatasetsServiceStub(self.channel)
+        self.admin: Metadata = (("authorization", f"Bearer {ADMIN_SECRET}"),)
+
+    def key(self) -> str:
+        """A new system key."""
+        request = auth_pb2.CreateApiKeyRequest(name="bench")
+        return str(self.auth.CreateSystemApiKey(request, metadata=self.admin).key)
+
+    def memory(self, field: str = "VmRSS") -> float:
+        """The process's memory in MB, now (VmRSS) or at its highest (VmHWM)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"{field}:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+
+    def forget_peak(self) -> None:
+        """Makes VmHWM start again from now."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def upload(self, name: str, data: Path, action: str = "APPEND") -> datasets_pb2.UploadDatasetResponse:
+        """Uploads a JSONL file."""
+        header = datasets_pb2.UploadDatasetHeader(name=name, action=f"UPLOAD_ACTION_{action}")
+        return self.datasets.UploadDataset(_messages(header, data), metadata=self.admin)
+
+    def download(self, name: str) -> int:
+        """Downloads a dataset as JSONL and throws it away; answers its bytes."""
+        request = datasets_pb2.DownloadDatasetRequest(name=name)
+        return sum(len(message.chunk) for message in self.datasets.DownloadDataset(request, metadata=self.admin))
+
+    def stop(self) -> None:
+        """Ends it as an operator would."""
+        self.channel.close()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+def _started(process: subprocess.Popen[bytes]) -> dict[str, object]:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if b'"event":"serving"' in line:
+            _drain(process)
+            found: dict[str, object] = json.loads(line)
+            return found
+    raise SystemExit("the server did not start")
+
+
+def _drain(process: subprocess.Popen[bytes]) -> None:
+    """Throws the log away, as the log collector of a real server takes it off its hands."""
+    threading.Thread(target=lambda: [None for _ in process.stderr or ()], daemon=True).start()
+
+
+def _messages(header: datasets_pb2.UploadDatasetHeader, data: Path) -> Iterator[datasets_pb2.UploadDatasetRequest]:
+    yield datasets_pb2.UploadDatasetRequest(header=header)
+    with data.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield datasets_pb2.UploadDatasetRequest(chunk=chunk)
+
+
+@contextlib.contextmanager
+def echo(reply: bytes) -> Iterator[str]:
+    """A bare grpc.aio server that answers every unary call with `reply`; gives its address."""
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent), "echo"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(len(reply).to_bytes(4, "big") + reply)
+    process.stdin.flush()
+    yield f"127.0.0.1:{int(process.stdout.readline())}"
+    process.kill()
+    process.wait()
+
+
+def serve_echo() -> None:
+    """The echo server's process: the reply comes in on standard input, the port goes out on standard output."""
+    import uvloop
+
+    reply = sys.stdin.buffer.read(int.from_bytes(sys.stdin.buffer.read(4), "big"))
+
+    class Anything(grpc.GenericRpcHandler):
+        def service(self, _details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+            async def answer(_request: bytes, _context: object) -> bytes:
+                return reply
+
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    async def main() -> None:
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers([Anything()])
+        print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+        await server.start()
+        await asyncio.sleep(3600)
+
+    uvloop.run(main())
