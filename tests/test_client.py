@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+import trustme
 from google.protobuf import duration_pb2, empty_pb2
 from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import error_details_pb2, status_pb2
@@ -171,6 +172,29 @@ def script(tmp_path: Path) -> Iterator[Script]:
     script.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"  # type: ignore[attr-defined]
     server.start()
     yield script
+    server.stop(None).wait()
+
+
+def test_tls_trusts_the_authorities_of_the_machine(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    pair = authority.issue_cert("localhost")
+    server = grpc.server(ThreadPoolExecutor(1))
+    datasets_pb2_grpc.add_DatasetsServiceServicer_to_server(script, server)
+    chain = b"".join(blob.bytes() for blob in pair.cert_chain_pems)
+    port = server.add_secure_port("localhost:0", grpc.ssl_server_credentials([(pair.private_key_pem.bytes(), chain)]))
+    server.start()
+    request = datasets_pb2.GetDatasetRequest(name="qa")
+    with Client(f"https://localhost:{port}", "phx_key") as client, pytest.raises(PhoenixError) as caught:
+        client.datasets.GetDataset(request)
+    assert caught.value.status is grpc.StatusCode.UNAVAILABLE
+    assert script.calls == []
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    for address, tls in ((f"https://localhost:{port}", False), (f"localhost:{port}", True)):
+        with Client(address, "phx_key", tls=tls) as client:
+            assert client.datasets.GetDataset(request).name == "qa"
     server.stop(None).wait()
 
 

@@ -7,10 +7,9 @@ import click
 
 @click.command()
 @click.option("--host", help="Address to listen on. [default: PHOENIX_HOST, or 127.0.0.1]")
-@click.option(
-    "--grpc-port", type=int, help="Port to listen on, 0 for a free one. [default: PHOENIX_GRPC_PORT, or 50051]"
-)
-@click.option("--unix-socket", type=click.Path(path_type=Path), help="Unix socket to listen on as well.")
+@click.option("--port", type=int, help="Port of HTTP, 0 for a free one. [default: PHOENIX_PORT, or 6006]")
+@click.option("--grpc-port", type=int, help="Port of gRPC, 0 for a free one. [default: PHOENIX_GRPC_PORT, or 50051]")
+@click.option("--unix-socket", type=click.Path(path_type=Path), help="Unix socket to serve gRPC on as well.")
 @click.option(
     "--working-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -21,6 +20,7 @@ import click
 )
 def serve(
     host: str | None,
+    port: int | None,
     grpc_port: int | None,
     unix_socket: Path | None,
     working_dir: Path | None,
@@ -34,13 +34,14 @@ def serve(
     \b
     Examples:
       phoenix-grpc serve
-      phoenix-grpc serve --grpc-port 50052 --working-dir /srv/phoenix
+      phoenix-grpc serve --port 6007 --grpc-port 50052 --working-dir /srv/phoenix
       PHOENIX_ENABLE_AUTH=false phoenix-grpc serve
     """
     from phoenix_grpc.config import load_settings
 
     settings = load_settings(
         host=host,
+        port=port,
         grpc_port=grpc_port,
         grpc_unix_socket=unix_socket,
         working_dir=working_dir,

@@ -73,8 +73,8 @@ class Client:
         calls = Calls(token_source or (lambda _refused: key), settings.client_headers, timeout)
         self._channel = open_channel(self.endpoint)
         intercepted = grpc.intercept_channel(self._channel, calls)
-        self.datasets = datasets_pb2_grpc.DatasetsServiceStub(intercepted)  # type: ignore[no-untyped-call]
-        self.auth = auth_pb2_grpc.AuthServiceStub(intercepted)  # type: ignore[no-untyped-call]
+        self.datasets = datasets_pb2_grpc.DatasetsServiceStub(intercepted)
+        self.auth = auth_pb2_grpc.AuthServiceStub(intercepted)
 
     def __enter__(self) -> Self:
         return self
