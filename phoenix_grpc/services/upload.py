@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +24,8 @@ from phoenix_grpc.v1 import datasets_pb2
 
 # What is read at once: enough that a hop to a thread costs nothing beside it.
 _BATCH_BYTES = 512 << 10
+# A slow client's bytes are not held back longer: staging them extends the lease of the upload.
+_BATCH_SECONDS = 60.0
 
 _ACTIONS: dict[int, Action] = {
     datasets_pb2.UPLOAD_ACTION_CREATE: "CREATE",
@@ -132,15 +135,15 @@ async def read_chunks(messages: AsyncIterator[Any], idle_seconds: float) -> Asyn
         LimitExceeded: as next_message.
     """
     parts: list[bytes] = []
-    size = 0
+    size, since = 0, time.monotonic()
     while (message := await next_message(messages, idle_seconds)) is not None:
         if message.WhichOneof("payload") != "chunk":
             raise Invalid("payload", "after the header, every message must be a chunk")
         parts.append(message.chunk)
         size += len(message.chunk)
-        if size >= _BATCH_BYTES:
+        if size >= _BATCH_BYTES or time.monotonic() - since > _BATCH_SECONDS:
             yield b"".join(parts)
-            parts, size = [], 0
+            parts, size, since = [], 0, time.monotonic()
     if parts:
         yield b"".join(parts)
 
@@ -208,7 +211,7 @@ class Upload:
 
     async def _discard(self) -> None:
         if self._staging is not None:
-            await asyncio.wait([self._staging])
+            await asyncio.gather(self._staging, return_exceptions=True)
         # A store that fails now is what ended the upload, or the end of its lease sweeps it.
         with contextlib.suppress(Error):
             await self._engine.stage(uploads.discard_upload, self._upload_id)

@@ -1,3 +1,4 @@
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -5,7 +6,8 @@ import pytest
 from phoenix_grpc.access import ANONYMOUS, Caller, caller
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.services.upload import read_header
+from phoenix_grpc.services import upload
+from phoenix_grpc.services.upload import read_chunks, read_header
 from phoenix_grpc.store.formats.compression import Compression
 from phoenix_grpc.store.formats.reader import Format
 from phoenix_grpc.v1 import datasets_pb2 as pb
@@ -56,3 +58,17 @@ def test_a_bad_header_is_refused_with_its_field(fields: dict[str, Any], field: s
     with pytest.raises(Invalid) as caught:
         read_header(header(**fields))
     assert caught.value.field == field
+
+
+async def chunks_of(*sizes: int) -> AsyncIterator[pb.UploadDatasetRequest]:
+    for size in sizes:
+        yield pb.UploadDatasetRequest(chunk=b"x" * size)
+
+
+@pytest.mark.parametrize(("seconds", "pieces"), [(60.0, [600_000, 300_000]), (0.0, [1, 599_999, 300_000])])
+async def test_chunks_are_gathered_but_not_held_back(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, pieces: list[int]
+) -> None:
+    monkeypatch.setattr(upload, "_BATCH_SECONDS", seconds)
+    found = [len(piece) async for piece in read_chunks(chunks_of(1, 599_999, 300_000), idle_seconds=5)]
+    assert found == pieces

@@ -17,6 +17,7 @@ BUCKETS = ("input", "output", "metadata")
 MAX_BATCH = 2000
 MAX_SPLIT_NAME = 1000
 _MAX_IGNORED_KEYS = 100
+_MAX_KEY_SHOWN = 200
 # Every id of an example begins with it: 15 bytes fill 20 characters of base64, so the digits begin on one of their own.
 EXAMPLE_ID_PREFIX = base64.b64encode(b"DatasetExample:").decode()
 
@@ -89,7 +90,7 @@ class IgnoredKeys:
             if len(self._names) >= _MAX_IGNORED_KEYS:
                 return
             if name != "node_id":
-                self._names[name] = None
+                self._names[name[:_MAX_KEY_SHOWN]] = None
 
     def names(self) -> list[str]:
         """What was ignored, in the order in which it was seen."""
