@@ -13,11 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate
 
-import sqlite_utils
-
 from phoenix_grpc.errors import ConfigurationError, StoreFull, Unavailable
 from phoenix_grpc.store import migrations
 from phoenix_grpc.store.engine import NO_PARAMS, P, Params, Row, T, Transaction
+from phoenix_grpc.store.imports import unimportable
+
+# sqlite-utils takes these along where they are installed: 45 MB, and a second of the start.
+with unimportable("pandas", "numpy"):
+    import sqlite_utils
 
 BUSY_TIMEOUT_SECONDS = 30.0
 _WAL_LIMIT_BYTES = 64 << 20
