@@ -1,6 +1,7 @@
 """Sessions: login and its throttle, refresh and reuse, logout, lists."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import argon2
@@ -8,6 +9,9 @@ import pytest
 
 from phoenix_grpc.credentials import passwords
 from phoenix_grpc.errors import LimitExceeded
+from phoenix_grpc.ids import decode_id
+from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.store.passwords import count_failure, find_credentials, set_password
 from phoenix_grpc.v1 import auth_pb2
 from tests.accounts import PASSWORD, Accounts, Clock, accounts_in
 from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET
@@ -91,6 +95,46 @@ async def test_guesses_sent_at_once_get_no_more_answers_than_others(accounts: Ac
     guesses = (accounts.reason("Login", email="admin@localhost", password=f"guess {n}") for n in range(30))
     reasons = await asyncio.gather(*guesses)
     assert sorted(reasons) == ["LOGIN_FAILED"] * 5 + ["LOGIN_THROTTLED"] * 25
+
+
+def meanwhile(accounts: Accounts, monkeypatch: pytest.MonkeyPatch, work: Callable[[Transaction], object]) -> None:
+    """Lets another process do this while the next password is being checked."""
+    verify = accounts.servicer.hashing.verify
+
+    async def interrupted(stored: str | None, password: str) -> passwords.Verified:
+        found = await verify(stored, password)
+        await accounts.engine.write(work)
+        return found
+
+    monkeypatch.setattr(accounts.servicer.hashing, "verify", interrupted)
+
+
+async def test_a_right_guess_does_not_count_once_the_email_is_locked(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(tx: Transaction) -> None:
+        for _ in range(5):
+            count_failure(tx, "admin@localhost", 5)
+
+    meanwhile(accounts, monkeypatch, fail)
+    assert await accounts.reason("Login", email="admin@localhost", password=ADMIN_PASSWORD) == "LOGIN_THROTTLED"
+
+
+@pytest.mark.parametrize("method", ["Login", "ChangePassword"])
+async def test_a_password_that_is_changed_while_it_is_checked_is_wrong(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    user = await accounts.user()
+    session = (await accounts.login(user.email, PASSWORD)).access_token
+    number = decode_id("User", user.user_id, "user_id")
+    meanwhile(accounts, monkeypatch, lambda tx: set_password(tx, number, "another hash", needs_reset=True))
+    fields = {
+        "Login": {"email": user.email, "password": PASSWORD},
+        "ChangePassword": {"current_password": PASSWORD, "new_password": "a third password"},
+    }[method]
+    assert await accounts.reason(method, session, **fields) == "LOGIN_FAILED"
+    found = await accounts.engine.read(find_credentials, user.email, 5)
+    assert found.password_hash == "another hash"
 
 
 async def test_failures_are_seen_by_other_processes(accounts: Accounts, tmp_path: Path) -> None:
