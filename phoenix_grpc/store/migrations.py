@@ -20,7 +20,7 @@ def migrate(tx: Transaction) -> list[str]:
         ConfigurationError: when the database was migrated by a newer release.
     """
     tx.run(f"CREATE TABLE IF NOT EXISTS {LEDGER} (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)")
-    applied = {name for (name,) in tx.rows(f"SELECT name FROM {LEDGER}")}  # noqa: S608
+    applied = {name for (name,) in tx.rows(f"SELECT name FROM {LEDGER}")}
     unknown = sorted(applied - {migration.__name__ for migration in MIGRATIONS})
     if unknown:
         raise ConfigurationError(
@@ -30,7 +30,7 @@ def migrate(tx: Transaction) -> list[str]:
     for migration in pending:
         migration(tx)
         tx.run(
-            f"INSERT INTO {LEDGER} (name, applied_at) VALUES (:name, :now)",  # noqa: S608
+            f"INSERT INTO {LEDGER} (name, applied_at) VALUES (:name, :now)",
             {"name": migration.__name__, "now": now()},
         )
     return [migration.__name__ for migration in pending]
@@ -38,7 +38,7 @@ def migrate(tx: Transaction) -> list[str]:
 
 def applied_since(tx: Transaction, time: int) -> list[str]:
     """The names of the migrations applied at `time` or later, in order."""
-    rows = tx.rows(f"SELECT name FROM {LEDGER} WHERE applied_at >= :time ORDER BY name", {"time": time})  # noqa: S608
+    rows = tx.rows(f"SELECT name FROM {LEDGER} WHERE applied_at >= :time ORDER BY name", {"time": time})
     return [name for (name,) in rows]
 
 
