@@ -34,7 +34,8 @@ _BY_EXAMPLE_ID = _MATCH_BY_ID.format(
 )
 
 # The k-th record without an id meets the k-th live example of equal content that no id met. The sides are grouped, not
-# joined: one sort, where a join without an index would compare each with each.
+# joined: one sort, where a join without an index would compare each with each. Matches are written in the order of their
+# keys, not in that of the hashes, which is cheaper than the sort.
 _BY_CONTENT = """
     WITH ranked AS MATERIALIZED (
         SELECT ordinal, content_hash, ROW_NUMBER() OVER (PARTITION BY content_hash ORDER BY ordinal) AS k
@@ -51,7 +52,7 @@ _BY_CONTENT = """
     SELECT :upload, MAX(ordinal), MAX(example_id), 0 FROM (
         SELECT content_hash, k, ordinal, NULL AS example_id FROM ranked
         UNION ALL SELECT content_hash, k, NULL, example_id FROM free
-    ) AS sides GROUP BY content_hash, k HAVING COUNT(*) = 2
+    ) AS sides GROUP BY content_hash, k HAVING COUNT(*) = 2 ORDER BY MAX(ordinal)
 """
 
 # Splits that a record names and its example is not in, and splits that its example is in and the record does not name.

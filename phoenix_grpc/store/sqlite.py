@@ -26,7 +26,8 @@ BUSY_TIMEOUT_SECONDS = 30.0
 _WAL_LIMIT_BYTES = 64 << 20
 _ROWS_PER_INSERT = 50
 _PRAGMAS = (
-    "PRAGMA cache_size = -16000",
+    # In KiB. Each sort of a statement may take as much again, and publishing a big upload sorts several times at once.
+    "PRAGMA cache_size = -8000",
     f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}",
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = FILE",
