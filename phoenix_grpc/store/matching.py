@@ -34,8 +34,8 @@ _BY_EXAMPLE_ID = _MATCH_BY_ID.format(
 )
 
 # The k-th record without an id meets the k-th live example of equal content that no id met. The sides are grouped, not
-# joined: one sort, where a join without an index would compare each with each. Matches are written in the order of their
-# keys, not in that of the hashes, which is cheaper than the sort.
+# joined: one sort, where a join without an index would compare each with each. Matches are written in the order of
+# their keys, not in that of the hashes, which is worth a sort.
 _BY_CONTENT = """
     WITH ranked AS MATERIALIZED (
         SELECT ordinal, content_hash, ROW_NUMBER() OVER (PARTITION BY content_hash ORDER BY ordinal) AS k
