@@ -108,7 +108,9 @@ def _print_dataset(dataset: "datasets_pb2.Dataset") -> None:
 @server_options
 @json_option
 def create(server: Server, name: str, description: str | None, as_json: bool) -> None:
-    """Create the empty dataset NAME; 'upload' creates it by itself.
+    """Create the empty dataset NAME.
+
+    'upload' creates it by itself.
 
     \b
     Examples:
@@ -160,9 +162,10 @@ def _key_option(name: str, help: str) -> Callable[[F], F]:
 @server_options
 @json_option
 def upload(server: Server, name: str, file: Path, action: str, as_json: bool, **header: Any) -> None:
-    """Upload FILE (JSONL or CSV, may be compressed; - is standard input) into the dataset NAME.
+    """Upload FILE into the dataset NAME.
 
-    Without keys a JSONL record is {id?, input, output?, metadata?, splits?}. All of the upload counts, or none.
+    FILE is JSONL or CSV, may be compressed, and - is standard input. Without keys a JSONL record is
+    {id?, input, output?, metadata?, splits?}. All of the upload counts, or none.
 
     \b
     Examples:
@@ -205,10 +208,10 @@ def _tell_upload(done: "datasets_pb2.UploadDatasetResponse", validated: bool) ->
 @click.option("--split", "splits", multiple=True, metavar="NAME", help="Only examples in this split; may be repeated.")
 @server_options
 def download(server: Server, name: str, file: Path, format: str | None, version: str, splits: tuple[str, ...]) -> None:
-    """Download the dataset NAME into FILE, or to standard output.
+    """Download the dataset NAME.
 
-    FILE is compressed when its name ends in .gz, and replaced only when all of it has come. Uploading a download
-    again changes nothing.
+    It goes into FILE, or to standard output. FILE is compressed when its name ends in .gz, and replaced only when all
+    of it has come. Uploading a download again changes nothing.
 
     \b
     Examples:
@@ -227,7 +230,7 @@ def download(server: Server, name: str, file: Path, format: str | None, version:
 @server_options
 @json_option
 def versions(server: Server, name: str, as_json: bool) -> None:
-    """List the versions of the dataset NAME, newest first.
+    """List the versions of the dataset NAME.
 
     \b
     Examples:

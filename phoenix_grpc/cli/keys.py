@@ -51,7 +51,9 @@ def keys() -> None:
 @server_options
 @json_option
 def list_keys(server: Server, system: bool, all_users: bool, as_json: bool) -> None:
-    """List your personal keys, newest first; never the secrets.
+    """List your keys, newest first.
+
+    The secrets are never shown again.
 
     \b
     Examples:
@@ -101,7 +103,7 @@ def create(
     datasets: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Make an API key called NAME and print it, this once.
+    """Make an API key and print it, this once.
 
     Keys never make keys: this takes a login or the admin secret.
 
@@ -138,7 +140,7 @@ def create(
 @server_options
 @json_option
 def rotate(server: Server, key_id: str, system: bool, overlap: timedelta | None, as_json: bool) -> None:
-    """Give the key ID a new secret and print it, this once.
+    """Print a new secret of the key ID, this once.
 
     \b
     Examples:
@@ -166,7 +168,9 @@ def _print_secret(made: "auth_pb2.ApiKeySecret", as_json: bool) -> None:
 @_system_option
 @server_options
 def revoke(server: Server, key_id: str, system: bool) -> None:
-    """Revoke the key ID; it is refused from the next call on.
+    """Revoke the key ID.
+
+    It is refused from the next call on.
 
     \b
     Examples:

@@ -12,9 +12,10 @@ from phoenix_grpc.cli.remote import Server, address_options, login_of, server_op
 @password_stdin_option
 @address_options
 def login(server: Server, email: str | None, password_stdin: bool) -> None:
-    """Log in with e-mail and password, and keep the login for the commands that follow.
+    """Log in with e-mail and password.
 
-    The tokens are kept in a file that only you can read, one login for each server address.
+    The commands that follow use the login. The tokens are kept in a file that only you can read, one login for each
+    server address, in PHOENIX_CONFIG_DIR or the folder where this system keeps settings.
 
     \b
     Examples:
@@ -31,7 +32,7 @@ def login(server: Server, email: str | None, password_stdin: bool) -> None:
         pair = client.auth.Login(auth_pb2.LoginRequest(email=email, password=password))
     server.logins.put(server.name, login_of(email, pair))
     note(f"Logged in to {server.name} as {email}.")
-    if server.settings.api_key is not None:
+    if server.settings.api_key:
         note("Warning: PHOENIX_API_KEY is set and wins over this login.")
 
 
@@ -61,7 +62,7 @@ def logout(server: Server, everywhere: bool) -> None:
 @server_options
 @json_option
 def whoami(server: Server, as_json: bool) -> None:
-    """Show who you are to the server, and what you may do.
+    """Show who you are and what you may do.
 
     \b
     Examples:

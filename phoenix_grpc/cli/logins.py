@@ -7,8 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from phoenix_grpc.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 _LOCK_SECONDS = 60.0
 _MARGIN_SECONDS = 5.0
@@ -75,7 +79,7 @@ class Logins:
                 self._write({**logins, address: login})
         return login.access_token if login else ""
 
-    def _locked(self) -> "FileLock":  # type: ignore[name-defined]  # noqa: F821
+    def _locked(self) -> "BaseFileLock":
         from filelock import FileLock
 
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -83,7 +83,7 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
 
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", max_width=_MAX_CELL)
     for name, value in facts:
         table.add_row(name, _cell(value))
     _print(table)

@@ -19,7 +19,9 @@ _IMPORT = re.compile(r'^import (?:public |weak )?"([^"]+)";', re.MULTILINE)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Write into a folder that has other files, too.")
 def protos(folder: Path, force: bool) -> None:
-    """Write the .proto files into DIR, with the ones they import and those of error details.
+    """Write the .proto files into DIR.
+
+    With them come the ones they import, and those of error details.
 
     \b
     Examples:

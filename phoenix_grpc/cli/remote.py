@@ -56,7 +56,7 @@ class Server:
         """A client with the credentials for this server; its errors end the command."""
         from phoenix_grpc.client import Client, PhoenixError
 
-        has_key = self.settings.api_key is not None or "authorization" in self.settings.client_headers
+        has_key = self.settings.api_key or "authorization" in self.settings.client_headers
         source = None if has_key else functools.partial(self.logins.token, self.name, refresh=self._refresh)
         try:
             with Client(self.address, self.api_key, token_source=source, insecure=self.insecure) as client:
@@ -94,19 +94,16 @@ _API_KEY = click.option(
 )
 
 
-def server_options(command: F) -> F:
-    """Gives a command the options that name a server and credentials; it gets a `server`."""
-    return _API_KEY(_naming_server(command))
-
-
 def address_options(command: F) -> F:
-    """As `server_options`, for commands that are about the stored login."""
-    return _naming_server(command)
+    """Gives a command the options that name a server; it gets a `server`."""
 
-
-def _naming_server(command: F) -> F:
     @functools.wraps(command)
     def named(address: str | None, insecure: bool, api_key: str | None = None, **options: Any) -> Any:
         return command(server=Server(address, api_key, insecure), **options)
 
     return _ADDRESS(_INSECURE(named))  # type: ignore[return-value]
+
+
+def server_options(command: F) -> F:
+    """As `address_options`, with the option that gives credentials instead of the stored login."""
+    return _API_KEY(address_options(command))

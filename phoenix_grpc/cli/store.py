@@ -40,7 +40,9 @@ def database_settings(working_dir: Path | None, database_url: str | None) -> "Se
 @database_options
 @json_option
 def migrate(working_dir: Path | None, database_url: str | None, as_json: bool) -> None:
-    """Bring the database up to date, or make it; 'serve' does the same by itself.
+    """Bring the database up to date, or make it.
+
+    'serve' does the same by itself.
 
     \b
     Examples:
@@ -77,7 +79,9 @@ async def _migrate(url: str) -> list[str]:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @database_options
 def backup(file: Path, working_dir: Path | None, database_url: str | None) -> None:
-    """Write a consistent copy of the database to the new FILE, also while the server runs.
+    """Copy the database to the new FILE.
+
+    The copy is consistent, also while the server runs.
 
     \b
     Examples:
@@ -98,7 +102,9 @@ def backup(file: Path, working_dir: Path | None, database_url: str | None) -> No
 @click.option("--yes", is_flag=True, help="Replace an existing database without asking.")
 @database_options
 def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str | None) -> None:
-    """Replace the database by the backup FILE, all or nothing. Stop the server first.
+    """Replace the database by the backup FILE.
+
+    All or nothing. Stop the server first.
 
     \b
     Examples:

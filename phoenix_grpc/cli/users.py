@@ -28,7 +28,9 @@ ROLES = click.Choice(["admin", "member", "viewer"], case_sensitive=False)
 
 @click.group()
 def users() -> None:
-    """List, create and delete users, and set their roles; takes an admin.
+    """List, create, change and delete users.
+
+    It takes an admin; reset-password takes the database instead.
 
     \b
     Examples:
@@ -83,7 +85,7 @@ def create(
     random_password: bool,
     as_json: bool,
 ) -> None:
-    """Create a user who logs in with EMAIL and a first password.
+    """Create a user who logs in with EMAIL.
 
     \b
     Examples:
@@ -111,7 +113,9 @@ def create(
 @server_options
 @json_option
 def set_role(server: Server, email: str, role: str, as_json: bool) -> None:
-    """Give the user EMAIL another ROLE: admin, member or viewer. It ends the user's sessions.
+    """Give the user EMAIL another ROLE.
+
+    It ends the user's sessions.
 
     \b
     Examples:
@@ -170,9 +174,10 @@ def _find_user(client: "Client", email: str) -> "auth_pb2.User":
 def reset_password(
     email: str, password_stdin: bool, random_password: bool, working_dir: Path | None, database_url: str | None
 ) -> None:
-    """Set a new password for the user EMAIL in the database itself, and end the user's sessions.
+    """Set a new password for the user EMAIL.
 
-    It needs no login and no server: it is for those who run the server. A running server takes it at once.
+    It works on the database itself and ends the user's sessions. It needs no login and no server: it is for those
+    who run the server. A running server takes it at once.
 
     \b
     Examples:
@@ -186,12 +191,12 @@ def reset_password(
     settings = database_settings(working_dir, database_url)
     password = new_password(password_stdin, random_password)
     checked_password(password, "password", settings.enable_strong_password_policy)
-    user = asyncio.run(_write(settings.database_url, email, hash_password(password)))
+    user = asyncio.run(_reset(settings.database_url, email, hash_password(password)))
     note(f"{user.email} has a new password, and no session any more.")
     tell_password(password, random_password)
 
 
-async def _write(url: str, email: str, password_hash: str) -> "User":
+async def _reset(url: str, email: str, password_hash: str) -> "User":
     from phoenix_grpc.store.engine import open_existing
 
     engine = open_existing(url)

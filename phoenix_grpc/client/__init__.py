@@ -67,7 +67,7 @@ class Client:
         if not (self.endpoint.tls or self.endpoint.local or insecure):
             raise ConfigurationError(
                 f"{self.endpoint} is another machine, and credentials would reach it in clear: "
-                "use https:// (TLS), or say insecure"
+                "use https:// (TLS), or allow it (insecure=True, --insecure)"
             )
         key = settings.api_key.get_secret_value() if settings.api_key else ""
         calls = Calls(token_source or (lambda _refused: key), settings.client_headers, timeout)
