@@ -80,13 +80,13 @@ def limited(request: Any, field: str) -> Sequence[Any]:
 
 
 def repeatable(request: Any) -> Request | None:
-    """The identity of a request with a request_id, for store.requests; None when it has none.
+    """The identity of a request with a request_id, for store.requests; None when it has none, or only validates.
 
     Raises:
         Invalid: when the request_id is no UUID.
     """
     request_id = checked_request_id(request.request_id)
-    if not request_id:
+    if not request_id or getattr(request, "validate_only", False):
         return None
     call = caller.get()
     return Request(call.principal.name, call.method, request_id, _digest(request))
