@@ -25,7 +25,7 @@ DENIED = 4
 NOT_FOUND = 5
 UNAVAILABLE = 7
 INTERRUPTED = 130
-_CODES = {
+EXIT_CODE_OF = {
     "UNAUTHENTICATED": 3,
     "PERMISSION_DENIED": DENIED,
     "NOT_FOUND": NOT_FOUND,
@@ -36,7 +36,7 @@ _CODES = {
 }
 
 _LOG_IN = "log in with 'phoenix-grpc login'"
-_ADVICE = {
+ADVICE = {
     "CREDENTIALS_MISSING": f"{_LOG_IN}, or set PHOENIX_API_KEY",
     "CREDENTIALS_MALFORMED": "check --api-key or PHOENIX_API_KEY",
     "CREDENTIALS_CONFLICTING": "check PHOENIX_CLIENT_HEADERS",
@@ -75,13 +75,13 @@ class Failure(click.ClickException):
 def failure_of(error: "PhoenixError", address: str) -> Failure:
     """The failure of a call to the server at `address`."""
     status = error.status.name
-    code = _CODES.get(status, 1)
+    code = EXIT_CODE_OF.get(status, 1)
     if not error.reason and code == UNAVAILABLE:
         return Failure(
             f"no answer from {address} ({error.message}); is the server running, and is --address right?",
             code,
         )
-    advice = _ADVICE.get(error.reason, "")
+    advice = ADVICE.get(error.reason, "")
     if error.retry_after:
         advice = f"try again in {error.retry_after:.0f} s"
     elif status == "INTERNAL":

@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from phoenix_grpc.cli.failures import _ADVICE, Failure, failure_of
+from phoenix_grpc.cli.failures import ADVICE, Failure, failure_of
 from phoenix_grpc.client import PhoenixError
 from phoenix_grpc.v1 import errors_pb2
 from tests.cli.conftest import Cli
@@ -14,7 +14,7 @@ from tests.cli.conftest import Cli
 
 def test_advice_is_for_reasons_that_exist() -> None:
     reasons = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.DESCRIPTOR.values_by_name}
-    assert reasons >= set(_ADVICE)
+    assert reasons >= set(ADVICE)
 
 
 @pytest.mark.parametrize(

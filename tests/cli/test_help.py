@@ -10,7 +10,7 @@ import click
 import pytest
 
 from phoenix_grpc.cli import main
-from phoenix_grpc.cli.failures import _CODES, EXIT_CODES
+from phoenix_grpc.cli.failures import EXIT_CODE_OF, EXIT_CODES
 from tests.cli.conftest import Cli
 
 
@@ -52,7 +52,7 @@ def test_every_example_is_a_command_with_options_that_exist(example: str) -> Non
 
 def test_the_exit_codes_of_the_help_are_those_of_the_commands(offline: Cli) -> None:
     listed = {int(code) for code in re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)}
-    assert listed == {0, 1, 2, 130, *_CODES.values()}
+    assert listed == {0, 1, 2, 130, *EXIT_CODE_OF.values()}
     assert "130  interrupted" in offline.run("--help").stdout
 
 

@@ -78,6 +78,8 @@ def test_whoami_shows_the_user_and_the_key_wins_over_the_login(cli: Cli, admin: 
     assert cli.json("whoami")["kind"] == "PRINCIPAL_KIND_SESSION"
     assert admin.json("whoami")["kind"] == "PRINCIPAL_KIND_ADMIN_SECRET"
     assert cli.json("whoami", "--api-key", ADMIN_SECRET)["kind"] == "PRINCIPAL_KIND_ADMIN_SECRET"
+    cli.variables["PHOENIX_API_KEY"] = ""  # as good as unset
+    assert cli.json("whoami")["kind"] == "PRINCIPAL_KIND_SESSION"
     again = admin.run("login", "--email", "admin@localhost", "--password-stdin", input=f"{ADMIN_PASSWORD}\n")
     assert "PHOENIX_API_KEY is set" in again.stderr
 
