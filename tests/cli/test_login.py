@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,20 @@ def test_eight_commands_at_once_refresh_an_expired_login_once(member: Cli, serve
     assert [process.returncode for process in running] == [0] * 8, ended
     assert refreshes(server) == before + 1
     member.run("whoami")
+
+
+def test_whoever_waits_for_a_refresh_takes_its_result(tmp_path: Path) -> None:
+    Logins(tmp_path).put("a", Login("a@b.c", "access", "refresh", 0.0))
+    calls: list[Login] = []
+
+    def slow(login: Login) -> Login:
+        calls.append(login)
+        time.sleep(0.3)
+        return Login("a@b.c", "access 2", "refresh 2", time.time() + 60)
+
+    with ThreadPoolExecutor(8) as pool:
+        tokens = list(pool.map(lambda _: Logins(tmp_path).token("a", "", slow), range(8)))
+    assert (tokens, len(calls)) == (["access 2"] * 8, 1)
 
 
 def test_a_dead_refresh_token_asks_for_a_new_login(member: Cli) -> None:
