@@ -90,7 +90,8 @@ class Guard(grpc.aio.ServerInterceptor):
         # A random run and a number: as unique as a random id, and no system call.
         request_id = given if given and _REQUEST_ID.fullmatch(given) else f"{self._run_id}{next(self._numbers):016x}"
         call = Caller(path, request_id, headers.get("user-agent", "")[:500], time.perf_counter())
-        if hmac.compare_digest(headers.get("x-phoenix-door", "").encode(), self._door_token):
+        door = headers.get("x-phoenix-door")
+        if door and hmac.compare_digest(door.encode(), self._door_token):
             call.address = headers.get("x-phoenix-caller-address", "")[:100]
             call.user_agent = headers.get("x-phoenix-caller-user-agent", "")[:500]
         return call

@@ -20,7 +20,7 @@ from phoenix_grpc.store.requests import sweep_requests
 from phoenix_grpc.store.sessions import sweep_sessions
 from phoenix_grpc.store.uploads import sweep_uploads
 
-BATCH = 1000
+BATCH = 5000
 REFUSALS_SECONDS = 1.0
 KEY_USES_SECONDS = 60.0
 SWEEP_SECONDS = 30.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import secrets
 import signal
 import sys
@@ -90,6 +91,9 @@ async def serving(settings: Settings) -> AsyncIterator[RunningServer]:
         http_port = await stack.enter_async_context(http_door(settings, f"unix:{socket}", door_token))
         running = RunningServer(settings, f"{settings.host}:{port}", port, http_port, engine)
         _announce(running, password)
+        # What the start made stays: the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
         yield running
 
 

@@ -60,7 +60,7 @@ def count_reads(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> list[str
         ("x" * 100_000, "ACCESS_TOKEN_INVALID"),
         ("phx_", "API_KEY_INVALID"),
         ("phx_" + "0" * 49, "API_KEY_INVALID"),
-        (new_api_key(), "API_KEY_INVALID"),
+        pytest.param(new_api_key(), "API_KEY_INVALID", id="a key that was never made"),
         (ADMIN_SECRET[:-1], "ACCESS_TOKEN_INVALID"),
         (ADMIN_SECRET + "1", "ACCESS_TOKEN_INVALID"),
     ],

@@ -92,10 +92,11 @@ class SqliteEngine:
             self._watcher = _connect(path, busy_timeout, "PRAGMA query_only = ON")
         self._data_version = -1
         self._auth_revision = -1
+        self._looked = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
 
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with _domain_errors(), _transaction(self._reader, "BEGIN") as tx:
+        with _Transacting(self._reader, "BEGIN") as tx:
             return fn(tx, *args, **kwargs)
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -109,19 +110,31 @@ class SqliteEngine:
         self, synchronous: str, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         def work() -> T:
-            with _domain_errors():
-                self._writer.execute(f"PRAGMA synchronous = {synchronous}")
-                return _write(self._writer, fn, *args, **kwargs)
+            self._writer.execute(f"PRAGMA synchronous = {synchronous}")
+            return _write(self._writer, fn, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def auth_revision(self) -> int:
-        with _domain_errors():
+        # One look serves all calls of a turn of the loop: they had arrived before it began, and a call that is sent
+        # after a revocation was acknowledged is served in a later one.
+        if not self._looked:
+            self._look()
+            self._looked = True
+            asyncio.get_running_loop().call_soon(self._forget)
+        return self._auth_revision
+
+    def _look(self) -> None:
+        try:
             version = self._watcher.execute("PRAGMA data_version").fetchall()[0][0]
             if version != self._data_version:
                 row = self._watcher.execute("SELECT revision FROM auth_revision").fetchall()[0]
                 self._data_version, self._auth_revision = version, row[0]
-        return self._auth_revision
+        except sqlite3.Error as error:
+            raise _as_ours(error) from error
+
+    def _forget(self) -> None:
+        self._looked = False
 
     async def check(self) -> None:
         await self.read(lambda tx: tx.row("SELECT revision FROM auth_revision"))
@@ -228,20 +241,42 @@ def _write(
     connection: sqlite3.Connection, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
     # A plain BEGIN fails at once with SQLITE_BUSY_SNAPSHOT when another process wrote; IMMEDIATE waits its turn.
-    with _transaction(connection, "BEGIN IMMEDIATE") as tx:
+    with _Transacting(connection, "BEGIN IMMEDIATE") as tx:
         return fn(tx, *args, **kwargs)
 
 
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[SqliteTransaction]:
-    connection.execute(begin)
-    try:
-        yield SqliteTransaction(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # some errors (a full disk) roll back by themselves
-            connection.execute("ROLLBACK")
-        raise
+class _Transacting:
+    """A transaction on a connection: committed at the end of the block, rolled back when it fails.
+
+    Arguments:
+        begin: the statement that begins it.
+
+    Raises:
+        StoreFull, Unavailable: for SQLite's failures of the environment; a mistake in a statement stays what it is.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, begin: str) -> None:
+        self._connection = connection
+        self._begin = begin
+
+    def __enter__(self) -> SqliteTransaction:
+        try:
+            self._connection.execute(self._begin)
+        except sqlite3.Error as error:
+            raise _as_ours(error) from error
+        return SqliteTransaction(self._connection)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+                return
+        except sqlite3.Error as failed:
+            error = failed
+        if self._connection.in_transaction:  # some errors (a full disk) roll back by themselves
+            self._connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            raise _as_ours(error) from error
 
 
 _UNAVAILABLE = {
@@ -255,29 +290,22 @@ _UNAVAILABLE = {
 }
 
 
-@contextlib.contextmanager
-def _domain_errors() -> Iterator[None]:
-    """Turns SQLite's failures of the environment into ours; a mistake in a statement stays what it is."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise StoreFull from error
-        if code in _UNAVAILABLE:
-            raise Unavailable(_UNAVAILABLE[code]) from error
-        raise
+def _as_ours(error: sqlite3.Error) -> Exception:
+    """The domain's error for a failure of the environment; any other is answered as it is."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull()
+    return Unavailable(_UNAVAILABLE[code]) if code in _UNAVAILABLE else error
 
 
 @contextlib.contextmanager
 def _opening(path: Path) -> Iterator[None]:
     """Turns failures to open the database into a ConfigurationError that names the file."""
     try:
-        with _domain_errors():
-            yield
-    except StoreFull:
-        raise ConfigurationError(f"{path}: the disk is full") from None
-    except Unavailable as error:
+        yield
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{path}: {_as_ours(error)}") from error
+    except (StoreFull, Unavailable) as error:
         raise ConfigurationError(f"{path}: {error.message}") from error
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror or error}") from error
