@@ -63,7 +63,7 @@ def optional_text(message: Any, field: str) -> str | None:
 
 def json_object(struct: Struct) -> dict[str, Any]:
     """A Struct as a JSON object; whole numbers are integers."""
-    found: dict[str, Any] = MessageToDict(struct)
+    found: dict[str, Any] = MessageToDict(struct) if struct.fields else {}
     return found
 
 

@@ -55,7 +55,7 @@ class Frame:
         """The answer to a request that goes no further."""
         if text := untrusted(request, self._settings):
             return Refused(401, text).response()
-        path = request.url.path.removeprefix(self._settings.host_root_path)
+        path = request.scope["path"].removeprefix(self._settings.host_root_path)
         if path.startswith("/auth/") and not self._settings.disable_rate_limit:
             address = request.client.host if request.client else ""
             if seconds := self._auth_rate.wait(address):

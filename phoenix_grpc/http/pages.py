@@ -24,10 +24,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 _PROTECTED = {"content-security-policy": CONTENT_SECURITY_POLICY}
-# Swagger UI sets style attributes from its markup.
-_DOCS_PROTECTED = {
-    "content-security-policy": CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-}
 _CONSOLE = Path(__file__).parent.parent / "console"
 _HERE = Path(__file__).parent
 
@@ -70,4 +66,4 @@ async def logged_out(request: Request) -> Response:
 @router.get("/docs")
 async def docs() -> Response:
     """The documentation of the API, by Swagger UI."""
-    return HTMLResponse((_HERE / "docs" / "index.html").read_bytes(), headers=_DOCS_PROTECTED)
+    return HTMLResponse((_HERE / "docs" / "index.html").read_bytes(), headers=_PROTECTED)
