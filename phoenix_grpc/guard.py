@@ -23,7 +23,7 @@ from phoenix_grpc.access import ANONYMOUS, Caller, Rule, caller
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator
 from phoenix_grpc.ids import encode_id, parse_id
-from phoenix_grpc.logs import CallLog
+from phoenix_grpc.logs import CallLine, CallLog
 from phoenix_grpc.model import Principal
 from phoenix_grpc.statuses import status_of
 from phoenix_grpc.store.datasets import DatasetName, lookup_dataset
@@ -218,18 +218,21 @@ class Guard(grpc.aio.ServerInterceptor):
         await context.abort(code, message, trailers)
 
     def _write_line(self, call: Caller, status: str, reason: str = "") -> None:
-        fields: dict[str, object] = {
-            "method": call.method,
-            "principal": call.principal.kind.value,
-            "user": call.principal.user_id,
-            "status": status,
-            "ms": round((time.perf_counter() - call.started) * 1000, 2),
-            "request_id": call.request_id,
-            "address": call.address,
-        }
-        if reason:
-            fields["reason"] = reason
-        self._calls.write(fields)
+        principal = call.principal
+        milliseconds = (time.perf_counter() - call.started) * 1000
+        self._calls.write(
+            CallLine(
+                time.time(),
+                call.method,
+                principal.kind,
+                principal.user_id,
+                status,
+                milliseconds,
+                call.request_id,
+                call.address,
+                reason,
+            )
+        )
 
 
 def bearer_token(metadata: Metadata) -> str:

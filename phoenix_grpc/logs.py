@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -60,22 +60,21 @@ class CallLog:
     def __init__(self, level: str) -> None:
         self._wanted = logging.getLevelNamesMapping()[level] <= logging.INFO
         self._readable = sys.stderr.isatty()
-        self._lines: list[bytes] = []
+        self._calls: list[CallLine] = []
         self._dropped = 0
         self._flushing: asyncio.Task[None] | None = None
 
-    def write(self, fields: dict[str, object]) -> None:
+    def write(self, call: "CallLine") -> None:
         """Logs a call; what is gathered is written within a tenth of a second."""
         if not self._wanted:
             return
-        if self._readable:
-            log.info("call", **fields)
-        elif len(self._lines) >= MAX_GATHERED:
+        if len(self._calls) >= MAX_GATHERED:
             self._dropped += 1
-        else:
-            self._lines.append(_encode({"event": "call", **fields, "level": "info", "timestamp": _timestamp()}))
-            if self._flushing is None:
-                self._flushing = asyncio.get_running_loop().create_task(self._flush_soon())
+            return
+        # Only kept here: what a line costs is paid for many of them together, off the calls' path.
+        self._calls.append(call)
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().create_task(self._flush_soon())
 
     async def close(self) -> None:
         """Waits until all is written."""
@@ -84,19 +83,58 @@ class CallLog:
 
     async def _flush_soon(self) -> None:
         await asyncio.sleep(FLUSH_SECONDS)
-        while self._lines:
-            lines, self._lines = self._lines, []
-            await asyncio.to_thread(_write, b"\n".join((*lines, b"")))
+        while self._calls:
+            calls, self._calls = self._calls, []
+            await asyncio.to_thread(_write_readable if self._readable else _write_json, calls)
         if self._dropped:
             log.warning("calls not logged: nobody reads the log", count=self._dropped)
             self._dropped = 0
         self._flushing = None
 
 
-def _timestamp() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+class CallLine(NamedTuple):
+    """What is logged of a call.
+
+    Arguments:
+        time: when it ended, seconds since the epoch.
+        ms: how long it took, milliseconds.
+        principal, user: the kind of credential, and the number of the user, if any.
+        reason: why it was refused or failed; empty when it was not.
+    """
+
+    time: float
+    method: str
+    principal: str
+    user: int | None
+    status: str
+    ms: float
+    request_id: str
+    address: str
+    reason: str = ""
+
+    def fields(self) -> dict[str, object]:
+        """The line's fields, without the time."""
+        fields: dict[str, object] = self._asdict()
+        del fields["time"]
+        fields["ms"] = round(self.ms, 2)
+        if not self.reason:
+            del fields["reason"]
+        return fields
 
 
-def _write(data: bytes) -> None:
-    sys.stderr.buffer.write(data)
+def _write_json(calls: list[CallLine]) -> None:
+    lines = [
+        _encode({"event": "call", **call.fields(), "level": "info", "timestamp": _timestamp(call.time)})
+        for call in calls
+    ]
+    sys.stderr.buffer.write(b"\n".join((*lines, b"")))
     sys.stderr.buffer.flush()
+
+
+def _write_readable(calls: list[CallLine]) -> None:
+    for call in calls:
+        log.info("call", **call.fields())
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
