@@ -25,7 +25,8 @@ def configure_logs(level: str) -> None:
     number = logging.getLevelNamesMapping()[level]
     shared: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
     if sys.stderr.isatty():
-        renderer: Any = structlog.dev.ConsoleRenderer()
+        # A rich traceback would show local variables, and with them credentials.
+        renderer: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         factory: Any = structlog.PrintLoggerFactory(sys.stderr)
     else:
         shared.append(structlog.processors.format_exc_info)

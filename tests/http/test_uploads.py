@@ -280,6 +280,7 @@ async def test_a_torn_form_is_refused(web: Web, body: bytes) -> None:
 async def test_whole_bodies_may_be_compressed(web: Web, encoding: str, compress: Any) -> None:
     body = compress(json.dumps(document(inputs=[{"n": number} for number in range(5000)])).encode())
     answer = await web.send("POST", URL, {**JSON, "content-encoding": encoding}, content=body)
+    assert answer.status_code == 200, answer.text
     assert answer.json()["data"]["num_created_examples"] == 5000
 
 
