@@ -1,6 +1,7 @@
 """Phoenix's own Python client (arize-phoenix-client), unchanged, through all its dataset calls."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
@@ -33,8 +34,14 @@ async def key(web: Web) -> str:
 
 async def run(web: Web, key: str, use: Callable[[Any], Any]) -> Any:
     """Runs `use(client.datasets)` in a thread, as a program of its own would."""
-    client = Client(base_url=web.url, api_key=key)
-    return await asyncio.to_thread(use, client.datasets)
+    return await asyncio.to_thread(run_program, web.url, key, use)
+
+
+def run_program(url: str, key: str, use: Callable[[Any], Any]) -> Any:
+    """Runs `use(client.datasets)`; the client has no way to close its connections but this."""
+    client = Client(base_url=url, api_key=key)
+    with contextlib.closing(client._client):
+        return use(client.datasets)
 
 
 async def test_create_get_and_add(web: Web, key: str) -> None:
@@ -146,21 +153,22 @@ async def test_what_is_refused_reaches_the_program(web: Web, key: str) -> None:
 
 
 async def test_the_asynchronous_client(web: Web, key: str) -> None:
-    datasets = AsyncClient(base_url=web.url, api_key=key).datasets
-    made = await datasets.create_dataset(name="py async", examples=EXAMPLES)
-    added = await datasets.add_examples_to_dataset(dataset=made, examples=[{"input": {"q": 5}, "output": {}}])
-    assert len(added) == 4
-    assert len(await datasets.get_dataset(dataset="py async", version_id=made.version_id)) == 3
-    assert len(await datasets.get_dataset_versions(dataset="py async")) == 2
-    assert "py async" in [item["name"] for item in await datasets.list()]
+    client = AsyncClient(base_url=web.url, api_key=key)
+    async with contextlib.aclosing(client._client):
+        datasets = client.datasets
+        made = await datasets.create_dataset(name="py async", examples=EXAMPLES)
+        added = await datasets.add_examples_to_dataset(dataset=made, examples=[{"input": {"q": 5}, "output": {}}])
+        assert len(added) == 4
+        assert len(await datasets.get_dataset(dataset="py async", version_id=made.version_id)) == 3
+        assert len(await datasets.get_dataset_versions(dataset="py async")) == 2
+        assert "py async" in [item["name"] for item in await datasets.list()]
 
 
 async def test_20_000_examples_are_created_well_inside_the_clients_timeout(tmp_path: Path) -> None:
     inputs = [{"question": f"What is {number} and {number}?", "context": "x" * 150} for number in range(20_000)]
 
-    def use() -> None:
-        with ServerProcess(tmp_path) as server:
-            client = Client(base_url=server.started["http"], api_key=ADMIN_SECRET)
-            assert len(client.datasets.create_dataset(name="py big", inputs=inputs)) == 20_000
+    def create(datasets: Any) -> int:
+        return len(datasets.create_dataset(name="py big", inputs=inputs))
 
-    await asyncio.to_thread(use)
+    with ServerProcess(tmp_path) as server:
+        assert await asyncio.to_thread(run_program, server.started["http"], ADMIN_SECRET, create) == 20_000
