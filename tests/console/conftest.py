@@ -88,7 +88,7 @@ class Console:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Debian's Chromium, started once: the tests of this folder share a loop with it."""
-    if not Path(CHROMIUM).exists() and "CI" not in os.environ:
+    if not os.path.exists(CHROMIUM) and "CI" not in os.environ:
         pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)

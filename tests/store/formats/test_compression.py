@@ -38,15 +38,15 @@ def test_pieces_are_bounded_and_complete(compression: Compression, size: int) ->
 @pytest.mark.parametrize(
     ("data", "compression", "field", "words"),
     [
-        (gzip.compress(RECORDS)[:-1], Compression.GZIP, "chunk", "truncated gzip"),
-        (gzip.compress(RECORDS)[:5], Compression.GZIP, "chunk", "truncated gzip"),
+        (gzip.compress(RECORDS, mtime=0)[:-1], Compression.GZIP, "chunk", "truncated gzip"),
+        (gzip.compress(RECORDS, mtime=0)[:5], Compression.GZIP, "chunk", "truncated gzip"),
         (zlib.compress(RECORDS)[:-1], Compression.DEFLATE, "chunk", "truncated deflate"),
-        (gzip.compress(RECORDS) + b"garbage", Compression.GZIP, "chunk", "not valid gzip"),
+        (gzip.compress(RECORDS, mtime=0) + b"garbage", Compression.GZIP, "chunk", "not valid gzip"),
         (zlib.compress(RECORDS) + b"garbage", Compression.DEFLATE, "chunk", "after the end"),
         (RECORDS, Compression.GZIP, "chunk", "not valid gzip"),
         (RECORDS, Compression.DEFLATE, "chunk", "not valid deflate"),
-        (gzip.compress(RECORDS), Compression.NONE, "compression", "COMPRESSION_GZIP"),
-        (gzip.compress(RECORDS)[:-8] + b"\0" * 8, Compression.GZIP, "chunk", "not valid gzip"),
+        (gzip.compress(RECORDS, mtime=0), Compression.NONE, "compression", "COMPRESSION_GZIP"),
+        (gzip.compress(RECORDS, mtime=0)[:-8] + b"\0" * 8, Compression.GZIP, "chunk", "not valid gzip"),
     ],
 )
 def test_damaged_data_is_refused(data: bytes, compression: Compression, field: str, words: str) -> None:
