@@ -1,6 +1,7 @@
 """The console of a real server, in a real browser; a console error, an exception or a CSP violation fails the test."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,7 @@ class Console:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Debian's Chromium, started once: the tests of this folder share a loop with it."""
-    if not os.path.exists(CHROMIUM) and "CI" not in os.environ:
+    if shutil.which(CHROMIUM) is None and "CI" not in os.environ:
         pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
