@@ -1,6 +1,7 @@
 """The messages of DatasetsService, made from what the store keeps."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Dataset, Label, Split, Version
@@ -11,6 +12,9 @@ from phoenix_grpc.store.engine import Row
 from phoenix_grpc.store.examples import Revision
 from phoenix_grpc.v1 import datasets_pb2
 
+_KEPT_CHARS = 1000
+"""Datasets with more metadata are not kept as messages, so that a thousand of them take little memory."""
+
 _KINDS = {
     "CREATED": datasets_pb2.ExampleRevision.KIND_CREATED,
     "UPDATED": datasets_pb2.ExampleRevision.KIND_UPDATED,
@@ -19,7 +23,17 @@ _KINDS = {
 
 
 def dataset_message(dataset: Dataset) -> datasets_pb2.Dataset:
-    """A dataset; one that is not made yet has no id."""
+    """A dataset; one that is not made yet has no id. The message may be shared: it is not to be changed."""
+    # A dataset looks the same until it changes, and pages show the same ones again and again.
+    return _kept_message(dataset) if len(dataset.metadata) <= _KEPT_CHARS else _dataset_message(dataset)
+
+
+@lru_cache(maxsize=1000)
+def _kept_message(dataset: Dataset) -> datasets_pb2.Dataset:
+    return _dataset_message(dataset)
+
+
+def _dataset_message(dataset: Dataset) -> datasets_pb2.Dataset:
     message = datasets_pb2.Dataset(
         dataset_id=_id("Dataset", dataset.id),
         name=dataset.name,

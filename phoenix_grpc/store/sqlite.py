@@ -92,7 +92,6 @@ class SqliteEngine:
             self._watcher = _connect(path, busy_timeout, "PRAGMA query_only = ON")
         self._data_version = -1
         self._auth_revision = -1
-        self._looked = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
 
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -116,15 +115,6 @@ class SqliteEngine:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def auth_revision(self) -> int:
-        # One look serves all calls of a turn of the loop: they had arrived before it began, and a call that is sent
-        # after a revocation was acknowledged is served in a later one.
-        if not self._looked:
-            self._look()
-            self._looked = True
-            asyncio.get_running_loop().call_soon(self._forget)
-        return self._auth_revision
-
-    def _look(self) -> None:
         try:
             version = self._watcher.execute("PRAGMA data_version").fetchall()[0][0]
             if version != self._data_version:
@@ -132,9 +122,7 @@ class SqliteEngine:
                 self._data_version, self._auth_revision = version, row[0]
         except sqlite3.Error as error:
             raise _as_ours(error) from error
-
-    def _forget(self) -> None:
-        self._looked = False
+        return self._auth_revision
 
     async def check(self) -> None:
         await self.read(lambda tx: tx.row("SELECT revision FROM auth_revision"))
