@@ -186,12 +186,15 @@ def _require_strong(secret: str) -> None:
 
 
 class ClientSettings(BaseSettings):
-    """What a client reads: where the server is, and which credential to send."""
+    """What a client reads: where the server is, and which credential to send. The README lists these, too."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    grpc_address: str = Field("", description="Server: host:port, https://host[:port] or unix:/path.")
-    collector_endpoint: str = Field("", description="URL of a Phoenix server; its host counts without a GRPC_ADDRESS.")
+    grpc_address: str = Field("", description="Server to call: host:port, https://host[:port] or unix:/path.")
+    collector_endpoint: str = Field(
+        "", description="URL of a Phoenix server; its host is called when PHOENIX_GRPC_ADDRESS is not set."
+    )
+    grpc_port: Port = Field(50051, description="Port to call on this machine when neither of these is set.")
     api_key: SecretStr | None = Field(None, description="API key, access token or admin secret to send.")
     client_headers: Annotated[dict[str, str], NoDecode] = Field(
         {},
@@ -199,7 +202,8 @@ class ClientSettings(BaseSettings):
         description="Metadata to send with each call, as key=value,key=value with URL-encoded values.",
     )
     config_dir: Path = Field(
-        user_config_path("phoenix-grpc"), description="Folder of the logins that the command line keeps."
+        default_factory=lambda: user_config_path("phoenix-grpc"),
+        description="Folder of the logins that the command line keeps; by default where this system keeps settings.",
     )
 
     @field_validator("collector_endpoint")
@@ -229,7 +233,7 @@ class ClientSettings(BaseSettings):
         """Where the server is."""
         url = urlsplit(self.collector_endpoint)
         host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname
-        return self.grpc_address or (f"{url.scheme}://{host}" if host else "127.0.0.1:50051")
+        return self.grpc_address or (f"{url.scheme}://{host}" if host else f"127.0.0.1:{self.grpc_port}")
 
 
 def load_settings(**flags: Any) -> Settings:

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from phoenix_grpc.access import FILES
 from phoenix_grpc.cli import main as cli
-from phoenix_grpc.config import PREFIX, Settings
+from phoenix_grpc.config import PREFIX, ClientSettings, Settings
 from phoenix_grpc.v1 import access_pb2
 
 ROOT = Path(__file__).parent.parent
@@ -33,9 +35,9 @@ def commands(group: click.Command = cli, path: str = "phoenix-grpc") -> Iterator
         yield from commands(command, f"{path} {name}")
 
 
-def settings() -> Iterator[str]:
-    """A line for every setting."""
-    for name, field in Settings.model_fields.items():
+def settings(kind: type[BaseSettings]) -> Iterator[str]:
+    """A line for every setting of a kind."""
+    for name, field in kind.model_fields.items():
         yield f"| `{PREFIX}{name.upper()}` | {_shown(field.default)} | {field.description} |"
 
 
@@ -53,7 +55,8 @@ def methods() -> Iterator[str]:
 
 TABLES = {
     "commands": ("| command | what it does |", "|---|---|", commands),
-    "settings": ("| variable | default | meaning |", "|---|---|---|", settings),
+    "settings": ("| variable | default | meaning |", "|---|---|---|", partial(settings, Settings)),
+    "client": ("| variable | default | meaning |", "|---|---|---|", partial(settings, ClientSettings)),
     "methods": ("| method | who may call | what it does |", "|---|---|---|", methods),
 }
 
@@ -82,7 +85,7 @@ def _cell(text: str) -> str:
 
 
 def _shown(default: Any) -> str:
-    if default is None or default in ("", (), PydanticUndefined):
+    if default is None or default in ("", (), {}, PydanticUndefined):
         return ""
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

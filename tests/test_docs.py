@@ -10,7 +10,7 @@ import pytest
 
 from phoenix_grpc.access import FILES
 from phoenix_grpc.cli import main as cli
-from phoenix_grpc.config import Settings
+from phoenix_grpc.config import ClientSettings, Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -45,7 +45,7 @@ def test_every_command_is_documented(command: str) -> None:
     assert f"| `{command}" in README
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("name", sorted({*Settings.model_fields, *ClientSettings.model_fields}))
 def test_every_setting_is_documented(name: str) -> None:
     assert f"| `PHOENIX_{name.upper()}` |" in README
 
@@ -60,8 +60,7 @@ def test_every_method_is_documented_and_names_its_statuses(method) -> None:
 
 
 def test_no_variable_is_named_that_does_not_exist() -> None:
-    client = {"PHOENIX_API_KEY", "PHOENIX_CLIENT_HEADERS", "PHOENIX_COLLECTOR_ENDPOINT", "PHOENIX_GRPC_ADDRESS"}
-    known = {f"PHOENIX_{name.upper()}" for name in Settings.model_fields} | client
+    known = {f"PHOENIX_{name.upper()}" for name in {*Settings.model_fields, *ClientSettings.model_fields}}
     # PHOENIX_HOST means the server's address to it, and the server's URL to Phoenix's TypeScript client.
     assert set(re.findall(r"\bPHOENIX_[A-Z_]+[A-Z]\b", README)) <= known
 

@@ -8,7 +8,7 @@ from phoenix_grpc import __version__
 from phoenix_grpc.cli.datasets import datasets
 from phoenix_grpc.cli.failures import DENIED, EXIT_CODES, INTERRUPTED, NOT_FOUND, UNAVAILABLE, USAGE, Failure
 from phoenix_grpc.cli.keys import keys
-from phoenix_grpc.cli.login import login, logout, whoami
+from phoenix_grpc.cli.login import login, logout, passwd, whoami
 from phoenix_grpc.cli.protos import protos
 from phoenix_grpc.cli.serve import serve
 from phoenix_grpc.cli.store import backup, migrate, restore
@@ -52,5 +52,5 @@ def main() -> None:
     """
 
 
-for command in (serve, migrate, backup, restore, protos, login, logout, whoami, users, keys, datasets):
+for command in (serve, migrate, backup, restore, protos, login, logout, whoami, passwd, users, keys, datasets):
     main.add_command(command)

@@ -9,6 +9,7 @@ import click
 
 from phoenix_grpc.cli.failures import Failure
 from phoenix_grpc.cli.output import (
+    counted,
     items,
     json_option,
     note,
@@ -194,16 +195,16 @@ def _standard_input() -> Any:
 def _tell_upload(done: "datasets_pb2.UploadDatasetResponse", validated: bool) -> None:
     counts = f"{done.created_count:,} created, {done.updated_count:,} updated, {done.deleted_count:,} deleted"
     if validated:
-        note(f"{done.record_count:,} records are valid; an upload would have {counts}.")
+        note(f"Valid: {counted(done.record_count, 'record')}; an upload would have {counts}.")
     else:
-        note(f"{done.dataset.name}: {done.record_count:,} records read, {counts}.")
-        note(f"Version {done.version.version_id} has {done.version.live_count:,} examples.")
+        note(f"{done.dataset.name}: {counted(done.record_count, 'record')} read, {counts}.")
+        note(f"Version {done.version.version_id} has {counted(done.version.live_count, 'example')}.")
 
 
 @datasets.command()
 @click.argument("name")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
-@click.option("--format", type=DOWNLOAD_FORMATS, help="What to write. [default: what FILE's name says, else jsonl]")
+@click.option("--format", type=DOWNLOAD_FORMATS, help="What to write. [default: what FILE's name says, or jsonl]")
 @click.option("--version", default="", metavar="ID", help="The version. [default: the latest]")
 @click.option("--split", "splits", multiple=True, metavar="NAME", help="Only examples in this split; may be repeated.")
 @server_options
@@ -222,7 +223,8 @@ def download(server: Server, name: str, file: Path, format: str | None, version:
     target: Path | BinaryIO = sys.stdout.buffer if str(file) == "-" else file
     with server.connect() as client, progress_bar(f"Download {name}") as progress:
         header = client.download(name, target, format or "", version, splits=splits, progress=progress)
-    note(f"{header.dataset.name}: version {header.version.version_id}, {header.version.live_count:,} examples.")
+    examples = counted(header.version.live_count, "example")
+    note(f"{header.dataset.name}: version {header.version.version_id}, {examples}.")
 
 
 @datasets.command()
@@ -280,7 +282,7 @@ def delete(server: Server, name: str, yes: bool) -> None:
         if not yes:
             require_terminal("--yes")
             dataset = client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name=name))
-            question = f"Delete {dataset.name} with {dataset.example_count:,} examples and all versions?"
+            question = f"Delete {dataset.name} with {counted(dataset.example_count, 'example')} and all versions?"
             if not click.confirm(question, err=True):
                 raise Failure("nothing was deleted")
             etag = dataset.etag  # what was agreed to is what goes

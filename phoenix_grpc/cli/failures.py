@@ -1,5 +1,6 @@
 """How a command fails: one line on stderr that says what to do, and an exit code that means something."""
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -63,6 +64,26 @@ ADVICE = {
     "ETAG_MISMATCH": "look at what changed, and try again",
 }
 
+OPTIONS = {
+    "name_contains": "--contains",
+    "input_keys": "--input-key",
+    "output_keys": "--output-key",
+    "metadata_keys": "--metadata-key",
+    "split_keys": "--split-key",
+    "flatten_keys": "--flatten-key",
+    "example_id_key": "--id-key",
+    "span_id_key": "--span-key",
+    "allow_empty": "--allow-empty",
+    "base_version_id": "--base-version",
+    "version_description": "--version-description",
+    "version_id": "--version",
+    "expire_time": "--expires",
+    "overlap": "--overlap",
+    "current_password": "current password",
+    "new_password": "new password",
+}
+"""What the command line calls the fields of requests that a refusal may name."""
+
 
 class Failure(click.ClickException):
     """Ends the command with a message on stderr and an exit code."""
@@ -78,7 +99,8 @@ def failure_of(error: "PhoenixError", address: str) -> Failure:
     code = EXIT_CODE_OF.get(status, 1)
     if not error.reason and code == UNAVAILABLE:
         return Failure(
-            f"no answer from {address} ({error.message}); is the server running, and is --address right?",
+            f"no answer from {address} ({error.message}); is the server running, and is --address, or "
+            "PHOENIX_GRPC_ADDRESS, right?",
             code,
         )
     advice = ADVICE.get(error.reason, "")
@@ -86,8 +108,15 @@ def failure_of(error: "PhoenixError", address: str) -> Failure:
         advice = f"try again in {error.retry_after:.0f} s"
     elif status == "INTERNAL":
         advice = f"the server's log has more under request id {error.request_id}"
-    message = f"{error.message} ({error.reason or status})"
+    message = f"{_in_words_of_options(error)} ({error.reason or status})"
     return Failure(f"{message}; {advice}" if advice else message, code)
+
+
+def _in_words_of_options(error: "PhoenixError") -> str:
+    """The message; one about a field of the request names the option instead."""
+    if not error.violations:
+        return error.message
+    return re.sub(r"\w+", lambda word: OPTIONS.get(word[0], word[0]), error.message.removeprefix("chunk: "))
 
 
 def printable(text: str) -> str:

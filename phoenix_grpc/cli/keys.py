@@ -1,7 +1,7 @@
 """`phoenix-grpc keys`: API keys for programs."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +10,7 @@ from phoenix_grpc.cli.output import items, json_option, note, plain, print_json,
 from phoenix_grpc.cli.remote import Server, server_options
 
 if TYPE_CHECKING:
+    from phoenix_grpc.client import Client
     from phoenix_grpc.v1 import auth_pb2
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -94,14 +95,7 @@ def _row(key: "auth_pb2.ApiKey") -> list[str]:
 @server_options
 @json_option
 def create(
-    server: Server,
-    name: str,
-    system: bool,
-    description: str | None,
-    expires: timedelta | None,
-    read_only: bool,
-    datasets: tuple[str, ...],
-    as_json: bool,
+    server: Server, system: bool, expires: timedelta | None, datasets: tuple[str, ...], as_json: bool, **fields: Any
 ) -> None:
     """Make an API key and print it, this once.
 
@@ -113,22 +107,21 @@ def create(
       phoenix-grpc keys create nightly --system --read-only --dataset qa
       export PHOENIX_API_KEY=$(phoenix-grpc keys create ci)
     """
-    import time
+    from phoenix_grpc.v1 import auth_pb2
 
-    from phoenix_grpc.v1 import auth_pb2, datasets_pb2
-
+    expire_time = datetime.now(UTC) + expires if expires else None
     with server.connect() as client:
-        named = [client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name=dataset)) for dataset in datasets]
-        request = auth_pb2.CreateApiKeyRequest(
-            name=name,
-            description=description,
-            read_only=read_only,
-            dataset_ids=[dataset.dataset_id for dataset in named],
-        )
-        if expires is not None:
-            request.expire_time.FromSeconds(int(time.time() + expires.total_seconds()))
+        dataset_ids = [_dataset_id(client, dataset) for dataset in datasets]
+        request = auth_pb2.CreateApiKeyRequest(expire_time=expire_time, dataset_ids=dataset_ids, **fields)
         method = client.auth.CreateSystemApiKey if system else client.auth.CreateApiKey
         _print_secret(method(request), as_json)
+
+
+def _dataset_id(client: "Client", name: str) -> str:
+    from phoenix_grpc.v1 import datasets_pb2
+
+    dataset: datasets_pb2.Dataset = client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name=name))
+    return dataset.dataset_id
 
 
 @keys.command()

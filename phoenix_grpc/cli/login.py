@@ -1,4 +1,4 @@
-"""`phoenix-grpc login`, `logout` and `whoami`."""
+"""`phoenix-grpc login`, `logout`, `whoami` and `passwd`."""
 
 import click
 
@@ -86,3 +86,27 @@ def whoami(server: Server, as_json: bool) -> None:
         ("Methods", f"{len(principal.allowed_methods)} allowed (--json lists them)"),
     ]
     return print_facts((name, value) for name, value in facts if value)
+
+
+@click.command()
+@click.option(
+    "--password-stdin", is_flag=True, help="Read the current and the new password from two lines of standard input."
+)
+@address_options
+def passwd(server: Server, password_stdin: bool) -> None:
+    """Change your password.
+
+    It takes a login, and ends your other sessions.
+
+    \b
+    Examples:
+      phoenix-grpc passwd
+      phoenix-grpc passwd --password-stdin < old-and-new.txt
+    """
+    from phoenix_grpc.v1 import auth_pb2
+
+    current = ask_password(password_stdin, prompt="Current password")
+    new = ask_password(password_stdin, prompt="New password", confirm=True)
+    with server.connect() as client:
+        client.auth.ChangePassword(auth_pb2.ChangePasswordRequest(current_password=current, new_password=new))
+    note("Your password is changed, and your other sessions have ended.")

@@ -111,6 +111,11 @@ def time_text(timestamp: "Timestamp") -> str:
     return timestamp.ToDatetime(UTC).astimezone().isoformat(" ", "seconds")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things for people: "1 example", "1,200 examples"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def note(text: str) -> None:
     """Tells people something on stderr, out of the way of what scripts read."""
     click.echo(printable(text), err=True)

@@ -14,15 +14,15 @@ random_password_option = click.option(
 )
 
 
-def ask_password(from_stdin: bool, confirm: bool = False) -> str:
-    """A password from standard input or, at a terminal, from a prompt that does not show it.
+def ask_password(from_stdin: bool, confirm: bool = False, prompt: str = "Password") -> str:
+    """A password from the next line of standard input or, at a terminal, from a prompt that does not show it.
 
     Raises:
         click.UsageError: when there is none.
     """
     if not from_stdin:
         require_terminal("--password-stdin")
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
+        return str(click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True))
     password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise click.UsageError("no password on standard input")

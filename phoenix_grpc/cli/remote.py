@@ -83,7 +83,8 @@ _ADDRESS = click.option(
     "--address",
     metavar="ADDRESS",
     help="Server: host:port, https://host[:port] or unix:/path. "
-    "[default: PHOENIX_GRPC_ADDRESS, the host of PHOENIX_COLLECTOR_ENDPOINT, or 127.0.0.1:50051]",
+    "[default: PHOENIX_GRPC_ADDRESS, the host of PHOENIX_COLLECTOR_ENDPOINT, or 127.0.0.1 at "
+    "PHOENIX_GRPC_PORT or 50051]",
 )
 _INSECURE = click.option("--insecure", is_flag=True, help="Send credentials unencrypted to another machine.")
 _API_KEY = click.option(

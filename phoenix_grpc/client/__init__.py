@@ -20,7 +20,7 @@ import grpc
 from phoenix_grpc.client.calls import Calls, TokenSource, once_more
 from phoenix_grpc.client.endpoint import Endpoint, open_channel, parse_endpoint
 from phoenix_grpc.client.errors import PhoenixError
-from phoenix_grpc.client.files import chunks_of, format_of, is_gzip, replacing
+from phoenix_grpc.client.files import chunks_of, download_format, format_of, is_gzip, replacing
 from phoenix_grpc.config import load_client_settings
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.v1 import auth_pb2_grpc, datasets_pb2, datasets_pb2_grpc
@@ -36,7 +36,7 @@ class Client:
 
     Arguments:
         address: `host:port`, `https://host[:port]` or `unix:/path`; by default PHOENIX_GRPC_ADDRESS, the host of
-            PHOENIX_COLLECTOR_ENDPOINT, or 127.0.0.1:50051.
+            PHOENIX_COLLECTOR_ENDPOINT, or 127.0.0.1 at PHOENIX_GRPC_PORT or 50051.
         api_key: an API key, access token or admin secret; by default PHOENIX_API_KEY.
         token_source: gives a token for each call, instead of `api_key`.
         tls: encrypt, and check the server's certificate against the machine's authorities; as https:// does.
@@ -164,7 +164,8 @@ class Client:
         Arguments:
             target: a path is written beside itself and then renamed, so it is never half a file, and is compressed
                 when its name ends in .gz; an open binary file is written as the bytes come.
-            format: "jsonl", "csv", "examples", "openai_ft" or "openai_evals"; by default told by `target`.
+            format: "jsonl", "csv", "examples", "openai_ft" or "openai_evals"; by default told by the target's name,
+                and "jsonl" when that has no suffix.
             version: its id; by default the latest.
             splits: only examples in one of these splits, by name or id.
 
@@ -173,15 +174,24 @@ class Client:
 
         Raises:
             PhoenixError: when the server refuses it.
+            ConfigurationError: when the target's name has another suffix and `format` does not say what to write.
             OSError: when the target cannot be written.
         """
         if isinstance(target, str):
             target = Path(target)
-        chosen = format or (format_of(target) if isinstance(target, Path) else "jsonl")
+        chosen = format or (download_format(target) if isinstance(target, Path) else "jsonl")
         request = datasets_pb2.DownloadDatasetRequest(
             name=name, version_id=version, format=f"DOWNLOAD_FORMAT_{chosen.upper()}", splits=list(splits)
         )
+        return self._download(request, target, progress, timeout)
 
+    def _download(
+        self,
+        request: datasets_pb2.DownloadDatasetRequest,
+        target: Path | BinaryIO,
+        progress: Progress | None,
+        timeout: float | None,
+    ) -> datasets_pb2.DownloadDatasetHeader:
         def begin() -> tuple[Any, datasets_pb2.DownloadDatasetHeader]:
             responses = self.datasets.DownloadDataset(request, timeout=timeout)
             return responses, next(responses).header

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from phoenix_grpc.errors import ConfigurationError
+
 CHUNK_BYTES = 512 << 10
 
 
@@ -21,7 +23,25 @@ class Sink(Protocol):
 
 def format_of(path: Path) -> str:
     """The format that a file's name tells: "csv" or "jsonl", with or without .gz."""
-    return "csv" if path.name.lower().removesuffix(".gz").endswith(".csv") else "jsonl"
+    return "csv" if _suffix(path) == ".csv" else "jsonl"
+
+
+def download_format(target: Path) -> str:
+    """As `format_of`, for a file that is to be written: nobody is to find JSONL in a file of another name.
+
+    Raises:
+        ConfigurationError: when the name has a suffix that tells no format.
+    """
+    if _suffix(target) not in ("", ".jsonl", ".csv"):
+        raise ConfigurationError(
+            f"{target.name} tells no format by its suffix, as .jsonl, .csv, .jsonl.gz and .csv.gz do: "
+            "take one of these, or say the format (format=..., --format)"
+        )
+    return format_of(target)
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def is_gzip(path: Path) -> bool:

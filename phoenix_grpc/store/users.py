@@ -175,7 +175,7 @@ def _require_unprotected(tx: Transaction, user: User, change: UserChange, actor_
     if change.role in (None, user.role):
         return
     if user.id == actor_id:
-        raise _protected("nobody can change the own role")
+        raise _protected("nobody can change their own role")
     if _is_default_admin(user):
         raise _protected("the role of the default admin cannot be changed")
     _require_another_admin(tx, user)

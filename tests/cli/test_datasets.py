@@ -80,7 +80,7 @@ def test_standard_input_and_output_are_files_too(admin: Cli) -> None:
 
 def test_validate_only_changes_nothing(admin: Cli, lines: Path) -> None:
     result = admin.run("datasets", "upload", "validated", lines, "--validate-only")
-    assert "3 records are valid; an upload would have 3 created" in result.stderr
+    assert "Valid: 3 records; an upload would have 3 created" in result.stderr
     admin.run("datasets", "show", "validated", exit_code=5)
 
 
@@ -89,7 +89,9 @@ def test_validate_only_changes_nothing(admin: Cli, lines: Path) -> None:
     [
         (["--action", "create"], 6, "DATASET_EXISTS"),
         (["--base-version", "RGF0YXNldFZlcnNpb246OTk5OTk5"], 6, "VERSION_MOVED"),
-        (["--format", "csv"], 1, "INVALID"),
+        (["--base-version", "none"], 1, "Error: --base-version: "),
+        (["--input-key", "q", "--input-key", "q"], 1, "Error: --input-key: "),
+        (["--format", "csv"], 1, "name the columns in --input-key"),
         (["--compression", "gzip"], 1, "INVALID"),
         (["--action", "replace"], 2, "replace"),
     ],
@@ -105,7 +107,8 @@ def test_an_update_without_records_needs_to_be_allowed(admin: Cli, tmp_path: Pat
     empty = tmp_path / "empty.jsonl"
     empty.touch()
     admin.run("datasets", "upload", "emptied", lines)
-    admin.run("datasets", "upload", "emptied", empty, "--action", "update", exit_code=1)
+    refused = admin.run("datasets", "upload", "emptied", empty, "--action", "update", exit_code=1)
+    assert "--allow-empty allows it" in refused.stderr
     done = admin.json("datasets", "upload", "emptied", empty, "--action", "update", "--allow-empty")
     assert done["deleted_count"] == 3
 
@@ -128,6 +131,28 @@ def test_a_version_and_a_split_can_be_downloaded(admin: Cli, tmp_path: Path) -> 
     assert len(admin.run("datasets", "download", "parts", "--version", first).stdout.splitlines()) == 4
     admin.run("datasets", "download", "parts", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().startswith("id,")
+
+
+def test_a_bad_record_is_named_by_its_line(admin: Cli, lines: Path) -> None:
+    lines.write_text('{"input": oops}')
+    assert "Error: line 1, column 11: " in admin.run("datasets", "upload", "bad", lines, exit_code=1).stderr
+
+
+def test_one_is_singular(admin: Cli, lines: Path) -> None:
+    lines.write_text('{"input": {}}')
+    told = admin.run("datasets", "upload", "single", lines).stderr
+    assert "single: 1 record read, 1 created" in told
+    assert "has 1 example." in told
+    assert ", 1 example." in admin.run("datasets", "download", "single").stderr
+
+
+def test_a_file_is_not_given_a_name_that_promises_another_format(admin: Cli, tmp_path: Path, lines: Path) -> None:
+    admin.run("datasets", "upload", "named", lines)
+    refused = admin.run("datasets", "download", "named", tmp_path / "out.parquet", exit_code=2).stderr
+    assert ".jsonl, .csv" in refused
+    assert not (tmp_path / "out.parquet").exists()
+    admin.run("datasets", "download", "named", tmp_path / "out.txt", "--format", "jsonl")
+    assert len((tmp_path / "out.txt").read_text().splitlines()) == 3
 
 
 def test_a_download_that_is_refused_leaves_no_file(admin: Cli, tmp_path: Path) -> None:

@@ -3,13 +3,17 @@
 import subprocess
 from pathlib import Path
 
+import click
 import grpc
 import pytest
 
-from phoenix_grpc.cli.failures import ADVICE, Failure, failure_of
+from phoenix_grpc.cli import main
+from phoenix_grpc.cli.failures import ADVICE, OPTIONS, Failure, failure_of
 from phoenix_grpc.client import PhoenixError
-from phoenix_grpc.v1 import errors_pb2
+from phoenix_grpc.v1 import auth_pb2, datasets_pb2, errors_pb2
 from tests.cli.conftest import Cli
+from tests.conftest import ADMIN_SECRET
+from tests.process import ServerProcess
 
 
 def test_advice_is_for_reasons_that_exist() -> None:
@@ -48,6 +52,37 @@ def test_a_failure_says_when_to_try_again_and_where_to_look() -> None:
     assert "r7" in failure_of(broken, "a:1").message
 
 
+def test_fields_are_called_what_the_options_are_called() -> None:
+    files = (datasets_pb2.DESCRIPTOR, auth_pb2.DESCRIPTOR)
+    fields = {
+        field for file in files for message in file.message_types_by_name.values() for field in message.fields_by_name
+    }
+    assert fields >= set(OPTIONS)
+    assert options(main) >= {name for name in OPTIONS.values() if name.startswith("--")}
+
+
+def options(command: click.Command) -> set[str]:
+    """The options of a command, or of all commands of a group."""
+    own = {name for param in command.params for name in param.opts}
+    return own.union(*map(options, command.commands.values())) if isinstance(command, click.Group) else own
+
+
+@pytest.mark.parametrize(
+    ("field", "message", "shown"),
+    [
+        ("chunk", "chunk: line 1: a key in input_keys", "line 1: a key in --input-key"),
+        ("chunk", "chunk: no record came; allow_empty allows it", "no record came; --allow-empty allows it"),
+        ("base_version_id", "base_version_id: is no id", "--base-version: is no id"),
+        ("version_id", "version_id: is no id", "--version: is no id"),
+        ("", "dataset not found: allow_empty", "dataset not found: allow_empty"),
+    ],
+)
+def test_a_refusal_names_options_instead_of_fields(field: str, message: str, shown: str) -> None:
+    violations = ((field, message),) if field else ()
+    error = PhoenixError(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", message, violations)
+    assert failure_of(error, "a:1").message == f"{shown} (INVALID_FIELD)"
+
+
 def test_a_terminal_gets_no_escape_sequences() -> None:
     assert Failure("\x1b[31mred\r\nand a line").message == " [31mred  and a line"
 
@@ -58,6 +93,7 @@ def test_a_terminal_gets_no_escape_sequences() -> None:
         (["datasets", "list"], 3, "CREDENTIALS_MISSING"),
         (["datasets", "list", "--api-key", "phx_wrong"], 3, "API_KEY_INVALID"),
         (["datasets", "list", "--address", "127.0.0.1:1"], 7, "no answer from 127.0.0.1:1"),
+        (["datasets", "list", "--address", "127.0.0.1:1"], 7, "PHOENIX_GRPC_ADDRESS"),
         (["datasets", "list", "--address", "example.com"], 2, "in clear"),
         (["datasets", "list", "--address", "ftp://x"], 2, "not a server's address"),
         (["datasets", "list", "--colour"], 2, "--colour"),
@@ -90,6 +126,13 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(admin: Cli, tmp_path: 
     with process.stderr as errors:
         assert b"Traceback" not in errors.read()
     assert process.wait(20) != 0
+
+
+def test_a_client_calls_the_port_that_a_server_of_the_same_variables_serves(
+    offline: Cli, server: ServerProcess
+) -> None:
+    offline.variables |= {"PHOENIX_GRPC_PORT": server.address.rpartition(":")[2], "PHOENIX_API_KEY": ADMIN_SECRET}
+    assert server.address in offline.run("whoami").stdout
 
 
 def test_the_settings_of_a_client_are_checked(offline: Cli) -> None:

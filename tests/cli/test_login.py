@@ -109,6 +109,46 @@ def test_a_wrong_password_keeps_nothing(cli: Cli) -> None:
     assert not cli.logins.exists()
 
 
+def test_a_password_is_changed_and_other_sessions_end(member: Cli, tmp_path: Path) -> None:
+    email = member.json("whoami")["user"]["email"]
+    other = Cli(tmp_path / "other", member.variables)
+    other.log_in(email, "a good password")
+    told = member.run("passwd", "--password-stdin", input="a good password\na better password\n")
+    assert (told.stdout, "better" in told.output) == ("", False)
+    member.run("whoami")
+    other.run("whoami", exit_code=3)
+    other.run("login", "--email", email, "--password-stdin", input="a good password\n", exit_code=3)
+    other.log_in(email, "a better password")
+
+
+def test_a_new_password_is_asked_for_twice_at_a_terminal(member: Cli) -> None:
+    answers = [
+        ("Current password:", "a good password\n"),
+        ("New password:", "a better password\n"),
+        ("Repeat for confirmation:", "a better password\n"),
+    ]
+    code, shown = member.converse("passwd", answers=answers)
+    assert (code, "good" in shown, "better" in shown) == (0, False, False)
+    member.log_in(member.json("whoami")["user"]["email"], "a better password")
+
+
+@pytest.mark.parametrize(
+    ("lines", "exit_code", "message"),
+    [
+        ("wrong wrong\na better password\n", 3, "LOGIN_FAILED"),
+        ("a good password\na good password\n", 1, "new password: must differ"),
+        ("a good password\n", 2, "no password on standard input"),
+    ],
+)
+def test_a_password_that_cannot_be_changed_stays(member: Cli, lines: str, exit_code: int, message: str) -> None:
+    assert message in member.run("passwd", "--password-stdin", input=lines, exit_code=exit_code).stderr
+    member.log_in(member.json("whoami")["user"]["email"], "a good password")
+
+
+def test_a_password_takes_a_login(admin: Cli) -> None:
+    assert "log in" in admin.run("passwd", "--password-stdin", input="a\nb\n", exit_code=4).stderr
+
+
 def test_logins_at_two_servers_do_not_mix(cli: Cli, tmp_path: Path) -> None:
     cli.log_in()
     with ServerProcess(tmp_path) as other:

@@ -1,0 +1,113 @@
+"""What a call carries and what it survives: credentials, request ids, retries, deadlines."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+
+from phoenix_grpc.client import Client, PhoenixError
+from phoenix_grpc.client.calls import PUBLIC, identified
+from phoenix_grpc.v1 import auth_pb2, datasets_pb2
+from tests.client.conftest import Script, client_of, refusal
+
+
+def test_every_call_carries_the_key_as_bearer(script: Script) -> None:
+    with client_of(script, api_key="phx_key") as client:
+        client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="qa"))
+        client.upload([b"{}"], "qa")
+        client.download("qa", io.BytesIO())
+    assert [metadata["authorization"] for _, _, metadata in script.calls] == ["Bearer phx_key"] * 3
+
+
+def test_a_public_method_gets_no_credentials(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOENIX_CLIENT_HEADERS", "authorization=Bearer%20phx_header")
+    with client_of(script, api_key="phx_key") as client:
+        client.auth.Login(auth_pb2.LoginRequest(email="a@b.c", password="secret"))
+    assert "authorization" not in script.calls[0][2]
+    assert "/phoenix_grpc.v1.AuthService/Login" in PUBLIC
+
+
+def test_the_environment_gives_key_and_headers(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOENIX_API_KEY", "phx_environment")
+    monkeypatch.setenv("PHOENIX_CLIENT_HEADERS", "X-Team=a%20b,authorization=Bearer%20phx_header")
+    with client_of(script) as client:
+        client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="qa"))
+    metadata = script.calls[0][2]
+    assert (metadata["x-team"], metadata["authorization"]) == ("a b", "Bearer phx_environment")
+
+
+@pytest.mark.parametrize("reason", ["ACCESS_TOKEN_EXPIRED", "SESSION_REVOKED"])
+def test_a_refused_token_is_renewed_and_the_call_repeated_once(script: Script, reason: str, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def source(refused: str) -> str:
+        asked.append(refused)
+        return "second" if refused else "first"
+
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(b"{}")
+    calls: list[Callable[[Client], object]] = [
+        lambda client: client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="qa")),
+        lambda client: client.upload(file, "qa"),
+        lambda client: client.download("qa", io.BytesIO()),
+    ]
+    for call in calls:
+        script.calls, asked[:] = [], []
+        script.answer = lambda number: refusal(16, reason, "no") if number == 1 else None
+        with client_of(script, token_source=source) as client:
+            call(client)
+        assert [metadata["authorization"] for _, _, metadata in script.calls] == ["Bearer first", "Bearer second"]
+        assert asked == ["", "first"]
+
+
+def test_a_token_that_is_refused_again_ends_the_call(script: Script) -> None:
+    script.answer = lambda _number: refusal(16, "SESSION_REVOKED", "no")
+    with client_of(script, token_source=lambda _refused: "token") as client, pytest.raises(PhoenixError):
+        client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="qa"))
+    assert len(script.calls) == 2
+
+
+def test_a_read_and_a_create_survive_a_moment_of_unavailability(script: Script) -> None:
+    script.answer = lambda number: refusal(14, "DRAINING", "stopping") if number in (1, 3) else None
+    with client_of(script) as client:
+        client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="qa"))
+        client.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name="qa"))
+    assert [name for name, _, _ in script.calls] == ["GetDataset"] * 2 + ["CreateDataset"] * 2
+    first, second = (request.request_id for _, request, _ in script.calls[2:])
+    assert first == second != ""
+
+
+def test_a_change_without_request_id_is_tried_once(script: Script) -> None:
+    script.answer = lambda _number: refusal(14, "DRAINING", "stopping")
+    with client_of(script) as client, pytest.raises(PhoenixError) as caught:
+        client.datasets.DeleteDataset(datasets_pb2.DeleteDatasetRequest(name="qa"))
+    assert caught.value.status is grpc.StatusCode.UNAVAILABLE
+    assert len(script.calls) == 1
+
+
+def test_each_request_gets_an_id_of_its_own_and_the_callers_message_stays() -> None:
+    request = datasets_pb2.CreateDatasetRequest(name="qa")
+    assert identified(request).request_id != identified(request).request_id  # type: ignore[attr-defined]
+    assert request.request_id == ""
+    request.request_id = "mine"
+    assert identified(request) is request
+    upload = datasets_pb2.UploadDatasetRequest(header=datasets_pb2.UploadDatasetHeader(name="qa"))
+    assert identified(upload).header.request_id != ""  # type: ignore[attr-defined]
+    assert upload.header.request_id == ""
+
+
+def test_a_call_ends_at_its_deadline(script: Script) -> None:
+    import time
+
+    script.answer = lambda _number: time.sleep(0.5)  # type: ignore[func-returns-value]
+    with client_of(script, timeout=0.1) as client, pytest.raises(PhoenixError) as caught:
+        client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="qa"))
+    assert caught.value.status is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_nobody_at_the_address_is_unavailable() -> None:
+    with Client("127.0.0.1:1") as client, pytest.raises(PhoenixError) as caught:
+        client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="qa"))
+    assert (caught.value.status, caught.value.reason) == (grpc.StatusCode.UNAVAILABLE, "")
