@@ -1,5 +1,6 @@
 """The settings: one frozen object, read from `PHOENIX_*` variables and flags; the only reader of the environment."""
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -58,7 +59,9 @@ class Settings(BaseSettings):
         5, description="Failed logins after which an e-mail is locked for 5 minutes."
     )
 
-    root_url: str = Field("", description="Public address of the server, for links in mails.")
+    root_url: str = Field(
+        "", description="Public address of the server: for links in mails, and its pages are trusted."
+    )
     smtp_hostname: str = Field("", description="Mail server; without it no mail is sent.")
     smtp_port: Port = Field(587, description="Port of the mail server.")
     smtp_username: str = Field("", description="User at the mail server.")
@@ -94,7 +97,12 @@ class Settings(BaseSettings):
     csrf_trusted_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Further origins whose pages may send unsafe calls with a cookie, separated by commas."
     )
-    use_secure_cookies: bool = Field(False, description="Marks cookies Secure: browsers send them over TLS only.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses or networks of proxies whose X-Forwarded-For and -Proto count, separated by commas."
+    )
+    use_secure_cookies: bool = Field(
+        False, description="Marks cookies Secure; always so when PHOENIX_ROOT_URL begins with https."
+    )
     cookies_path: str = Field("/", description="Path of the cookies.", pattern="^/[A-Za-z0-9._~/-]*$")
     disable_rate_limit: bool = Field(False, description="Switches the limit of calls to /auth/* by address off.")
     http_max_json_bytes: Annotated[int, Field(ge=65_536, le=1 << 32)] = Field(
@@ -152,6 +160,16 @@ class Settings(BaseSettings):
             raise ValueError("must be origins like https://example.com:8443, separated by commas")
         return origins
 
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        try:
+            return [str(ipaddress.ip_network(entry.strip())) for entry in text.split(",") if entry.strip()]
+        except ValueError:
+            raise ValueError("must be addresses or networks like 10.0.0.0/8, separated by commas") from None
+
     @field_validator("grpc_unix_socket")
     @classmethod
     def _short(cls, path: Path | None) -> Path | None:
@@ -169,6 +187,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """Where the data is."""
         return self.sql_database_url or f"sqlite:///{self.working_dir / 'phoenix_grpc.db'}"
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether browsers are to send the cookies over TLS only."""
+        return self.use_secure_cookies or self.root_url.lower().startswith("https://")
 
 
 def _require_strong(secret: str) -> None:

@@ -8,7 +8,6 @@ import asyncio
 import hmac
 import inspect
 import itertools
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -22,6 +21,7 @@ from phoenix_grpc import access, errors
 from phoenix_grpc.access import ANONYMOUS, Caller, Rule, caller
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator
+from phoenix_grpc.carriers import MAX_CREDENTIAL, REQUEST_ID
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.logs import CallLine, CallLog
 from phoenix_grpc.model import Principal
@@ -29,8 +29,6 @@ from phoenix_grpc.statuses import status_of
 from phoenix_grpc.store.datasets import DatasetName, lookup_dataset
 from phoenix_grpc.store.engine import Engine
 
-MAX_CREDENTIAL = 8192
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _CARRIERS = ("authorization", "api_key", "api-key", "x-api-key")
 
 log = structlog.get_logger()
@@ -88,7 +86,7 @@ class Guard(grpc.aio.ServerInterceptor):
         headers: dict[str, Any] = dict(metadata)
         given = headers.get("x-request-id", "")
         # A random run and a number: as unique as a random id, and no system call.
-        request_id = given if given and _REQUEST_ID.fullmatch(given) else f"{self._run_id}{next(self._numbers):016x}"
+        request_id = given if given and REQUEST_ID.fullmatch(given) else f"{self._run_id}{next(self._numbers):016x}"
         call = Caller(path, request_id, headers.get("user-agent", "")[:500], time.perf_counter())
         door = headers.get("x-phoenix-door")
         if door and hmac.compare_digest(door.encode(), self._door_token):

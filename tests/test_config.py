@@ -25,6 +25,8 @@ BAD = [
     ("ADMINS", "somebody", "name=email;name=email"),
     ("LOG_LEVEL", "loud", "pattern"),
     ("MAX_MESSAGE_BYTES", "1", "65536"),
+    ("TRUSTED_PROXIES", "10.0.0.1,*", "10.0.0.0/8"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8", "10.0.0.0/8"),
     ("GRPC_UNIX_SOCKET", "/tmp/" + "x" * 110, "107 bytes"),
 ]
 

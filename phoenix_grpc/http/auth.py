@@ -6,12 +6,13 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from phoenix_grpc.http import cookies, schemas
+from phoenix_grpc.http import cookies
 from phoenix_grpc.http.answers import json_answer
 from phoenix_grpc.http.door import CurrentDoor, Door
 from phoenix_grpc.http.errors import Refused
 from phoenix_grpc.http.json_bodies import decode_object
 from phoenix_grpc.http.resources import Resource
+from phoenix_grpc.http.schemas import sessions
 from phoenix_grpc.v1 import auth_pb2
 
 router = Resource("sessions", "/auth")
@@ -27,7 +28,7 @@ def _takes(*fields: str) -> dict[str, Any]:
 
 
 def _gives_tokens() -> dict[int | str, dict[str, Any]]:
-    answer = {"model": schemas.Tokens, "description": "The tokens, when the Accept header asks for JSON."}
+    answer = {"model": sessions.Tokens, "description": "The tokens, when the Accept header asks for JSON."}
     return {200: answer}
 
 

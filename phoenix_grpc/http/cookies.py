@@ -42,7 +42,7 @@ def set_tokens(response: Response, tokens: TokenPair, settings: Settings) -> Non
             token,
             max_age=int(minutes * 60),
             path=settings.cookies_path,
-            secure=settings.use_secure_cookies,
+            secure=settings.secure_cookies,
             httponly=True,
             samesite="strict",
         )
@@ -52,5 +52,5 @@ def clear(response: Response, settings: Settings) -> None:
     """Takes all cookies back, under the path they were set with."""
     for name in _ALL:
         response.delete_cookie(
-            name, path=settings.cookies_path, secure=settings.use_secure_cookies, httponly=True, samesite="strict"
+            name, path=settings.cookies_path, secure=settings.secure_cookies, httponly=True, samesite="strict"
         )

@@ -10,15 +10,17 @@ from phoenix_grpc.http.answers import json_answer, json_object, optional_text, t
 from phoenix_grpc.http.door import CurrentDoor
 from phoenix_grpc.http.errors import Invalid
 from phoenix_grpc.http.resources import Resource
+from phoenix_grpc.http.schemas import datasets
 from phoenix_grpc.ids import parse_id
 from phoenix_grpc.v1 import datasets_pb2
 
 router = Resource("datasets")
 
 _MASKED = ("name", "description", "metadata")
+_WORDS = {"Dataset": "Dataset", "DatasetVersion": "Dataset version"}
 
 
-@router.rpc("GET", "/datasets", "ListDatasets", schemas.Page[schemas.Dataset])
+@router.rpc("GET", "/datasets", "ListDatasets", schemas.Page[datasets.Dataset])
 async def list_datasets(
     door: CurrentDoor,
     cursor: schemas.Cursor = None,
@@ -34,8 +36,8 @@ async def list_datasets(
     return json_answer({"data": [dataset_json(dataset) for dataset in found], "next_cursor": next_cursor})
 
 
-@router.rpc("POST", "/datasets", "CreateDataset", schemas.Data[schemas.Dataset], status=201)
-async def create_dataset(door: CurrentDoor, body: schemas.NewDataset) -> Response:
+@router.rpc("POST", "/datasets", "CreateDataset", schemas.Data[datasets.Dataset], status=201)
+async def create_dataset(door: CurrentDoor, body: datasets.NewDataset) -> Response:
     """Creates an empty dataset."""
     request = datasets_pb2.CreateDatasetRequest(
         name=body.name, description=body.description, metadata=schemas.struct_of(body.metadata)
@@ -43,7 +45,7 @@ async def create_dataset(door: CurrentDoor, body: schemas.NewDataset) -> Respons
     return json_answer({"data": dataset_json(await door.call("CreateDataset", request))}, 201)
 
 
-@router.rpc("GET", "/datasets/{id}", "GetDataset", schemas.Data[schemas.Dataset])
+@router.rpc("GET", "/datasets/{id}", "GetDataset", schemas.Data[datasets.Dataset])
 async def get_dataset(door: CurrentDoor, id: str) -> Response:
     """Answers a dataset."""
     refuse_other_types(id, "Dataset")
@@ -52,8 +54,8 @@ async def get_dataset(door: CurrentDoor, id: str) -> Response:
     )
 
 
-@router.rpc("PATCH", "/datasets/{id}", "UpdateDataset", schemas.Data[schemas.Dataset])
-async def update_dataset(door: CurrentDoor, id: str, body: schemas.DatasetChange) -> Response:
+@router.rpc("PATCH", "/datasets/{id}", "UpdateDataset", schemas.Data[datasets.Dataset])
+async def update_dataset(door: CurrentDoor, id: str, body: datasets.DatasetChange) -> Response:
     """Changes name, description or metadata of a dataset."""
     paths = [field for field in _MASKED if field in body.model_fields_set]
     if not paths:
@@ -72,7 +74,7 @@ async def delete_dataset(door: CurrentDoor, id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.rpc("GET", "/datasets/{id}/versions", "ListVersions", schemas.Page[schemas.DatasetVersion])
+@router.rpc("GET", "/datasets/{id}/versions", "ListVersions", schemas.Page[datasets.DatasetVersion])
 async def list_versions(
     door: CurrentDoor, id: str, cursor: schemas.Cursor = None, limit: schemas.PageLimit = 10
 ) -> Response:
@@ -90,7 +92,7 @@ def refuse_other_types(id: str, kind: str) -> None:
     """
     parsed = parse_id(id)
     if parsed is not None and parsed[0] != kind:
-        raise Invalid(f"{kind} not found: {id[:100]}", 404)
+        raise Invalid(f"{_WORDS[kind]} not found: {id[:100]}", 404)
 
 
 def dataset_field(identifier: str) -> dict[str, Any]:

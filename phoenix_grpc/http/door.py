@@ -19,6 +19,8 @@ from phoenix_grpc.v1 import auth_pb2, auth_pb2_grpc, datasets_pb2, datasets_pb2_
 CALL_SECONDS = 60
 """How long a call that is no upload and no download may take."""
 PAGE_SIZE = 1000
+ALL = 1 << 31
+"""The limit of a list that Phoenix does not page."""
 
 
 class Backend:

@@ -16,11 +16,13 @@ from phoenix_grpc.http.datasets import refuse_other_types
 from phoenix_grpc.http.door import CurrentDoor, Door, Download
 from phoenix_grpc.http.errors import Invalid, Refused
 from phoenix_grpc.http.resources import Resource
+from phoenix_grpc.http.schemas import examples
 from phoenix_grpc.v1 import datasets_pb2
 
 router = Resource("datasets", "/v1/datasets")
 
 _PAGE_BYTES = 3_000_000
+_MAX_LIMIT = 2**31 - 2
 
 VersionId = Annotated[str | None, Query(description="The version; the latest when absent.")]
 
@@ -44,7 +46,7 @@ class LineStream(StreamingResponse):
             self._download.end()
 
 
-@router.rpc("GET", "/{id}/examples", "DownloadDataset", schemas.ExamplesAnswer)
+@router.rpc("GET", "/{id}/examples", "DownloadDataset", examples.ExamplesAnswer)
 async def get_examples(
     door: CurrentDoor,
     id: str,
@@ -52,7 +54,7 @@ async def get_examples(
     split: Annotated[
         list[str] | None, Query(description="Only examples in one of these splits, by id or name.")
     ] = None,
-    limit: Annotated[int | None, Query(gt=0, le=1000, description="A page of so many.")] = None,
+    limit: Annotated[int | None, Query(gt=0, description="A page of so many at most.")] = None,
     cursor: schemas.Cursor = None,
 ) -> Response:
     """Answers the examples of a version: all of them, or a page when `limit` or `cursor` is given."""
@@ -103,7 +105,7 @@ async def _page(door: Door, request: datasets_pb2.DownloadDatasetRequest, limit:
         if request.version_id not in ("", version_id) or not request.after_example_id:
             raise Invalid("Invalid cursor: it is not one of this list")
         request.version_id = version_id
-    request.limit = limit + 1
+    request.limit = min(limit, _MAX_LIMIT) + 1
     download = await door.download(request)
     try:
         lines, more = await _lines(download, limit)

@@ -144,7 +144,8 @@ def _text(error: grpc.aio.AioRpcError, reason: str, method: str) -> str:
     if text := _TEXTS_BY_METHOD.get((method, reason)) or _TEXTS.get(reason):
         return text
     if reason:
-        return (error.details() or "").replace("page_token: ", "Invalid cursor: ").removeprefix("chunk: ")
+        text = (error.details() or "").replace("page_token: ", "Invalid cursor: ").removeprefix("chunk: ")
+        return text[:1].upper() + text[1:] if error.code() == grpc.StatusCode.NOT_FOUND else text
     log.warning("gRPC call failed", code=error.code().name, details=error.details())
     return HTTPStatus(_STATUSES.get(error.code(), 500)).phrase
 

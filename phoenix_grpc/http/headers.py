@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from starlette.requests import Request
 
 from phoenix_grpc import __version__
+from phoenix_grpc.carriers import MAX_CREDENTIAL, REQUEST_ID
 from phoenix_grpc.http import PHOENIX_VERSION
 
 DEFAULT_HEADERS = [
@@ -18,12 +19,10 @@ DEFAULT_HEADERS = [
 ]
 """Sent with every answer, also with those the HTTP parser gives by itself."""
 
-MAX_CREDENTIAL = 8192
 UNREADABLE = "unreadable"
 """Stands for a credential that gRPC metadata cannot carry: the guard refuses it as malformed."""
 
 _CREDENTIAL = re.compile(rf"[ -~]{{0,{MAX_CREDENTIAL}}}")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -31,7 +30,7 @@ Metadata = tuple[tuple[str, str], ...]
 def request_id(headers: Mapping[str, str]) -> str:
     """The request id that was sent, when it is one that logs can carry, else a new one."""
     given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def call_metadata(request: Request, credentials: Iterable[str], door_token: str) -> Metadata:

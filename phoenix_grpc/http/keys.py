@@ -14,32 +14,30 @@ from phoenix_grpc.http.answers import (
     time_text,
     without_nulls,
 )
-from phoenix_grpc.http.door import CurrentDoor, Door
+from phoenix_grpc.http.door import ALL, CurrentDoor, Door
 from phoenix_grpc.http.errors import Refused
 from phoenix_grpc.http.resources import Resource
+from phoenix_grpc.http.schemas import keys
 from phoenix_grpc.v1 import auth_pb2
 
 router = Resource("api keys")
 
-_ALL = 1 << 31
-"""Phoenix does not page these lists."""
 
-
-@router.rpc("GET", "/user/api_keys", "ListApiKeys", schemas.Data[list[schemas.ApiKey]])
+@router.rpc("GET", "/user/api_keys", "ListApiKeys", schemas.Data[list[keys.ApiKey]])
 async def list_own_keys(door: CurrentDoor) -> Response:
     """Lists the caller's keys, newest first; who is no user has none."""
-    found, _ = await door.page("ListApiKeys", auth_pb2.ListApiKeysRequest(), "api_keys", _ALL, None)
+    found, _ = await door.page("ListApiKeys", auth_pb2.ListApiKeysRequest(), "api_keys", ALL, None)
     return json_answer({"data": [_key_json(key) for key in found]})
 
 
-@router.rpc("POST", "/user/api_keys", "CreateApiKey", schemas.Data[schemas.ApiKeySecret], status=201)
-async def create_own_key(door: CurrentDoor, body: schemas.Data[schemas.NewApiKey]) -> Response:
+@router.rpc("POST", "/user/api_keys", "CreateApiKey", schemas.Data[keys.ApiKeySecret], status=201)
+async def create_own_key(door: CurrentDoor, body: schemas.Data[keys.NewApiKey]) -> Response:
     """Creates a personal key; this answer alone holds it."""
     return _secret_answer(await door.call("CreateApiKey", _creation(body.data)), 201)
 
 
-@router.rpc("POST", "/user/api_keys/{id}/rotate", "RotateApiKey", schemas.Data[schemas.ApiKeySecret])
-async def rotate_own_key(door: CurrentDoor, id: str, body: schemas.Data[schemas.Rotation] | None = None) -> Response:
+@router.rpc("POST", "/user/api_keys/{id}/rotate", "RotateApiKey", schemas.Data[keys.ApiKeySecret])
+async def rotate_own_key(door: CurrentDoor, id: str, body: schemas.Data[keys.Rotation] | None = None) -> Response:
     """Gives a personal key a new secret; this answer alone holds it."""
     return await _rotate(door, "RotateApiKey", id, body)
 
@@ -50,7 +48,8 @@ async def delete_own_key(door: CurrentDoor, id: str) -> Response:
     return await _revoke(door, "RevokeApiKey", "UserApiKey", id)
 
 
-@router.rpc("GET", "/users/api_keys", "ListUsers", schemas.Page[schemas.OwnedApiKey])
+# Anyone may call ListApiKeys; all_users is for those who may list users.
+@router.rpc("GET", "/users/api_keys", "ListUsers", schemas.Page[keys.OwnedApiKey])
 async def list_all_keys(door: CurrentDoor, cursor: schemas.Cursor = None, limit: schemas.KeyLimit = 100) -> Response:
     """Lists everyone's personal keys, newest first."""
     request = auth_pb2.ListApiKeysRequest(all_users=True)
@@ -58,22 +57,22 @@ async def list_all_keys(door: CurrentDoor, cursor: schemas.Cursor = None, limit:
     return json_answer({"data": [_owned_json(key) for key in found], "next_cursor": next_cursor})
 
 
-@router.rpc("GET", "/system/api_keys", "ListSystemApiKeys", schemas.Data[list[schemas.ApiKey]])
+@router.rpc("GET", "/system/api_keys", "ListSystemApiKeys", schemas.Data[list[keys.ApiKey]])
 async def list_system_keys(door: CurrentDoor) -> Response:
     """Lists the system keys, newest first."""
     request = auth_pb2.ListSystemApiKeysRequest()
-    found, _ = await door.page("ListSystemApiKeys", request, "api_keys", _ALL, None)
+    found, _ = await door.page("ListSystemApiKeys", request, "api_keys", ALL, None)
     return json_answer({"data": [_key_json(key) for key in found]})
 
 
-@router.rpc("POST", "/system/api_keys", "CreateSystemApiKey", schemas.Data[schemas.ApiKeySecret], status=201)
-async def create_system_key(door: CurrentDoor, body: schemas.Data[schemas.NewApiKey]) -> Response:
+@router.rpc("POST", "/system/api_keys", "CreateSystemApiKey", schemas.Data[keys.ApiKeySecret], status=201)
+async def create_system_key(door: CurrentDoor, body: schemas.Data[keys.NewApiKey]) -> Response:
     """Creates a system key; this answer alone holds it."""
     return _secret_answer(await door.call("CreateSystemApiKey", _creation(body.data)), 201)
 
 
-@router.rpc("POST", "/system/api_keys/{id}/rotate", "RotateSystemApiKey", schemas.Data[schemas.ApiKeySecret])
-async def rotate_system_key(door: CurrentDoor, id: str, body: schemas.Data[schemas.Rotation] | None = None) -> Response:
+@router.rpc("POST", "/system/api_keys/{id}/rotate", "RotateSystemApiKey", schemas.Data[keys.ApiKeySecret])
+async def rotate_system_key(door: CurrentDoor, id: str, body: schemas.Data[keys.Rotation] | None = None) -> Response:
     """Gives a system key a new secret; this answer alone holds it."""
     return await _rotate(door, "RotateSystemApiKey", id, body)
 
@@ -84,7 +83,7 @@ async def delete_system_key(door: CurrentDoor, id: str) -> Response:
     return await _revoke(door, "RevokeSystemApiKey", "SystemApiKey", id)
 
 
-def _creation(body: schemas.NewApiKey) -> auth_pb2.CreateApiKeyRequest:
+def _creation(body: keys.NewApiKey) -> auth_pb2.CreateApiKeyRequest:
     request = auth_pb2.CreateApiKeyRequest(
         name=body.name, description=body.description, read_only=body.read_only, dataset_ids=body.dataset_ids
     )
@@ -94,7 +93,7 @@ def _creation(body: schemas.NewApiKey) -> auth_pb2.CreateApiKeyRequest:
     return request
 
 
-async def _rotate(door: Door, method: str, id: str, body: schemas.Data[schemas.Rotation] | None) -> Response:
+async def _rotate(door: Door, method: str, id: str, body: schemas.Data[keys.Rotation] | None) -> Response:
     overlap = Duration(seconds=body.data.overlap_seconds if body else 0)
     request = auth_pb2.RotateApiKeyRequest(api_key_id=id, overlap=overlap)
     return _secret_answer(await door.call(method, request), 200)

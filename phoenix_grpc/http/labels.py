@@ -10,6 +10,7 @@ from phoenix_grpc.http.datasets import dataset_field
 from phoenix_grpc.http.door import CurrentDoor
 from phoenix_grpc.http.errors import Invalid
 from phoenix_grpc.http.resources import Resource
+from phoenix_grpc.http.schemas import labels
 from phoenix_grpc.v1 import datasets_pb2
 
 router = Resource("labels")
@@ -17,29 +18,29 @@ router = Resource("labels")
 _OF_DATASET = "/datasets/{dataset_identifier}/labels"
 
 
-@router.rpc("GET", "/dataset_labels", "ListLabels", schemas.Page[schemas.Label])
+@router.rpc("GET", "/dataset_labels", "ListLabels", schemas.Page[labels.Label])
 async def list_labels(door: CurrentDoor, cursor: schemas.Cursor = None, limit: schemas.PageLimit = 100) -> Response:
     """Lists all labels, newest first."""
     found, next_cursor = await door.page("ListLabels", datasets_pb2.ListLabelsRequest(), "labels", limit, cursor)
     return json_answer({"data": [_label_json(label) for label in found], "next_cursor": next_cursor})
 
 
-@router.rpc("POST", "/dataset_labels", "CreateLabel", schemas.Data[schemas.Label], status=201)
-async def create_label(door: CurrentDoor, body: schemas.NewLabel) -> Response:
+@router.rpc("POST", "/dataset_labels", "CreateLabel", schemas.Data[labels.Label], status=201)
+async def create_label(door: CurrentDoor, body: labels.NewLabel) -> Response:
     """Creates a label."""
     request = datasets_pb2.CreateLabelRequest(name=body.name, color=body.color, description=body.description)
     return json_answer({"data": _label_json(await door.call("CreateLabel", request))}, 201)
 
 
-@router.rpc("GET", "/dataset_labels/{label_id}", "GetLabel", schemas.Data[schemas.Label])
+@router.rpc("GET", "/dataset_labels/{label_id}", "GetLabel", schemas.Data[labels.Label])
 async def get_label(door: CurrentDoor, label_id: str) -> Response:
     """Answers a label."""
     label = await door.call("GetLabel", datasets_pb2.GetLabelRequest(label_id=label_id))
     return json_answer({"data": _label_json(label)})
 
 
-@router.rpc("PATCH", "/dataset_labels/{label_id}", "UpdateLabel", schemas.Data[schemas.Label])
-async def update_label(door: CurrentDoor, label_id: str, body: schemas.LabelChange) -> Response:
+@router.rpc("PATCH", "/dataset_labels/{label_id}", "UpdateLabel", schemas.Data[labels.Label])
+async def update_label(door: CurrentDoor, label_id: str, body: labels.LabelChange) -> Response:
     """Changes a label."""
     paths = [field for field in ("name", "color") if getattr(body, field) is not None]
     paths += ["description"] if "description" in body.model_fields_set else []
@@ -58,7 +59,7 @@ async def delete_label(door: CurrentDoor, label_id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.rpc("GET", _OF_DATASET, "ListDatasetLabels", schemas.Data[list[schemas.Label]])
+@router.rpc("GET", _OF_DATASET, "ListDatasetLabels", schemas.Data[list[labels.Label]])
 async def list_dataset_labels(door: CurrentDoor, dataset_identifier: str) -> Response:
     """Lists the labels of a dataset."""
     request = datasets_pb2.ListDatasetLabelsRequest(**dataset_field(dataset_identifier))
@@ -66,8 +67,8 @@ async def list_dataset_labels(door: CurrentDoor, dataset_identifier: str) -> Res
     return json_answer({"data": [_label_json(label) for label in response.labels]})
 
 
-@router.rpc("PUT", _OF_DATASET, "SetDatasetLabels", schemas.Data[list[schemas.Label]])
-async def set_dataset_labels(door: CurrentDoor, dataset_identifier: str, body: schemas.LabelIds) -> Response:
+@router.rpc("PUT", _OF_DATASET, "SetDatasetLabels", schemas.Data[list[labels.Label]])
+async def set_dataset_labels(door: CurrentDoor, dataset_identifier: str, body: labels.LabelIds) -> Response:
     """Replaces the labels of a dataset."""
     request = datasets_pb2.SetDatasetLabelsRequest(
         **dataset_field(dataset_identifier), label_ids=body.dataset_label_ids
@@ -76,7 +77,7 @@ async def set_dataset_labels(door: CurrentDoor, dataset_identifier: str, body: s
     return json_answer({"data": [_label_json(label) for label in response.labels]})
 
 
-@router.rpc("PUT", _OF_DATASET + "/{label_id}", "AddDatasetLabel", schemas.Data[schemas.Label])
+@router.rpc("PUT", _OF_DATASET + "/{label_id}", "AddDatasetLabel", schemas.Data[labels.Label])
 async def add_dataset_label(door: CurrentDoor, dataset_identifier: str, label_id: str) -> Response:
     """Puts a label on a dataset; does nothing when it is there."""
     request = datasets_pb2.AddDatasetLabelRequest(**dataset_field(dataset_identifier), label_id=label_id)

@@ -5,11 +5,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from phoenix_grpc.http import PHOENIX_VERSION, schemas
+from phoenix_grpc.http import PHOENIX_VERSION
 from phoenix_grpc.http.answers import json_answer
 from phoenix_grpc.http.door import Backend, CurrentDoor
 from phoenix_grpc.http.errors import Refused
 from phoenix_grpc.http.resources import Resource
+from phoenix_grpc.http.schemas import sessions
 from phoenix_grpc.v1 import auth_pb2
 
 router = Resource("server", "")
@@ -48,7 +49,7 @@ async def phoenix_version() -> str:
     return PHOENIX_VERSION
 
 
-@router.rpc("GET", "/v1/config", "GetServerConfig", schemas.Config)
+@router.rpc("GET", "/v1/config", "GetServerConfig", sessions.Config)
 async def get_config(door: CurrentDoor) -> Response:
     """Answers what a client must know before it logs in."""
     config = await door.call("GetServerConfig", auth_pb2.GetServerConfigRequest())

@@ -10,12 +10,13 @@ from phoenix_grpc.http.answers import json_answer, json_object, optional_text, t
 from phoenix_grpc.http.datasets import dataset_field
 from phoenix_grpc.http.door import CurrentDoor
 from phoenix_grpc.http.resources import Resource
+from phoenix_grpc.http.schemas import splits
 from phoenix_grpc.v1 import datasets_pb2
 
 router = Resource("splits", "/v1/datasets/{dataset_identifier}/splits")
 
 
-@router.rpc("GET", "", "ListSplits", schemas.Page[schemas.Split])
+@router.rpc("GET", "", "ListSplits", schemas.Page[splits.Split])
 async def list_splits(
     door: CurrentDoor,
     dataset_identifier: str,
@@ -28,8 +29,8 @@ async def list_splits(
     return json_answer({"data": [_split_json(split) for split in found], "next_cursor": next_cursor})
 
 
-@router.rpc("POST", "", "CreateSplit", schemas.Data[schemas.Split], status=201)
-async def create_split(door: CurrentDoor, dataset_identifier: str, body: schemas.NewSplit) -> Response:
+@router.rpc("POST", "", "CreateSplit", schemas.Data[splits.Split], status=201)
+async def create_split(door: CurrentDoor, dataset_identifier: str, body: splits.NewSplit) -> Response:
     """Creates a split, with the examples that are to be in it."""
     request = datasets_pb2.CreateSplitRequest(
         **dataset_field(dataset_identifier),
@@ -42,10 +43,8 @@ async def create_split(door: CurrentDoor, dataset_identifier: str, body: schemas
     return json_answer({"data": _split_json(await door.call("CreateSplit", request))}, 201)
 
 
-@router.rpc("PATCH", "/{split_id}", "UpdateSplit", schemas.Data[schemas.Split])
-async def update_split(
-    door: CurrentDoor, dataset_identifier: str, split_id: str, body: schemas.SplitChange
-) -> Response:
+@router.rpc("PATCH", "/{split_id}", "UpdateSplit", schemas.Data[splits.Split])
+async def update_split(door: CurrentDoor, dataset_identifier: str, split_id: str, body: splits.SplitChange) -> Response:
     """Changes a split; examples are added first, then removed."""
     request = datasets_pb2.UpdateSplitRequest(
         **dataset_field(dataset_identifier),

@@ -9,12 +9,12 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phoenix_grpc.http import schemas
 from phoenix_grpc.http.answers import json_answer
 from phoenix_grpc.http.door import CurrentDoor, Door
 from phoenix_grpc.http.errors import Invalid, Refused
 from phoenix_grpc.http.json_uploads import read_document
 from phoenix_grpc.http.resources import Resource
+from phoenix_grpc.http.schemas import examples
 from phoenix_grpc.v1 import datasets_pb2
 
 router = Resource("datasets", "/v1/datasets")
@@ -42,8 +42,8 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": schemas.JsonUpload.model_json_schema()},
-            "multipart/form-data": {"schema": schemas.FileUpload.model_json_schema()},
+            "application/json": {"schema": examples.JsonUpload.model_json_schema()},
+            "multipart/form-data": {"schema": examples.FileUpload.model_json_schema()},
         },
     }
 }
@@ -51,7 +51,7 @@ _BODY = {
 Upload = AsyncIterator[datasets_pb2.UploadDatasetRequest]
 
 
-@router.rpc("POST", "/upload", "UploadDataset", schemas.UploadAnswer | None, openapi_extra=_BODY)
+@router.rpc("POST", "/upload", "UploadDataset", examples.UploadAnswer | None, openapi_extra=_BODY)
 async def upload_dataset(
     request: Request,
     door: CurrentDoor,

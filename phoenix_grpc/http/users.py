@@ -7,17 +7,16 @@ from starlette.responses import Response
 
 from phoenix_grpc.http import schemas
 from phoenix_grpc.http.answers import json_answer, optional_time, time_text
-from phoenix_grpc.http.door import CurrentDoor
+from phoenix_grpc.http.door import ALL, CurrentDoor
 from phoenix_grpc.http.errors import Refused
 from phoenix_grpc.http.resources import Resource
+from phoenix_grpc.http.schemas import sessions, users
 from phoenix_grpc.v1 import auth_pb2
 
 router = Resource("users")
 
-_ALL = 1 << 31
 
-
-@router.rpc("GET", "/user", "WhoAmI", schemas.Data[schemas.User | schemas.Anonymous])
+@router.rpc("GET", "/user", "WhoAmI", schemas.Data[users.User | users.Anonymous])
 async def get_viewer(door: CurrentDoor) -> Response:
     """Answers who calls."""
     principal = await door.call("WhoAmI", auth_pb2.WhoAmIRequest())
@@ -26,17 +25,17 @@ async def get_viewer(door: CurrentDoor) -> Response:
 
 
 @router.rpc("POST", "/user/password", "ChangePassword", status=204)
-async def change_password(door: CurrentDoor, body: schemas.PasswordChange) -> Response:
+async def change_password(door: CurrentDoor, body: users.PasswordChange) -> Response:
     """Changes the caller's password, and ends the caller's other sessions."""
     request = auth_pb2.ChangePasswordRequest(current_password=body.current_password, new_password=body.new_password)
     await door.call("ChangePassword", request)
     return Response(status_code=204)
 
 
-@router.rpc("GET", "/user/sessions", "ListSessions", schemas.Data[list[schemas.Session]])
+@router.rpc("GET", "/user/sessions", "ListSessions", schemas.Data[list[sessions.Session]])
 async def list_sessions(door: CurrentDoor) -> Response:
     """Lists the caller's sessions, newest first."""
-    found, _ = await door.page("ListSessions", auth_pb2.ListSessionsRequest(), "sessions", _ALL, None)
+    found, _ = await door.page("ListSessions", auth_pb2.ListSessionsRequest(), "sessions", ALL, None)
     return json_answer({"data": [_session_json(session) for session in found]})
 
 
@@ -47,15 +46,15 @@ async def delete_session(door: CurrentDoor, id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.rpc("GET", "/users", "ListUsers", schemas.Page[schemas.User])
+@router.rpc("GET", "/users", "ListUsers", schemas.Page[users.User])
 async def list_users(door: CurrentDoor, cursor: schemas.Cursor = None, limit: schemas.PageLimit = 100) -> Response:
     """Lists users, newest first."""
     found, next_cursor = await door.page("ListUsers", auth_pb2.ListUsersRequest(), "users", limit, cursor)
     return json_answer({"data": [_user_json(user) for user in found], "next_cursor": next_cursor})
 
 
-@router.rpc("POST", "/users", "CreateUser", schemas.Data[schemas.User], status=201)
-async def create_user(door: CurrentDoor, body: schemas.UserCreation) -> Response:
+@router.rpc("POST", "/users", "CreateUser", schemas.Data[users.User], status=201)
+async def create_user(door: CurrentDoor, body: users.UserCreation) -> Response:
     """Creates a user."""
     new = body.user
     if new.role == "SYSTEM":
@@ -71,8 +70,8 @@ async def create_user(door: CurrentDoor, body: schemas.UserCreation) -> Response
     return json_answer({"data": _user_json(await door.call("CreateUser", request))}, 201)
 
 
-@router.rpc("PATCH", "/users/{id}", "UpdateUser", schemas.Data[schemas.User])
-async def update_user(door: CurrentDoor, id: str, body: schemas.UserChange) -> Response:
+@router.rpc("PATCH", "/users/{id}", "UpdateUser", schemas.Data[users.User])
+async def update_user(door: CurrentDoor, id: str, body: users.UserChange) -> Response:
     """Changes username, role or password of a user."""
     request = auth_pb2.UpdateUserRequest(
         user_id=id,
@@ -93,7 +92,7 @@ async def delete_user(door: CurrentDoor, id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.rpc("GET", "/audit_events", "ListAuditEvents", schemas.Page[schemas.AuditEvent])
+@router.rpc("GET", "/audit_events", "ListAuditEvents", schemas.Page[users.AuditEvent])
 async def list_audit_events(
     door: CurrentDoor,
     cursor: schemas.Cursor = None,

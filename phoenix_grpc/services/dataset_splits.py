@@ -8,13 +8,15 @@ from phoenix_grpc.services.dataset_methods import DatasetMethods
 from phoenix_grpc.services.messages import split_message
 from phoenix_grpc.services.naming import dataset_name, example_names
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
-from phoenix_grpc.services.values import checked_color, checked_name, masked_fields, optional_text, struct_to_json
+from phoenix_grpc.services.values import checked_name, masked_fields, optional_text, struct_to_json
 from phoenix_grpc.store import datasets, examples, splits
 from phoenix_grpc.store.datasets import DatasetName
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import datasets_pb2
 
 DEFAULT_COLOR = "#33c5e8"
+MAX_COLOR = 100
+"""In Phoenix the colour of a split, unlike that of a label, is free text."""
 
 
 class SplitMethods(DatasetMethods):
@@ -25,7 +27,7 @@ class SplitMethods(DatasetMethods):
         dataset = dataset_name(request)
         name = checked_name(request.split_name, "split_name")
         description = optional_text(request, "description")
-        color = checked_color(request.color or DEFAULT_COLOR, "color")
+        color = checked_name(request.color or DEFAULT_COLOR, "color", MAX_COLOR)
         metadata = struct_to_json(request.metadata, "metadata")
         members = example_names(request, "example_ids")
 
@@ -89,7 +91,7 @@ def _split_changes(request: datasets_pb2.UpdateSplitRequest) -> dict[str, str | 
     if "description" in fields:
         changes["description"] = optional_text(request.split, "description")
     if "color" in fields:
-        changes["color"] = checked_color(request.split.color, "split.color")
+        changes["color"] = checked_name(request.split.color, "split.color", MAX_COLOR)
     if "metadata" in fields:
         changes["metadata"] = struct_to_json(request.split.metadata, "split.metadata")
     return changes

@@ -19,8 +19,8 @@ MAX_STRUCT_DEPTH = 32
 _MAX_EXACT = 2**53
 
 
-def checked_name(text: str, field: str) -> str:
-    """A name, trimmed: 1 to 1,000 characters, none of them a control character.
+def checked_name(text: str, field: str, longest: int = MAX_NAME) -> str:
+    """A name, trimmed: 1 to `longest` characters, none of them a control character.
 
     Raises:
         Invalid: naming `field`.
@@ -28,8 +28,8 @@ def checked_name(text: str, field: str) -> str:
     name = text.strip()
     if not name:
         raise Invalid(field, "must not be empty")
-    if len(name) > MAX_NAME:
-        raise Invalid(field, f"must have {MAX_NAME:,} characters at most, has {len(name):,}")
+    if len(name) > longest:
+        raise Invalid(field, f"must have {longest:,} characters at most, has {len(name):,}")
     if any(unicodedata.category(char) == "Cc" for char in name):
         raise Invalid(field, "must not have control characters")
     return name

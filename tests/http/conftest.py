@@ -42,10 +42,13 @@ class Web:
         """The answer to a request; by default the admin secret asks."""
         return await self.client.request(method, path, headers=ADMIN if headers is None else headers, **more)
 
-    async def tokens(self, email: str = "admin@localhost", password: str = ADMIN_PASSWORD) -> dict[str, Any]:
+    async def tokens(
+        self, email: str = "admin@localhost", password: str = ADMIN_PASSWORD, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
         """The tokens of a new session."""
         body = {"email": email, "password": password}
-        answer = await self.send("POST", "/auth/login", {"accept": "application/json"}, json=body)
+        headers = {"accept": "application/json", **(headers or {})}
+        answer = await self.send("POST", "/auth/login", headers, json=body)
         self.client.cookies.clear()
         assert answer.status_code == 200, answer.text
         return answer.json()

@@ -171,10 +171,22 @@ async def test_splits_live_and_die(web: Web) -> None:
     assert [item["id"] for item in await web.examples(uploaded["dataset_id"], split=" train ")] == [node]
     assert (await web.send("POST", path, json={"name": "train"})).status_code == 409
     assert (await web.send("POST", path, json={"name": " "})).status_code == 422
+    assert (await web.send("POST", path, json={"name": "x", "color": ""})).status_code == 422
     assert (await web.send("POST", path, json={"name": "x", "example_ids": ["absent"]})).status_code == 404
     assert [item["name"] for item in (await web.send("GET", path)).json()["data"]] == ["train"]
     assert (await web.send("DELETE", f"{path}/{split['id']}")).status_code == 204
     assert (await web.send("DELETE", f"{path}/{split['id']}")).status_code == 404
+
+
+async def test_the_colour_of_a_split_is_free_text(web: Web) -> None:
+    await web.upload([{"a": 1}], name="coloured")
+    path = "/v1/datasets/coloured/splits"
+    made = await web.send("POST", path, json={"name": "fruit", "color": "banana"})
+    assert (made.status_code, made.json()["data"]["color"]) == (201, "banana")
+    own = f"{path}/{made.json()['data']['id']}"
+    assert (await web.send("PATCH", own, json={"color": "Kiwi"})).json()["data"]["color"] == "Kiwi"
+    for bad in ("", " ", "a\nb", "x" * 101):
+        assert (await web.send("PATCH", own, json={"color": bad})).status_code == 422
 
 
 @pytest.mark.parametrize(("split", "status"), [("", 422), ("  ", 422), ("absent", 404)])

@@ -73,7 +73,13 @@ async def test_pages_hold_to_the_version_of_the_first(web: Web) -> None:
     assert found == list(range(25))
 
 
-@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 1001}, {"cursor": "x"}, {"cursor": "x.y"}, {"cursor": "."}])
+@pytest.mark.parametrize("limit", [2000, 2**31, 10**30])
+async def test_a_page_may_have_any_size(web: Web, limit: int) -> None:
+    uploaded = await web.upload([{"n": number} for number in range(1500)])
+    assert len(await web.examples(uploaded["dataset_id"], limit=limit)) == 1500
+
+
+@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": -1}, {"cursor": "x"}, {"cursor": "x.y"}, {"cursor": "."}])
 async def test_a_bad_page_is_422(web: Web, query: dict[str, object]) -> None:
     dataset_id = (await web.upload([{"a": 1}]))["dataset_id"]
     answer = await web.send("GET", f"/v1/datasets/{dataset_id}/examples", params=query)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.http.conftest import PASSWORD, door_settings, web_of
+from tests.http.conftest import PASSWORD, authorized, door_settings, web_of
 from tests.http.test_auth import GOOD, login, set_cookies
 
 
@@ -83,6 +83,54 @@ async def test_cookies_have_the_path_and_the_security_that_are_set_and_are_clear
             cookies = set_cookies(answer)
             assert {cookie["path"] for cookie in cookies.values()} == {"/phoenix"}
             assert {bool(cookie["secure"]) for cookie in cookies.values()} == {True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "secure"),
+    [
+        ({}, False),
+        ({"root_url": "http://phoenix.example.com"}, False),
+        ({"root_url": "https://phoenix.example.com"}, True),
+        ({"use_secure_cookies": True}, True),
+    ],
+)
+async def test_cookies_are_secure_when_the_public_address_is(
+    folder: Any, changes: dict[str, Any], secure: bool
+) -> None:
+    async with web_of(door_settings(folder, **changes)) as web:
+        cookies = set_cookies(await web.send("POST", "/auth/login", {}, json=GOOD))
+        assert {bool(cookie["secure"]) for cookie in cookies.values()} == {secure}
+
+
+FORWARDED = {"x-forwarded-for": "198.51.100.9, 203.0.113.7, 10.1.2.3", "x-forwarded-proto": "https"}
+
+
+@pytest.mark.parametrize(
+    ("proxies", "address", "status"),
+    [
+        ("", "127.0.0.1", 401),
+        ("192.0.2.1", "127.0.0.1", 401),
+        ("127.0.0.1", "10.1.2.3", 204),
+        ("127.0.0.0/8, 10.0.0.0/8", "203.0.113.7", 204),
+    ],
+)
+async def test_forwarded_headers_count_when_a_trusted_proxy_sends_them(
+    folder: Any, proxies: str, address: str, status: int
+) -> None:
+    async with web_of(door_settings(folder, trusted_proxies=proxies)) as web:
+        session = authorized((await web.tokens(headers=FORWARDED))["access_token"])
+        [found] = (await web.send("GET", "/v1/user/sessions", session)).json()["data"]
+        assert found["address"] == address
+        page = {"origin": web.url.replace("http:", "https:"), "cookie": "phoenix-refresh-token=x"}
+        assert (await web.send("POST", "/auth/logout", {**FORWARDED, **page})).status_code == status
+
+
+async def test_callers_behind_a_trusted_proxy_are_limited_one_by_one(folder: Any) -> None:
+    async with web_of(door_settings(folder, trusted_proxies="127.0.0.1", disable_rate_limit=False)) as web:
+        one, other = {"x-forwarded-for": "203.0.113.7"}, {"x-forwarded-for": "203.0.113.8"}
+        answers = [await web.send("POST", "/auth/refresh", one) for _ in range(40)]
+        assert 429 in [answer.status_code for answer in answers]
+        assert (await web.send("POST", "/auth/refresh", other)).status_code == 401
 
 
 async def test_behind_a_path_with_and_without_the_proxy_stripping_it(folder: Any) -> None:

@@ -29,11 +29,11 @@ async def test_a_split_is_created_changed_and_deleted(abc: DatasetCaller) -> Non
     changed = await abc.UpdateSplit(
         name="d",
         split_id=made.split_id,
-        split=datasets_pb2.DatasetSplit(name="t", color="#FFFFFF"),
+        split=datasets_pb2.DatasetSplit(name="t", color=" Any text "),
         add_example_ids=["b", "c"],
         remove_example_ids=["c"],
     )
-    assert (changed.name, changed.description, changed.color, changed.example_count) == ("t", "about", "#ffffff", 2)
+    assert (changed.name, changed.description, changed.color, changed.example_count) == ("t", "about", "Any text", 2)
     assert await abc.values(splits=["t"]) == await abc.values(splits=[made.split_id]) == [1, 2]
     await abc.DeleteSplit(name="d", split_id=made.split_id)
     assert (await refusal(abc.GetSplit(name="d", split_id=made.split_id)))[1] == "SPLIT_NOT_FOUND"
@@ -57,7 +57,8 @@ MISSING = {"split_id": encode_id("DatasetSplit", 99)}
     [
         ("CreateSplit", {"split_name": "s"}, ("ALREADY_EXISTS", "SPLIT_EXISTS", "")),
         ("CreateSplit", {"split_name": ""}, (*INVALID, "split_name")),
-        ("CreateSplit", {"split_name": "x", "color": "red"}, (*INVALID, "color")),
+        ("CreateSplit", {"split_name": "x", "color": "x" * 101}, (*INVALID, "color")),
+        ("CreateSplit", {"split_name": "x", "color": "a\nb"}, (*INVALID, "color")),
         ("CreateSplit", {"split_name": "x", "example_ids": ["z"]}, ("NOT_FOUND", "EXAMPLE_NOT_FOUND", "")),
         ("CreateSplit", {"split_name": "x", "example_ids": ["a"] * 1001}, (*INVALID, "example_ids")),
         ("UpdateSplit", MISSING, ("NOT_FOUND", "SPLIT_NOT_FOUND", "")),

@@ -1,0 +1,72 @@
+"""The shapes of requests and answers, for validation and OpenAPI: here what all resources share."""
+
+from typing import Annotated, Any, Generic, TypeVar
+
+from google.protobuf.struct_pb2 import Struct
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+_MAX_EXACT = 2**53
+_MAX_DEPTH = 32
+
+PageLimit = Annotated[int, Field(gt=0, description="How many at most.")]
+KeyLimit = Annotated[int, Field(gt=0, le=1000, description="How many at most.")]
+Cursor = Annotated[str | None, Field(description="The next_cursor of the page before.")]
+
+
+def _carried(value: Any, depth: int = 0) -> Any:
+    """The value, when a Struct carries it without loss."""
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"nested beyond {_MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        for item in value.values():
+            _carried(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _carried(item, depth + 1)
+    elif isinstance(value, int) and abs(value) > _MAX_EXACT:
+        raise ValueError("has a number beyond 2^53, which only examples can have")
+    return value
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_carried)]
+
+
+def struct_of(value: dict[str, Any]) -> Struct:
+    """A checked JSON object as a Struct."""
+    struct = Struct()
+    struct.update(value)
+    return struct
+
+
+class Model(BaseModel):
+    """A shape; keys it does not know are ignored, as Phoenix does."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+
+class Data(Model, Generic[T]):
+    """An answer of one thing."""
+
+    data: T
+
+
+class Page(Model, Generic[T]):
+    """A page of a list; `next_cursor` is null on the last one."""
+
+    data: list[T]
+    next_cursor: str | None
+
+
+class Problem(Model):
+    """What is not valid, and where."""
+
+    type: str
+    loc: list[str | int]
+    msg: str
+
+
+class InvalidRequest(Model):
+    """The answer to a request that does not fit its schema; what fits and is wrong is answered by a sentence."""
+
+    detail: list[Problem]

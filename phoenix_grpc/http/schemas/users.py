@@ -1,0 +1,74 @@
+"""Users, and what they did."""
+
+from datetime import datetime
+from typing import Literal
+
+from phoenix_grpc.http.schemas import Model
+
+
+class User(Model):
+    """A user."""
+
+    id: str
+    created_at: datetime
+    updated_at: datetime
+    email: str
+    username: str
+    role: Literal["ADMIN", "MEMBER", "VIEWER", "SYSTEM"]
+    auth_method: Literal["LOCAL"]
+    password_needs_reset: bool
+
+
+class Anonymous(Model):
+    """Nobody: authentication is off."""
+
+    auth_method: Literal["ANONYMOUS"]
+
+
+class NewUser(Model):
+    """A user to create."""
+
+    email: str
+    username: str
+    role: Literal["ADMIN", "MEMBER", "VIEWER", "SYSTEM"]
+    auth_method: Literal["LOCAL"]
+    password: str | None = None
+
+
+class UserCreation(Model):
+    """A user to create, and whether to send a mail with a link to set the password."""
+
+    user: NewUser
+    send_welcome_email: bool = True
+
+
+class UserChange(Model):
+    """What to change of a user; what is absent stays."""
+
+    username: str | None = None
+    role: Literal["ADMIN", "MEMBER", "VIEWER", "SYSTEM"] | None = None
+    password: str | None = None
+
+
+class PasswordChange(Model):
+    """The password as it is, and as it is to be."""
+
+    current_password: str
+    new_password: str
+
+
+class AuditEvent(Model):
+    """Something done or refused."""
+
+    id: int
+    created_at: datetime
+    action: str
+    allowed: bool
+    actor_email: str
+    actor_kind: str
+    method: str
+    reason: str
+    address: str
+    target_id: str
+    request_id: str
+    count: int
