@@ -3,7 +3,7 @@
 Each class is one kind of failure; the `reason` is the machine-readable name of the exact one (errors.proto).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 
 class Error(Exception):
@@ -70,8 +70,7 @@ class NotFound(Error):
     """
 
     def __init__(self, kind: str, name: str, reason: str) -> None:
-        words = "".join(f" {c.lower()}" if c.isupper() else c for c in kind).strip()
-        super().__init__(f"{words} not found: {name}", reason)
+        super().__init__(f"{_words(kind)} not found: {name}", reason)
         self.kind = kind
         self.name = name
 
@@ -80,8 +79,7 @@ class AlreadyExists(Error):
     """Another one has this name."""
 
     def __init__(self, kind: str, name: str, reason: str) -> None:
-        words = "".join(f" {c.lower()}" if c.isupper() else c for c in kind).strip()
-        super().__init__(f"{words} already exists: {name}", reason)
+        super().__init__(f"{_words(kind)} already exists: {name}", reason)
         self.kind = kind
         self.name = name
 
@@ -122,11 +120,15 @@ class StoreFull(LimitExceeded):
 
 
 class Unavailable(Error):
-    """The server cannot do it now; trying again after `retry_after` seconds may help."""
+    """The server cannot do it now.
+
+    Arguments:
+        retry_after: seconds after which trying again may help; None when somebody must mend something first.
+    """
 
     reason = "STORE_UNAVAILABLE"
 
-    def __init__(self, message: str, reason: str = "", retry_after: float = 1.0) -> None:
+    def __init__(self, message: str, reason: str = "", retry_after: float | None = 1.0) -> None:
         super().__init__(message, reason)
         self.retry_after = retry_after
 
@@ -146,7 +148,6 @@ def dataset_not_found(name: str) -> NotFound:
     return NotFound("Dataset", name, "DATASET_NOT_FOUND")
 
 
-def invalid_fields(violations: Sequence[tuple[str, str]]) -> Invalid:
-    """Several fields at once: the first is named in the message, all of them in the metadata."""
-    field, description = violations[0]
-    return Invalid(field, description, metadata=dict(violations[1:]))
+def _words(kind: str) -> str:
+    """The type of an id in words: "DatasetSplit" is "dataset split"."""
+    return "".join(f" {char.lower()}" if char.isupper() else char for char in kind).strip()

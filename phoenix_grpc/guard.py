@@ -11,6 +11,7 @@ import itertools
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -66,9 +67,14 @@ class Guard(grpc.aio.ServerInterceptor):
         self._door_token = door_token.encode()
         self._max_calls = max_calls
         self._running = 0
+        self._draining = False
         self._handlers: dict[str, Handler] = {}
         self._run_id = secrets.token_hex(8)
         self._numbers = itertools.count(1)
+
+    def drain(self) -> None:
+        """Refuses new calls, but for public ones such as health, while those that run come to their end."""
+        self._draining = True
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -102,6 +108,8 @@ class Guard(grpc.aio.ServerInterceptor):
             raise errors.LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
         rule = self._rules.get(call.method)
         if rule is None or not rule.public:
+            if self._draining:
+                raise errors.Unavailable("the server is stopping", "DRAINING")
             call.principal = await self._identify(metadata)
         handler = self._handlers.get(call.method) or await self._find(call.method, continuation, details)
         if rule is None:
@@ -128,7 +136,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def refuse(_requests: object, context: Any) -> None:
             call = caller.get()
-            call.address = call.address or context.peer()
+            call.address = call.address or _address(context.peer())
             await self._abort(call, error, context)
 
         handler: Handler = grpc.stream_stream_rpc_method_handler(refuse)
@@ -138,40 +146,40 @@ class Guard(grpc.aio.ServerInterceptor):
         """The same handler with the rest of the guard around it; it gets bytes, so a stranger's are never parsed."""
         kind = ("stream" if handler.request_streaming else "unary", "stream" if handler.response_streaming else "unary")
         behavior = getattr(handler, f"{kind[0]}_{kind[1]}")
-        deserialize: Any = handler.request_deserializer
-
-        async def serve(request: Any, context: Any) -> Any:
-            call = caller.get()
-            self._running += 1
-            status = "OK"
-            try:
-                call.address = call.address or context.peer()
-                context.set_trailing_metadata((("x-request-id", call.request_id),))
-                if handler.request_streaming:
-                    response = behavior(self._receive_stream(call, deserialize, request), context)
-                else:
-                    response = behavior(await self._receive(call, deserialize, request), context)
-                if not inspect.isasyncgen(response):
-                    return await response
-                async for message in response:
-                    await context.write(message)
-            except asyncio.CancelledError:
-                status = "CANCELLED"
-                raise
-            except grpc.aio.AbortError:
-                status = "ABORTED"
-                raise
-            except Exception as error:
-                status = ""  # _abort writes the line
-                await self._abort(call, error, context)
-            finally:
-                self._running -= 1
-                if status:
-                    self._write_line(call, status)
-
+        serve = partial(self._serve, behavior, handler.request_deserializer, handler.request_streaming)
         make: Any = getattr(grpc, f"{kind[0]}_{kind[1]}_rpc_method_handler")
         guarded: Handler = make(serve, request_deserializer=None, response_serializer=handler.response_serializer)
         return guarded
+
+    async def _serve(self, behavior: Any, deserialize: Any, streaming: bool, request: Any, context: Any) -> Any:
+        """Parses the request, or the stream of them, and lets the servicer answer; all four kinds go this way."""
+        call = caller.get()
+        self._running += 1
+        status = "OK"
+        try:
+            call.address = call.address or _address(context.peer())
+            context.set_trailing_metadata((("x-request-id", call.request_id),))
+            if streaming:
+                response = behavior(self._receive_stream(call, deserialize, request), context)
+            else:
+                response = behavior(await self._receive(call, deserialize, request), context)
+            if not inspect.isasyncgen(response):
+                return await response
+            async for part in response:
+                await context.write(part)
+        except asyncio.CancelledError:
+            status = "CANCELLED"
+            raise
+        except grpc.aio.AbortError:
+            status = _name(context.code())
+            raise
+        except Exception as error:
+            status = ""  # _abort writes the line
+            await self._abort(call, error, context)
+        finally:
+            self._running -= 1
+            if status:
+                self._write_line(call, status)
 
     async def _receive(self, call: Caller, deserialize: Callable[[bytes], Message], raw: bytes) -> Message:
         try:
@@ -231,6 +239,17 @@ class Guard(grpc.aio.ServerInterceptor):
                 reason,
             )
         )
+
+
+def _address(peer: str) -> str:
+    """The address in a peer's name: "ipv4:192.0.2.1:5000" is 192.0.2.1, "ipv6:%5B::1%5D:5000" is ::1."""
+    kind, _, rest = peer.partition(":")
+    return rest.rpartition(":")[0].removeprefix("%5B").removesuffix("%5D") if kind in ("ipv4", "ipv6") else kind
+
+
+def _name(code: object) -> str:
+    """The name of a status that a library's servicer chose."""
+    return next((known.name for known in grpc.StatusCode if code in (known, known.value[0])), "UNKNOWN")
 
 
 def bearer_token(metadata: Metadata) -> str:

@@ -83,14 +83,23 @@ class CallLog:
             await self._flushing
 
     async def _flush_soon(self) -> None:
-        await asyncio.sleep(FLUSH_SECONDS)
-        while self._calls:
-            calls, self._calls = self._calls, []
+        try:
+            await asyncio.sleep(FLUSH_SECONDS)
+            while self._calls:
+                calls, self._calls = self._calls, []
+                await self._write(calls)
+        finally:
+            self._flushing = None
+
+    async def _write(self, calls: "list[CallLine]") -> None:
+        """Writes lines; a log that cannot be written, on a full disk say, is no reason to end anything."""
+        try:
+            if self._dropped:
+                log.warning("calls not logged: the log could not be written", count=self._dropped)
+                self._dropped = 0
             await asyncio.to_thread(_write_readable if self._readable else _write_json, calls)
-        if self._dropped:
-            log.warning("calls not logged: nobody reads the log", count=self._dropped)
-            self._dropped = 0
-        self._flushing = None
+        except (OSError, ValueError):  # ValueError: standard error is closed
+            self._dropped += len(calls)
 
 
 class CallLine(NamedTuple):

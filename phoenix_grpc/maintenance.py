@@ -78,8 +78,10 @@ async def _repeat(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _attempt(job: Callable[[], Awaitable[None]]) -> None:
-    """Runs the job; a store that is away is no reason to stop, since the next round comes."""
+    """Runs the job; whatever fails is no reason to stop, since the next round comes."""
     try:
         await job()
     except Error as error:
         log.warning("background work failed", error=error.message, reason=error.reason)
+    except Exception as error:
+        log.error("background work failed", exc_info=error)

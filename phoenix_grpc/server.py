@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import gc
+import os
 import secrets
 import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from phoenix_grpc.access import FILES, Rule, declared_rules
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator, first_start
 from phoenix_grpc.config import Settings
-from phoenix_grpc.errors import ConfigurationError, Unavailable
+from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.guard import Guard
 from phoenix_grpc.http.runner import http_door
 from phoenix_grpc.keyfile import open_key_ring
@@ -51,6 +53,7 @@ class RunningServer:
     grpc_port: int
     http_port: int
     engine: Engine
+    guard: Guard
 
     @property
     def http_address(self) -> str:
@@ -89,7 +92,7 @@ async def serving(settings: Settings) -> AsyncIterator[RunningServer]:
         doors = grpc_doors(settings, guard, engine, auth, datasets)
         port, socket = await stack.enter_async_context(doors)
         http_port = await stack.enter_async_context(http_door(settings, f"unix:{socket}", door_token))
-        running = RunningServer(settings, f"{settings.host}:{port}", port, http_port, engine)
+        running = RunningServer(settings, f"{settings.host}:{port}", port, http_port, engine, guard)
         _announce(running, password)
         # What the start made stays: the collector need not look through it again and again.
         gc.collect()
@@ -118,6 +121,7 @@ async def grpc_doors(
             yield port, private
         finally:
             watch.cancel()
+            guard.drain()
             await health.enter_graceful_shutdown()
             await server.stop(settings.shutdown_grace_seconds)
 
@@ -135,6 +139,8 @@ def run(settings: Settings) -> None:
 async def _run(settings: Settings) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # What goes to threads computes, so more of them than cores would only take memory, each with a heap of its own.
+    loop.set_default_executor(ThreadPoolExecutor((os.cpu_count() or 1) + 1, thread_name_prefix="worker"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     async with serving(settings):
@@ -225,8 +231,8 @@ async def _watch_health(engine: Engine, health: HealthServicer) -> None:
         try:
             await engine.check()
             status = health_pb2.HealthCheckResponse.SERVING
-        except Unavailable as error:
-            log.warning("the store does not answer", error=error.message)
+        except Exception as error:
+            log.warning("the store does not answer", error=str(error))
             status = health_pb2.HealthCheckResponse.NOT_SERVING
         for service in ("", *SERVICES):
             await health.set(service, status)

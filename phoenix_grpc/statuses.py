@@ -76,6 +76,8 @@ def _trailers(error: errors.Error, request_id: str) -> Trailers:
         trailers.append(("www-authenticate", _challenge(error)))
     if (seconds := _retry_after(error)) is not None:
         trailers.append(("grpc-retry-pushback-ms", str(round(seconds * 1000))))
+    elif isinstance(error, errors.Unavailable):
+        trailers.append(("grpc-retry-pushback-ms", "-1"))  # gRFC A6: do not try again
     return tuple(trailers)
 
 

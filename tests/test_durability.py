@@ -6,6 +6,7 @@ import resource
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import grpc
 import pytest
 
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
-from tests.conftest import ADMIN_PASSWORD, bearer, reason_of
+from tests.conftest import ADMIN_PASSWORD, Api, bearer, reason_of, refused, trailer
 from tests.process import ServerProcess
 
 WHO_AM_I = auth_pb2.WhoAmIRequest()
@@ -85,14 +86,30 @@ def _upload_until_killed(server: ServerProcess, worker: str, acknowledged: list[
         acknowledged.append(upload)
 
 
+def wait_until(check: Callable[[], object], seconds: float = 20) -> None:
+    """Waits until `check` answers something true; fails when it does not."""
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def staged(folder: Path) -> int:
+    """How many records are staged in the server's database."""
+    connection = sqlite3.connect(folder / "work" / "phoenix_grpc.db")
+    (count,) = connection.execute("SELECT COUNT(*) FROM staged_examples").fetchone()
+    connection.close()
+    return int(count)
+
+
 def test_a_client_that_vanishes_in_mid_upload_leaves_nothing(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as server:
         call = server.datasets.UploadDataset.future(
-            messages(append("half"), records("half", 2000), pause=0.02), metadata=server.admin
+            messages(append("half"), records("half", 20_000), pause=0.02), metadata=server.admin
         )
-        time.sleep(0.3)
+        wait_until(lambda: staged(tmp_path))
         call.cancel()
-        time.sleep(0.3)
+        wait_until(lambda: '"status":"CANCELLED"' in "".join(server.lines))
         with pytest.raises(grpc.RpcError) as caught:
             server.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="half"), metadata=server.admin)
         assert reason_of(caught.value) == "DATASET_NOT_FOUND"
@@ -166,17 +183,58 @@ def test_a_locked_database_is_unavailable_and_reads_go_on(tmp_path: Path) -> Non
         server.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name="after"), metadata=server.admin)
 
 
-def test_a_full_store_is_told_and_the_server_stays_up(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the full disk: the write fails in the same place."""
+def test_a_file_that_cannot_grow_is_told_and_the_server_stays_up(tmp_path: Path) -> None:
+    """A limit on the size of files: the write fails where it fails on a full disk."""
     with ServerProcess(tmp_path) as server:
         server.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name="small"), metadata=server.admin)
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (2 << 20, resource.RLIM_INFINITY))
         data = messages(append("small"), records("much", 30_000), size=1 << 18)
         with pytest.raises(grpc.RpcError) as caught:
             server.datasets.UploadDataset(data, metadata=server.admin)
-        assert caught.value.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
-        assert reason_of(caught.value) in ("STORE_FULL", "STORE_UNAVAILABLE")
+        assert reason_of(caught.value) == "STORE_UNAVAILABLE"
         server.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="small"), metadata=server.admin)
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         answer = server.datasets.UploadDataset(messages(append("small"), records("few", 10)), metadata=server.admin)
         assert answer.created_count == 10
+
+
+def writer_of(api: Api) -> sqlite3.Connection:
+    """The connection on which the server's engine writes."""
+    writer: sqlite3.Connection = api.server.engine._writer  # type: ignore[attr-defined]
+    return writer
+
+
+async def test_a_full_database_is_resource_exhausted_and_takes_writes_again_when_there_is_room(api: Api) -> None:
+    create = datasets_pb2.CreateDatasetRequest
+    await api.datasets.CreateDataset(create(name="before"), metadata=api.admin)
+    (pages,) = writer_of(api).execute("PRAGMA page_count").fetchone()
+    writer_of(api).execute(f"PRAGMA max_page_count = {pages}")
+    error = await refused(api.upload(append("before"), records("much", 2000)))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL")
+    await api.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="before"), metadata=api.admin)
+    writer_of(api).execute("PRAGMA max_page_count = 1000000")
+    assert (await api.upload(append("before"), records("few", 10))).created_count == 10
+
+
+async def test_a_read_only_database_is_unavailable_for_writes_and_says_not_to_try_again(api: Api) -> None:
+    create = datasets_pb2.CreateDatasetRequest
+    await api.datasets.CreateDataset(create(name="before"), metadata=api.admin)
+    writer_of(api).execute("PRAGMA query_only = ON")
+    error = await refused(api.datasets.CreateDataset(create(name="during"), metadata=api.admin))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+    assert trailer(error, "grpc-retry-pushback-ms") == "-1"
+    await api.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="before"), metadata=api.admin)
+
+
+def test_a_database_damaged_under_the_server_is_unavailable_and_the_server_stays_up(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        server.datasets.UploadDataset(messages(append("whole"), records("r", 3000)), metadata=server.admin)
+    file = tmp_path / "work" / "phoenix_grpc.db"
+    with ServerProcess(tmp_path) as server:
+        with file.open("r+b") as damaged:
+            damaged.seek(file.stat().st_size // 2)
+            damaged.write(b"\xff" * (256 << 10))
+        with pytest.raises(grpc.RpcError) as caught:
+            uploads_held(server, "whole")
+        assert reason_of(caught.value) == "STORE_UNAVAILABLE"
+        server.auth.WhoAmI(WHO_AM_I, metadata=server.admin)

@@ -14,6 +14,7 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2
 
 from phoenix_grpc import errors
+from phoenix_grpc.guard import _address
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2, errors_pb2
 from tests.conftest import (
     ADMIN_SECRET,
@@ -319,3 +320,34 @@ def test_every_reason_in_the_code_is_in_the_protos() -> None:
     }
     assert used <= known
     assert len(used) > 10
+
+
+async def test_while_the_server_drains_new_calls_are_told_to_come_again(api: Api) -> None:
+    guard = api.server.guard
+    guard.drain()
+    error = await refused(api.auth.WhoAmI(WHO_AM_I, metadata=api.admin))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
+    assert "RetryInfo" in details(error)
+    await api.auth.GetServerConfig(auth_pb2.GetServerConfigRequest())
+
+
+async def test_unknown_fields_are_not_kept(api: Api) -> None:
+    request = datasets_pb2.CreateDatasetRequest(name="known fields").SerializeToString() + b"\xfa\x3e\x05extra"
+    call = api.channel.unary_unary("/phoenix_grpc.v1.DatasetsService/CreateDataset")
+    made = await call(request, metadata=api.admin)
+    assert b"extra" not in made
+    read = datasets_pb2.GetDatasetRequest(name="known fields")
+    assert b"extra" not in (await api.datasets.GetDataset(read, metadata=api.admin)).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("ipv4:192.0.2.1:5000", "192.0.2.1"),
+        ("ipv6:%5B2001:db8::1%5D:5000", "2001:db8::1"),
+        ("unix:", "unix"),
+        ("unix:/run/some.sock", "unix"),
+    ],
+)
+def test_an_address_is_shown_without_scheme_and_port(peer: str, address: str) -> None:
+    assert _address(peer) == address

@@ -42,9 +42,6 @@ class Transaction(Protocol):
         ...
 
 
-ReadFn = Callable[Concatenate[Transaction, P], T]
-
-
 class Engine(Protocol):
     """Runs functions of a transaction. All methods belong to one event loop.
 

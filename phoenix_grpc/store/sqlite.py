@@ -24,10 +24,10 @@ with unimportable("pandas", "numpy"):
 
 BUSY_TIMEOUT_SECONDS = 30.0
 _WAL_LIMIT_BYTES = 64 << 20
-_ROWS_PER_INSERT = 50
+_ROWS_PER_INSERT = 400
 _PRAGMAS = (
     # In KiB. Each sort of a statement may take as much again, and publishing a big upload sorts several times at once.
-    "PRAGMA cache_size = -8000",
+    "PRAGMA cache_size = -4000",
     f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}",
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = FILE",
@@ -267,9 +267,8 @@ class _Transacting:
             raise _as_ours(error) from error
 
 
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _UNAVAILABLE = {
-    sqlite3.SQLITE_BUSY: "the database is locked by another process",
-    sqlite3.SQLITE_LOCKED: "the database is locked by another process",
     sqlite3.SQLITE_READONLY: "the database cannot be written: it is read-only",
     sqlite3.SQLITE_IOERR: "the database cannot be read or written",
     sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
@@ -283,7 +282,9 @@ def _as_ours(error: sqlite3.Error) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StoreFull()
-    return Unavailable(_UNAVAILABLE[code]) if code in _UNAVAILABLE else error
+    if code in _BUSY:
+        return Unavailable("the database is locked by another process")
+    return Unavailable(_UNAVAILABLE[code], retry_after=None) if code in _UNAVAILABLE else error
 
 
 @contextlib.contextmanager
