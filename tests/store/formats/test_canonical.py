@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from decimal import Decimal
 
 import pytest
@@ -22,6 +23,11 @@ def hash_of(value: str) -> bytes:
         ("0", "0e99999999999"),
         ("100", "1E+2"),
         ("100000000000000000000000", "1e+23"),
+        ("1" + "0" * 308, "1e308"),
+        ("-1" + "0" * 308, "-10.0E+307"),
+        ("12" + "0" * 20, "12e20"),
+        ("12" + "0" * 19, "12e19"),
+        ("12" + "0" * 20 + ".0", "12e20"),
         ("0.1", "1e-1"),
         ("0.1", "0.100"),
         ("9007199254740993", "9007199254740993.0"),
@@ -40,6 +46,10 @@ def test_equal_values_have_equal_hashes(one: str, other: str) -> None:
     [
         ("9007199254740992", "9007199254740993"),
         ("9007199254740992.0", "9007199254740993.0"),
+        ("1" + "0" * 307 + "1", "1e308"),
+        ("1" + "0" * 307, "1e308"),
+        ("-1" + "0" * 308, "1e308"),
+        ('"1' + "0" * 308 + '"', '"1e308"'),
         ("1", "true"),
         ("0", "false"),
         ("0", "null"),
@@ -66,6 +76,25 @@ def test_all_spellings_of_a_number_are_equal(number: Decimal, zeros: int) -> Non
     assert hash_of(plain) == hash_of(padded) == hash_of(f"{number:e}")
 
 
+@given(st.integers(-(10**12), 10**12), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
+def test_integers_are_equal_only_by_value_however_they_are_written(
+    number: int, zeros: int, power: int, up: int
+) -> None:
+    spellings = (f"{number * 10 ** (zeros + power)}", f"{number}{'0' * (zeros if number else 0)}e{power}")
+    assert hash_of(spellings[0]) == hash_of(spellings[1])
+    assert (hash_of(f"{number}e{up}") == hash_of(spellings[0])) == (not number or up == zeros + power)
+
+
+def test_a_record_of_huge_powers_of_ten_takes_no_more_to_compare_than_to_send() -> None:
+    text = f'{{"a": [{",".join(["1e308"] * 1000)}]}}'
+    tracemalloc.start()
+    try:
+        content_hash(text, "{}", "{}")
+        assert tracemalloc.get_traced_memory()[1] < 30 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
 @given(st.decimals(allow_nan=False, allow_infinity=False), st.decimals(allow_nan=False, allow_infinity=False))
 def test_numbers_are_equal_only_by_exact_value(one: Decimal, other: Decimal) -> None:
     try:
@@ -85,6 +114,8 @@ def test_numbers_are_equal_only_by_exact_value(one: Decimal, other: Decimal) -> 
         (b"1.5e-99999999999999999999", "out of range"),
         (b"1" * 4301, "4,300 digits"),
         (b"-" + b"1" * 4301, "4,300 digits"),
+        (b"1" + b"0" * 4300, "4,300 digits"),
+        (b"[-" + b"1" * 4300 + b"," + b"[" * 3000, "nesting"),
         (b"[-" + b"1" * 4300 + b", NaN]", "malformed"),
         (b"[-" + b"1" * 4300 + b", 1", "malformed"),
         (b"[-" + b"1" * 4300 + b', "\\ud800"]', "surrogate"),
