@@ -6,7 +6,6 @@ small transactions, off the calls' path; an upload whose process died is swept s
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -130,21 +129,19 @@ def stage_records(tx: Transaction, upload_id: int, first_ordinal: int, records: 
         _COLUMNS,
         [(upload_id, ordinal, *record) for ordinal, record in enumerate(records, first_ordinal)],
     )
-    members = list(_memberships(upload_id, first_ordinal, records))
-    if members:
-        tx.append("staged_splits", ("upload_id", "ordinal", "name"), members)
+    tx.append("staged_splits", ("upload_id", "ordinal", "name"), _memberships(upload_id, first_ordinal, records))
 
 
 def _memberships(upload_id: int, first_ordinal: int, records: Sequence[Record]) -> Iterator[Row]:
+    names: dict[str | None, frozenset[str]] = {
+        record.splits: _split_names(record.splits) for record in records if record.splits is not None
+    }
     for ordinal, record in enumerate(records, first_ordinal):
-        if record.splits is not None:
-            for name in _split_names(record.splits):
-                yield upload_id, ordinal, name
+        for name in names.get(record.splits, ()):
+            yield upload_id, ordinal, name
 
 
-@lru_cache(maxsize=1000)
-def _split_names(splits: str) -> frozenset[str]:
-    return msgspec.json.decode(splits, type=frozenset[str])
+_split_names = msgspec.json.Decoder(frozenset[str]).decode
 
 
 def _move_lease(tx: Transaction, upload_id: int, until: int) -> None:

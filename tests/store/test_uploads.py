@@ -1,5 +1,6 @@
 """How uploads become versions: matching, refusals, leases, sweeping."""
 
+import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -238,6 +239,16 @@ async def test_sweeping_removes_what_is_over_and_nothing_else(keeper: Keeper, mo
         await keeper.engine.write(uploads.publish, abandoned, Publication(named("e"), "APPEND"))
     await keeper.engine.write(uploads.publish, open_one, Publication(named("e"), "APPEND"))
     assert await keeper.contents("e") == [1]
+
+
+async def test_names_of_splits_are_not_kept_in_memory(keeper: Keeper) -> None:
+    await keeper.stage([record(0, splits=["a"])])
+    tracemalloc.start()
+    try:
+        await keeper.stage([record(number, splits=[f"{number} {k}" for k in range(500)]) for number in range(40)])
+        assert tracemalloc.get_traced_memory()[0] < 500_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_uploads_to_one_dataset_at_once_are_all_kept(new_url: Callable[[], str]) -> None:

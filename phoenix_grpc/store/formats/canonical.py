@@ -49,7 +49,7 @@ def decode(data: bytes | str) -> Any:
             surrogates, bytes that are not UTF-8, and nesting far above MAX_DEPTH (which require_depth checks).
     """
     try:
-        if (_ZEROS if isinstance(data, str) else _ZEROS_BYTES) in data:
+        if _ZEROS in data if isinstance(data, str) else _ZEROS_BYTES in data:
             return _decode_long(data)
         return _decoder.decode(data)
     except RecursionError:

@@ -30,6 +30,7 @@ from phoenix_grpc.store.uploads import Record
 csv.field_size_limit(1 << 30)
 
 _UNCLOSED = "unexpected end of data"  # what a strict reader says at the end of the lines within quotes
+MAX_COLUMNS = 10_000
 _MAX_COLUMNS_SHOWN = 20
 _encode = msgspec.json.Encoder().encode
 
@@ -113,23 +114,25 @@ class _Table:
     """The header line, and what each column is for.
 
     Raises:
-        InvalidRecord: for a column that comes twice, one that is named and missing, or none that is used.
+        InvalidRecord: for more than 10,000 columns, a column that comes twice, is nested too deep, or is named and
+            missing; or none that is used.
     """
 
     def __init__(self, header: list[str], line: int, keys: Keys) -> None:
         self._width = len(header)
         self._header = header
+        self._indexes = {name: index for index, name in enumerate(header)}
         self._line = line
         self._require_columns(keys.named)
         if not keys.mapped:
             keys = keys.with_defaults()
         self._columns = list(self._mapped(keys) if keys.mapped else self._dotted())
-        self._split_indexes = [header.index(key) for key in keys.splits if key in header]
-        self._id_index = header.index(keys.example_id) if keys.example_id in header and keys.example_id else -1
-        self._span_index = header.index(keys.span_id) if keys.span_id in header and keys.span_id else -1
+        self._split_indexes = [self._indexes[key] for key in keys.splits if key in self._indexes]
+        self._id_index = self._indexes.get(keys.example_id, -1) if keys.example_id else -1
+        self._span_index = self._indexes.get(keys.span_id, -1) if keys.span_id else -1
         used = {self._id_index, self._span_index, *self._split_indexes, *(column.index for column in self._columns)}
         self.unused = [name for index, name in enumerate(header) if index not in used]
-        self._names_contents = bool(self._columns) or "node_id" in header
+        self._names_contents = bool(self._columns) or "node_id" in self._indexes
 
     def record(self, line: int, row: list[str]) -> Record:
         """The record of a row.
@@ -158,10 +161,12 @@ class _Table:
         return [name for cell in given for name in _names(cell)] if given else None
 
     def _require_columns(self, named: frozenset[str]) -> None:
-        for name in self._header:
-            if self._header.count(name) > 1:
+        if self._width > MAX_COLUMNS:
+            raise InvalidRecord(self._line, f"a file has {MAX_COLUMNS:,} columns at most, this one has {self._width:,}")
+        for index, name in enumerate(self._header):
+            if self._indexes[name] != index:
                 raise InvalidRecord(self._line, f"the column {name[:100]!r} comes twice")
-        missing = sorted(named.difference(self._header))
+        missing = sorted(named.difference(self._indexes))
         if missing:
             raise InvalidRecord(
                 self._line, f"there is no column {missing[0][:100]!r}; the columns are: {self._shown()}"
@@ -174,16 +179,21 @@ class _Table:
         for index, name in enumerate(self._header):
             prefix, dot, rest = name.partition(".")
             if dot and prefix in BUCKETS:
-                yield _Column(index, BUCKETS.index(prefix), tuple(rest.split(".")), parsed=True)
+                yield self._nested(index, BUCKETS.index(prefix), rest)
 
     def _mapped(self, keys: Keys) -> Iterator[_Column]:
         for bucket, names in enumerate(keys.buckets):
             for name in names:
                 prefix, dot, rest = name.partition(".")
                 if dot and prefix in BUCKETS and not keys.flatten:
-                    yield _Column(self._header.index(name), bucket, tuple(rest.split(".")), parsed=True)
+                    yield self._nested(self._indexes[name], bucket, rest)
                 else:
-                    yield _Column(self._header.index(name), bucket, (name,), spread=name in keys.flatten)
+                    yield _Column(self._indexes[name], bucket, (name,), spread=name in keys.flatten)
+
+    def _nested(self, index: int, bucket: int, path: str) -> _Column:
+        if path.count(".") >= canonical.MAX_DEPTH:
+            raise InvalidRecord(self._line, f"column {index + 1}: nesting beyond {canonical.MAX_DEPTH} levels")
+        return _Column(index, bucket, tuple(path.split(".")), parsed=True)
 
 
 def _place(line: int, members: dict[str, Any], column: _Column, cell: str) -> None:

@@ -40,9 +40,10 @@ def jsonl(rows: Sequence[Row], splits: Splits) -> str:
     Arguments:
         rows: as in examples.Page.
     """
+    lists = {names: _text(names) for names in set(splits.values())}
     return "".join(
         f'{{{_ids(number, external)},"input":{input},"output":{output},"metadata":{metadata},'
-        f'"splits":{_names(splits[number]) if number in splits else "[]"}}}\n'
+        f'"splits":{lists[splits[number]] if number in splits else "[]"}}}\n'
         for number, external, input, output, metadata, *_ in rows
     )
 
@@ -75,11 +76,6 @@ def _ids(number: int, external_id: str | None) -> str:
 
 def _text(value: object) -> str:
     return _quoted(value).decode()
-
-
-@lru_cache(maxsize=1000)
-def _names(splits: tuple[str, ...]) -> str:
-    return _text(splits)
 
 
 @lru_cache(maxsize=1000)

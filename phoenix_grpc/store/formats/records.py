@@ -2,6 +2,7 @@
 
 import base64
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ from phoenix_grpc.store.uploads import Record
 
 BUCKETS = ("input", "output", "metadata")
 MAX_BATCH = 2000
+MAX_SPLITS = 1000
 MAX_SPLIT_NAME = 1000
 _MAX_IGNORED_KEYS = 100
 _MAX_KEY_SHOWN = 200
@@ -55,9 +57,9 @@ class Keys:
         """
         for field in ("input", "output", "metadata", "splits"):
             keys: tuple[str, ...] = getattr(self, field)
-            for key in keys:
-                if keys.count(key) > 1:
-                    raise Invalid("split_keys" if field == "splits" else f"{field}_keys", f"names {key!r} twice")
+            twice = next((key for key, count in Counter(keys).items() if count > 1), None)
+            if twice is not None:
+                raise Invalid("split_keys" if field == "splits" else f"{field}_keys", f"names {twice!r} twice")
         unused = sorted(self.flatten.difference(*self.buckets))
         if unused:
             raise Invalid("flatten_keys", f"{unused[0]!r} is no key of input_keys, output_keys or metadata_keys")
@@ -176,6 +178,8 @@ def _split_names(line: int, splits: Any) -> str:
     if not values:
         return "[]"
     names = sorted({name for value in values if (name := value.strip())})
+    if len(names) > MAX_SPLITS:
+        raise InvalidRecord(line, f"an example is in {MAX_SPLITS:,} splits at most")
     for name in names:
         if len(name) > MAX_SPLIT_NAME or any(map(_is_control, "" if name.isprintable() else name)):
             raise InvalidRecord(

@@ -77,9 +77,7 @@ def test_all_spellings_of_a_number_are_equal(number: Decimal, zeros: int) -> Non
 
 
 @given(st.integers(-(10**12), 10**12), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
-def test_integers_are_equal_only_by_value_however_they_are_written(
-    number: int, zeros: int, power: int, up: int
-) -> None:
+def test_integers_are_equal_only_by_value(number: int, zeros: int, power: int, up: int) -> None:
     spellings = (f"{number * 10 ** (zeros + power)}", f"{number}{'0' * (zeros if number else 0)}e{power}")
     assert hash_of(spellings[0]) == hash_of(spellings[1])
     assert (hash_of(f"{number}e{up}") == hash_of(spellings[0])) == (not number or up == zeros + power)

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -85,6 +86,8 @@ def test_flattened_cells_are_spread() -> None:
         (b'q,a\n1,2\n"3,4\n5,6\n', QA, 3, "not closed"),
         (b'q,a\n"1"x,2\n', QA, 2, "malformed CSV"),
         (b"q,a\r1,2\r", QA, 1, "malformed CSV"),
+        (b",".join(b"%d" % n for n in range(10_001)) + b"\n", QA, 1, "10,000 columns at most, this one has 10,001"),
+        (b"input" + b".a" * 201 + b"\n1\n", Keys(), 1, "column 1: nesting beyond 200 levels"),
         (b"q,a\n1,2\n", Keys(), 1, "name the columns in input_keys"),
         (b"input.a,input.a.b\n1,2\n", Keys(), 2, "'a.b'"),
         (b"input.a.b,input.a\n1,2\n", Keys(), 2, "'a'"),
@@ -108,6 +111,15 @@ def test_a_quote_that_is_not_closed_ends_at_the_limit_of_a_record(step: int) -> 
 
 def test_a_cell_may_be_longer_than_the_limit_of_the_csv_module() -> None:
     assert len(read_csv("q,a\n" + "x" * 500_000 + ",\n", QA)[0].input) > 500_000
+
+
+def test_a_wide_file_is_read_in_a_time_that_grows_with_its_width_alone() -> None:
+    names = [f"c{number}" for number in range(10_000)]
+    text = written([names, names])
+    began = time.process_time()
+    [record] = read_csv(text, Keys(input=tuple(names)))
+    assert time.process_time() - began < 1
+    assert contents(record)[0] == {name: name for name in names}
 
 
 def test_a_header_without_rows_and_an_empty_file_have_no_records() -> None:

@@ -66,6 +66,7 @@ def test_nesting_is_taken_to_200_levels() -> None:
         (b'{"input":{},"splits":7}', 1, 0, "list of names"),
         (b'{"input":{},"splits":["a",null]}', 1, 0, "list of names"),
         (b'{"input":{},"splits":["a\\nb"]}', 1, 0, "control characters"),
+        (json.dumps({"input": {}, "splits": [f"s{n}" for n in range(1001)]}).encode(), 1, 0, "1,000 splits at most"),
         (b'{"input":{},"splits":["' + b"a" * 1001 + b'"]}', 1, 0, "1,000 characters"),
         (b'{"input":{}} {"input":{}}', 1, 15, "trailing"),
         (b'{"input":{"a":1 // one\n}}', 1, 17, "malformed"),
