@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -160,12 +161,14 @@ def json_to_struct(text: str, struct: Struct, field: str) -> None:
     """
     if text == "{}":
         return
-    struct.update(_carried(_decoder.decode(text), field))
+    try:
+        value = _decoder.decode(text)
+    except msgspec.ValidationError:  # the only one that decoding without a type raises is about a long integer
+        raise _not_representable(field, "an integer of so many digits") from None
+    struct.update(_carried(value, field))
 
 
 def _double(text: str) -> float:
-    from decimal import Decimal
-
     number = float(text)
     if repr(number) != text and Decimal(repr(number)) != Decimal(text):
         raise _not_representable("", f"the number {text[:50]}")
@@ -182,9 +185,16 @@ def _carried(value: Any, field: str, depth: int = 0) -> Any:
         return {key: _carried(item, f"{field}.{key}"[:200], depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_carried(item, field, depth + 1) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and int(float(value)) != value:
+    if isinstance(value, int) and not isinstance(value, bool) and not _is_double(value):
         raise _not_representable(field, f"the number {str(value)[:50]}")
     return value
+
+
+def _is_double(value: int) -> bool:
+    try:
+        return int(float(value)) == value
+    except OverflowError:
+        return False
 
 
 def _not_representable(field: str, what: str) -> FailedPrecondition:

@@ -231,9 +231,12 @@ async def test_what_is_wrong_is_named_and_nothing_changes(
     assert await abc.values() == [1, 2, 3]
 
 
-async def test_a_number_that_no_double_holds_is_never_damaged(abc: DatasetCaller) -> None:
+@pytest.mark.parametrize(
+    "number", ["9007199254740993", "1" + "0" * 400, "-" + "1" * 4300, "0.1000000000000000000001"], ids=range(4)
+)
+async def test_a_number_that_no_double_holds_is_never_damaged(abc: DatasetCaller, number: str) -> None:
     header = datasets_pb2.UploadDatasetHeader(name="d", action=datasets_pb2.UPLOAD_ACTION_APPEND)
-    await abc.api.upload(header, b'{"id": "big", "input": {"n": 9007199254740993}}', abc.metadata)
+    await abc.api.upload(header, f'{{"id": "big", "input": {{"n": {number}}}}}'.encode(), abc.metadata)
     for call in (abc.ListExamples(name="d"), abc.GetExample(name="d", example_id="big")):
         assert (await refusal(call))[:2] == ("FAILED_PRECONDITION", "VALUE_NOT_REPRESENTABLE")
     assert await abc.values(example_ids=["a"]) == [1]
