@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match
@@ -89,7 +90,8 @@ def _lifespan(
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    found = [Middleware(Frame, settings=settings)]
+    # At level 1 the 128 KiB that it compresses on the loop take a few ms; what is more goes to a thread.
+    found = [Middleware(Frame, settings=settings), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)]
     if settings.allowed_origins:
         cors = Middleware(
             CORSMiddleware,

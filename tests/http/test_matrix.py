@@ -3,6 +3,8 @@
 The routes come from the application itself: one that has no row here fails.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from phoenix_grpc.config import load_settings
 from phoenix_grpc.http.app import create_app
 from phoenix_grpc.http.methods import method_of
 from tests.conftest import ADMIN_SECRET
-from tests.http.conftest import ADMIN, Web, authorized
+from tests.http.conftest import ADMIN, Web, authorized, door_settings, web_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,6 +101,14 @@ ROUTES = {
     "GET /v1/audit_events": ADMINS,
 }
 
+# What keys with limits may do, however much their owner may.
+READ_ONLY_KEY = {route for route, row in ROUTES.items() if row is READ} - {
+    "GET /v1/user/api_keys",
+    "GET /v1/user/sessions",
+}
+# The dataset in PATH_VALUES is none of its own.
+LIMITED_KEY = {"GET /v1/user", "GET /v1/datasets", "GET /v1/dataset_labels", "GET /v1/dataset_labels/{label_id}"}
+
 # Well-formed ids of things that do not exist: an allowed caller gets 404 or 422, never 401 or 403.
 PATH_VALUES = {
     "id": {
@@ -160,6 +170,30 @@ async def callers(web: Web) -> dict[str, dict[str, str]]:
     return {**found, "stranger": {}, "system key": await web.system_key(), "admin secret": ADMIN}
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def limited(web: Web) -> dict[str, dict[str, str]]:
+    """Keys of an admin that may do less than their owner."""
+    own = await web.upload([{"a": 1}], name="its own")
+    return {
+        "read-only key": await web.key("ADMIN", read_only=True),
+        "limited key": await web.key("ADMIN", dataset_ids=[own["dataset_id"]]),
+    }
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ended(web: Web, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, tuple[Web, str]]]:
+    """An admin's tokens that are over, with the servers that gave them."""
+    revoked = (await web.tokens())["access_token"]
+    assert (await web.send("POST", "/auth/logout", authorized(revoked))).status_code == 204
+    folder = tmp_path_factory.mktemp("server")
+    async with web_of(door_settings(folder, access_token_expiry_minutes=0.001)) as short:
+        expired = (await short.tokens())["access_token"]
+        async with asyncio.timeout(5):
+            while (await short.send("GET", "/v1/user", authorized(expired))).is_success:
+                await asyncio.sleep(0.1)
+        yield {"expired token": (short, expired), "ended session": (web, revoked)}
+
+
 async def test_every_route_has_a_row() -> None:
     assert set(declared()) == set(ROUTES)
 
@@ -184,6 +218,37 @@ async def test_cookie_allows_whom_the_header_allows_but_never_holds_the_admin_se
         refused = principal == "admin secret" and ROUTES[route] is not PUBLIC
         headers = {"cookie": f"phoenix-access-token={token}"} if token else {}
         await expect(web, route, 401 if refused else expected, f"{principal} by cookie", headers=headers)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "/v1/" in route])
+async def test_keys_with_limits_stay_within_them(web: Web, limited: Any, route: str) -> None:
+    for name, may in (("read-only key", READ_ONLY_KEY), ("limited key", LIMITED_KEY)):
+        expected = Y if route in may or ROUTES[route] is PUBLIC else 403
+        token = limited[name]["authorization"].removeprefix("Bearer ")
+        for headers in (limited[name], {"cookie": f"phoenix-access-token={token}"}):
+            await expect(web, route, expected, name, headers=headers)
+
+
+async def test_a_limited_key_sees_and_writes_its_datasets_alone(web: Web, limited: Any) -> None:
+    key = limited["limited key"]
+    assert [found["name"] for found in (await web.send("GET", "/v1/datasets", key)).json()["data"]] == ["its own"]
+    other = await web.upload([{"a": 1}], name="of others")
+    for name, status in (("its own", 200), ("of others", 403), ("absent", 403)):
+        body = {"name": name, "action": "append", "inputs": [{"a": 2}]}
+        assert (await web.send("POST", "/v1/datasets/upload?sync=true", key, json=body)).status_code == status
+    assert (await web.send("GET", f"/v1/datasets/{other['dataset_id']}/examples", key)).status_code == 403
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "/v1/" in route])
+async def test_sessions_that_are_over_are_nobodys(ended: dict[str, tuple[Web, str]], route: str) -> None:
+    for name, (web, token) in ended.items():
+        for headers in (authorized(token), {"cookie": f"phoenix-access-token={token}"}):
+            await expect(web, route, Y if ROUTES[route] is PUBLIC else 401, name, headers=headers)
+
+
+async def test_an_expired_token_is_told_from_an_ended_session(ended: dict[str, tuple[Web, str]]) -> None:
+    texts = {name: (await web.send("GET", "/v1/user", authorized(token))).text for name, (web, token) in ended.items()}
+    assert texts == {"expired token": "Expired token", "ended session": "Invalid token"}
 
 
 async def expect(web: Web, route: str, expected: Any, principal: str, headers: dict[str, str]) -> None:

@@ -122,3 +122,19 @@ async def test_a_port_in_use_stops_the_start_with_its_name(web: Web, tmp_path_fa
     with pytest.raises(ConfigurationError, match="PHOENIX_PORT"):
         async with door():
             pass
+
+
+@pytest.mark.parametrize("path", ["/v1/datasets/{}/examples", "/v1/datasets/{}/csv", "/v1/datasets?limit=100"])
+async def test_long_answers_are_compressed_for_those_who_accept_it(web: Web, path: str) -> None:
+    inputs = [{"text": "x" * 500, "n": number} for number in range(5000)]
+    dataset_id = (await web.upload(inputs, name=f"for {path}", description="x" * 1000))["dataset_id"]
+    plain = await web.send("GET", path.format(dataset_id), {**ADMIN, "accept-encoding": "identity"})
+    small = await web.send("GET", path.format(dataset_id), {**ADMIN, "accept-encoding": "gzip"})
+    assert plain.content == small.content
+    assert (plain.headers.get("content-encoding"), small.headers["content-encoding"]) == (None, "gzip")
+    assert plain.headers["vary"] == small.headers["vary"] == "Accept-Encoding"
+    assert small.num_bytes_downloaded < plain.num_bytes_downloaded / 2
+
+
+async def test_short_answers_are_not_compressed(web: Web) -> None:
+    assert "content-encoding" not in (await web.send("GET", "/v1/user", {**ADMIN, "accept-encoding": "gzip"})).headers
