@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 from collections import OrderedDict
+from dataclasses import replace
 from typing import NamedTuple
 
 from phoenix_grpc import model
@@ -66,6 +67,22 @@ class Authenticator:
         if found.key_id is not None:
             self._uses[found.key_id] = now
         return found.principal
+
+    async def renew(self, principal: Principal, bearer: str) -> Principal:
+        """A principal that was identified by `bearer` before, as it is now.
+
+        An access token may end, or be refreshed, while a stream goes on that it began: the session counts. A key counts
+        itself.
+
+        Raises:
+            Unauthenticated: when the session has ended, or as `identify`.
+        """
+        if principal.kind is not PrincipalKind.SESSION:
+            return await self.identify(bearer)
+        session = await self._engine.read(live_session, principal.credential_id)
+        if session is None:
+            raise Unauthenticated("the session has ended", "SESSION_REVOKED")
+        return replace(principal, role=session.role)
 
     async def flush(self) -> None:
         """Writes when keys were last used; what cannot be written is kept for the next time."""

@@ -8,11 +8,12 @@ import asyncio
 import hmac
 import inspect
 import itertools
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 import structlog
@@ -30,6 +31,9 @@ from phoenix_grpc.statuses import status_of
 from phoenix_grpc.store.datasets import DatasetName, lookup_dataset
 from phoenix_grpc.store.engine import Engine
 
+MAX_PUBLIC_STREAMS = 1000
+"""Streams that strangers may hold open, all together: health and reflection."""
+
 _CARRIERS = ("authorization", "api_key", "api-key", "x-api-key")
 
 log = structlog.get_logger()
@@ -37,6 +41,33 @@ log = structlog.get_logger()
 Metadata: TypeAlias = "tuple[tuple[str, str | bytes], ...]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+
+class Method(NamedTuple):
+    """A method's own handler, taken apart.
+
+    Arguments:
+        reads_stream: whether it takes a stream of requests.
+        streams: whether it takes or answers a stream.
+    """
+
+    behavior: Any
+    deserialize: Callable[[bytes], Message]
+    reads_stream: bool
+    streams: bool
+
+
+class Room:
+    """How many calls of a kind may run at once, and how many do."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.running = 0
+
+    def require(self) -> None:
+        """Raises LimitExceeded when more run than may."""
+        if self.running > self.limit:
+            raise errors.LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
 
 
 class Guard(grpc.aio.ServerInterceptor):
@@ -65,8 +96,9 @@ class Guard(grpc.aio.ServerInterceptor):
         self._refusals = refusals
         self._calls = calls
         self._door_token = door_token.encode()
-        self._max_calls = max_calls
-        self._running = 0
+        self._calls_room = Room(max_calls)
+        self._public_room = Room(MAX_PUBLIC_STREAMS)
+        self._open_room = Room(math.inf)
         self._draining = False
         self._handlers: dict[str, Handler] = {}
         self._run_id = secrets.token_hex(8)
@@ -104,8 +136,6 @@ class Guard(grpc.aio.ServerInterceptor):
         self, call: Caller, metadata: Metadata, continuation: Continuation, details: grpc.HandlerCallDetails
     ) -> Handler:
         """The guarded handler of the method, once the caller is identified and its rule allows the call."""
-        if self._running >= self._max_calls:
-            raise errors.LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
         rule = self._rules.get(call.method)
         if rule is None or not rule.public:
             if self._draining:
@@ -146,27 +176,32 @@ class Guard(grpc.aio.ServerInterceptor):
         """The same handler with the rest of the guard around it; it gets bytes, so a stranger's are never parsed."""
         kind = ("stream" if handler.request_streaming else "unary", "stream" if handler.response_streaming else "unary")
         behavior = getattr(handler, f"{kind[0]}_{kind[1]}")
-        serve = partial(self._serve, behavior, handler.request_deserializer, handler.request_streaming)
+        deserialize: Any = handler.request_deserializer
+        method = Method(behavior, deserialize, handler.request_streaming, "stream" in kind)
+        serve = partial(self._serve, method)
         make: Any = getattr(grpc, f"{kind[0]}_{kind[1]}_rpc_method_handler")
         guarded: Handler = make(serve, request_deserializer=None, response_serializer=handler.response_serializer)
         return guarded
 
-    async def _serve(self, behavior: Any, deserialize: Any, streaming: bool, request: Any, context: Any) -> Any:
+    async def _serve(self, method: "Method", request: Any, context: Any) -> Any:
         """Parses the request, or the stream of them, and lets the servicer answer; all four kinds go this way."""
         call = caller.get()
-        self._running += 1
+        room = self._room(call, method)
         status = "OK"
+        room.running += 1
         try:
+            room.require()
             call.address = call.address or _address(context.peer())
             context.set_trailing_metadata((("x-request-id", call.request_id),))
-            if streaming:
-                response = behavior(self._receive_stream(call, deserialize, request), context)
+            if method.reads_stream:
+                response = method.behavior(self._receive_stream(call, method, request, context), context)
             else:
-                response = behavior(await self._receive(call, deserialize, request), context)
+                response = method.behavior(await self._receive(call, method, request), context)
             if not inspect.isasyncgen(response):
                 return await response
             async for part in response:
                 await context.write(part)
+                await self._authorize_again(call, context)
         except asyncio.CancelledError:
             status = "CANCELLED"
             raise
@@ -177,13 +212,29 @@ class Guard(grpc.aio.ServerInterceptor):
             status = ""  # _abort writes the line
             await self._abort(call, error, context)
         finally:
-            self._running -= 1
+            room.running -= 1
             if status:
                 self._write_line(call, status)
 
-    async def _receive(self, call: Caller, deserialize: Callable[[bytes], Message], raw: bytes) -> Message:
+    def _room(self, call: Caller, method: "Method") -> "Room":
+        """What bounds the call. Strangers may hold streams open, so these must not take the room of callers."""
+        if call.principal is not ANONYMOUS or self._authenticator is None:
+            return self._calls_room
+        return self._public_room if method.streams else self._open_room
+
+    async def _authorize_again(self, call: Caller, context: Any) -> None:
+        """Ends a stream whose caller may no longer call: a stream lives longer than a permission."""
+        rule = self._rules[call.method]
+        if self._authenticator is None or rule.public:
+            return
+        token = bearer_token(context.invocation_metadata())
+        call.principal = await self._authenticator.renew(call.principal, token)
+        if (refusal := access.refusal(rule, call.principal)) is not None:
+            raise refusal
+
+    async def _receive(self, call: Caller, method: "Method", raw: bytes) -> Message:
         try:
-            message = deserialize(raw)
+            message = method.deserialize(raw)
         except DecodeError:
             raise errors.Invalid("", "the request is not a message of this method's type", "INVALID_MESSAGE") from None
         if call.principal.dataset_ids is not None:
@@ -191,10 +242,13 @@ class Guard(grpc.aio.ServerInterceptor):
         return message
 
     async def _receive_stream(
-        self, call: Caller, deserialize: Callable[[bytes], Message], requests: AsyncIterator[bytes]
+        self, call: Caller, method: "Method", requests: AsyncIterator[bytes], context: Any
     ) -> AsyncIterator[Message]:
         async for raw in requests:
-            yield await self._receive(call, deserialize, raw)
+            await self._authorize_again(call, context)
+            yield await self._receive(call, method, raw)
+        # Once more at the end: what was sent counts only now.
+        await self._authorize_again(call, context)
 
     async def _hold_to_datasets(self, allowed: frozenset[int], message: Message) -> None:
         """Refuses a limited key any other dataset, whether or not it exists."""

@@ -1,12 +1,16 @@
 """Structured log lines on standard error: JSON, or readable ones on a terminal.
 
-Every call writes a line, so these go a way of their own: gathered, and written together by a thread. A log that is not
-read must not stand in the way of the calls, nor fill the memory.
+JSON lines are written by a thread of their own, so that a log that nobody reads, or that cannot be written, stands in
+nobody's way and fills no memory: what does not fit is dropped, and counted. Lines of calls are gathered and formatted
+together.
 """
 
 import asyncio
 import logging
+import queue
 import sys
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -15,91 +19,10 @@ import structlog
 
 FLUSH_SECONDS = 0.1
 MAX_GATHERED = 20_000
+_CLOSE_SECONDS = 2.0
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 log = structlog.get_logger()
-
-
-def configure_logs(level: str) -> None:
-    """Sends our lines and those of the libraries to standard error, from `level` up."""
-    number = logging.getLevelNamesMapping()[level]
-    shared: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
-    if sys.stderr.isatty():
-        # A rich traceback would show local variables, and with them credentials.
-        renderer: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        factory: Any = structlog.PrintLoggerFactory(sys.stderr)
-    else:
-        shared.append(structlog.processors.format_exc_info)
-        renderer = structlog.processors.JSONRenderer(serializer=lambda event, **_: _encode(event))
-        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
-    structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=factory,
-        cache_logger_on_first_use=True,
-    )
-    _route_libraries(number)
-
-
-def _route_libraries(level: int) -> None:
-    class Handler(logging.Handler):
-        """Passes a record of the standard library's logging on."""
-
-        def emit(self, record: logging.LogRecord) -> None:
-            log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
-
-    logging.basicConfig(handlers=[Handler()], level=max(level, logging.WARNING), force=True)
-
-
-class CallLog:
-    """Writes one line a call at level INFO. Belongs to one event loop.
-
-    Arguments:
-        level: the lowest level that is logged.
-    """
-
-    def __init__(self, level: str) -> None:
-        self._wanted = logging.getLevelNamesMapping()[level] <= logging.INFO
-        self._readable = sys.stderr.isatty()
-        self._calls: list[CallLine] = []
-        self._dropped = 0
-        self._flushing: asyncio.Task[None] | None = None
-
-    def write(self, call: "CallLine") -> None:
-        """Logs a call; what is gathered is written within a tenth of a second."""
-        if not self._wanted:
-            return
-        if len(self._calls) >= MAX_GATHERED:
-            self._dropped += 1
-            return
-        # Only kept here: what a line costs is paid for many of them together, off the calls' path.
-        self._calls.append(call)
-        if self._flushing is None:
-            self._flushing = asyncio.get_running_loop().create_task(self._flush_soon())
-
-    async def close(self) -> None:
-        """Waits until all is written."""
-        if self._flushing is not None:
-            await self._flushing
-
-    async def _flush_soon(self) -> None:
-        try:
-            await asyncio.sleep(FLUSH_SECONDS)
-            while self._calls:
-                calls, self._calls = self._calls, []
-                await self._write(calls)
-        finally:
-            self._flushing = None
-
-    async def _write(self, calls: "list[CallLine]") -> None:
-        """Writes lines; a log that cannot be written, on a full disk say, is no reason to end anything."""
-        try:
-            if self._dropped:
-                log.warning("calls not logged: the log could not be written", count=self._dropped)
-                self._dropped = 0
-            await asyncio.to_thread(_write_readable if self._readable else _write_json, calls)
-        except (OSError, ValueError):  # ValueError: standard error is closed
-            self._dropped += len(calls)
 
 
 class CallLine(NamedTuple):
@@ -107,8 +30,8 @@ class CallLine(NamedTuple):
 
     Arguments:
         time: when it ended, seconds since the epoch.
-        ms: how long it took, milliseconds.
         principal, user: the kind of credential, and the number of the user, if any.
+        ms: how long it took, milliseconds.
         reason: why it was refused or failed; empty when it was not.
     """
 
@@ -132,19 +55,142 @@ class CallLine(NamedTuple):
         return fields
 
 
-def _write_json(calls: list[CallLine]) -> None:
-    lines = [
-        _encode({"event": "call", **call.fields(), "level": "info", "timestamp": _timestamp(call.time)})
-        for call in calls
-    ]
-    sys.stderr.buffer.write(b"\n".join((*lines, b"")))
+class LogWriter:
+    """Writes to standard error in a thread of its own; `put` never waits."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._waiting: queue.Queue[Callable[[], bytes]] = queue.Queue(MAX_GATHERED)
+        self._dropped = 0
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def put(self, line: Callable[[], bytes]) -> None:
+        """Writes what `line` answers in the thread, or drops it when too much waits."""
+        try:
+            self._waiting.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Waits a moment for what was put to be written."""
+        written = threading.Event()
+        self.put(lambda: written.set() or b"")  # type: ignore[func-returns-value]
+        written.wait(_CLOSE_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            data = self._waiting.get()()
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                data += _line("warning", "lines were dropped: the log could not be written", count=dropped)
+            try:
+                self._write(data)
+            except (OSError, ValueError):  # a full disk, a reader that is gone, a closed file
+                self._dropped += dropped + 1
+
+
+def _write_to_stderr(data: bytes) -> None:
+    sys.stderr.buffer.write(data)
     sys.stderr.buffer.flush()
 
 
-def _write_readable(calls: list[CallLine]) -> None:
-    for call in calls:
-        log.info("call", **call.fields())
+class _Logger:
+    """What structlog hands finished lines to."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+
+    def msg(self, line: bytes) -> None:
+        self._writer.put(lambda: line + b"\n")
+
+    debug = info = warning = error = critical = exception = log = msg
 
 
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+def configure_logs(level: str) -> LogWriter | None:
+    """Sends our lines and those of the libraries to standard error, from `level` up.
+
+    Answers:
+        the writer of JSON lines, to be closed at the end; None on a terminal.
+    """
+    number = logging.getLevelNamesMapping()[level]
+    shared: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+    writer = None
+    if sys.stderr.isatty():
+        # Plain tracebacks: rich ones show local variables, and so credentials.
+        renderer: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        factory: Any = structlog.PrintLoggerFactory(sys.stderr)
+    else:
+        writer = LogWriter(_write_to_stderr)
+        shared.append(structlog.processors.format_exc_info)
+        renderer = structlog.processors.JSONRenderer(serializer=lambda event, **_: _encode(event))
+        factory = lambda *_: _Logger(writer)  # noqa: E731
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,
+    )
+    _route_libraries(number)
+    return writer
+
+
+def _route_libraries(level: int) -> None:
+    class Handler(logging.Handler):
+        """Passes a record of the standard library's logging on."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            message = record.getMessage()
+            if message.startswith("Invalid encoding on"):  # gRPC repeats the metadata entry, a credential perhaps
+                message = "metadata that is not ASCII was refused"
+            log.log(record.levelno, message, logger=record.name, exc_info=record.exc_info)
+
+    logging.basicConfig(handlers=[Handler()], level=max(level, logging.WARNING), force=True)
+
+
+class CallLog:
+    """Writes one line a call at level INFO. Belongs to one event loop.
+
+    Arguments:
+        level: the lowest level that is logged.
+        writer: None on a terminal.
+    """
+
+    def __init__(self, level: str, writer: LogWriter | None) -> None:
+        self._wanted = logging.getLevelNamesMapping()[level] <= logging.INFO
+        self._writer = writer
+        self._calls: list[CallLine] = []
+        self._dropped = 0
+
+    def write(self, call: CallLine) -> None:
+        """Logs a call; what is gathered is written within a tenth of a second."""
+        if not self._wanted:
+            return
+        if not self._calls:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        # Only kept here: what a line costs is paid for many of them together, off the calls' path.
+        if len(self._calls) < MAX_GATHERED:
+            self._calls.append(call)
+        else:
+            self._dropped += 1
+
+    def flush(self) -> None:
+        """Hands what was gathered to the writer."""
+        calls, self._calls = self._calls, []
+        if self._dropped:
+            log.warning("calls were not logged: too many at once", count=self._dropped)
+            self._dropped = 0
+        if self._writer is not None and calls:
+            self._writer.put(lambda: b"".join(map(_call_line, calls)))
+        elif self._writer is None:
+            for call in calls:
+                log.info("call", **call.fields())
+
+
+def _call_line(call: CallLine) -> bytes:
+    return _line("info", "call", call.time, **call.fields())
+
+
+def _line(level: str, event: str, time: float | None = None, **fields: object) -> bytes:
+    moment = datetime.now(UTC) if time is None else datetime.fromtimestamp(time, UTC)
+    timestamp = moment.isoformat().replace("+00:00", "Z")
+    return _encode({"event": event, **fields, "level": level, "timestamp": timestamp}) + b"\n"

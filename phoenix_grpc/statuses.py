@@ -25,8 +25,8 @@ _CODES = {
     errors.Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
 }
 # Clients refuse metadata above 8 KiB: the details stay far below it, so texts are cut.
-_MAX_TEXT = 500
-_MAX_METADATA = 8
+_MAX_BYTES = 300
+_MAX_METADATA = 6
 
 Trailers = tuple[tuple[str, str | bytes], ...]
 
@@ -95,5 +95,6 @@ def _retry_after(error: errors.Error) -> float | None:
 
 def _clean(text: str) -> str:
     """The text, short and without control characters: it may quote what a client sent."""
-    short = text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
-    return "".join(char if char.isprintable() else " " for char in short)
+    clean = "".join(char if char.isprintable() else " " for char in text[: _MAX_BYTES + 1])
+    data = clean.encode("utf-8", "replace")
+    return clean if len(data) <= _MAX_BYTES else data[:_MAX_BYTES].decode("utf-8", "ignore") + "…"

@@ -7,10 +7,12 @@ import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import jwt
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from phoenix_grpc import errors
@@ -20,6 +22,7 @@ from tests.conftest import (
     ADMIN_SECRET,
     SECRET,
     Api,
+    Metadata,
     api_of,
     bearer,
     details,
@@ -301,8 +304,9 @@ async def test_a_field_violation_names_the_field(api: Api) -> None:
 
 
 async def test_every_error_stays_below_the_metadata_limit_of_clients(api: Api) -> None:
-    request = datasets_pb2.GetDatasetRequest(name="ä\n" * 4000)
+    request = datasets_pb2.GetDatasetRequest(name="😀\n" * 4000)
     error = await refused(api.datasets.GetDataset(request, metadata=api.admin))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.NOT_FOUND, "DATASET_NOT_FOUND")
     assert sum(len(key) + len(value) for key, value in error.trailing_metadata() or ()) < 6000
 
 
@@ -351,3 +355,92 @@ async def test_unknown_fields_are_not_kept(api: Api) -> None:
 )
 def test_an_address_is_shown_without_scheme_and_port(peer: str, address: str) -> None:
     assert _address(peer) == address
+
+
+RECORD = datasets_pb2.UploadDatasetRequest(chunk=b'{"input": {"a": 1}}\n')
+
+
+async def begun_upload(api: Api, metadata: Metadata) -> Any:
+    """An upload that has sent its header and a record."""
+    header = datasets_pb2.UploadDatasetHeader(name="begun", action="UPLOAD_ACTION_CREATE")
+    upload = api.datasets.UploadDataset(metadata=metadata)
+    await upload.write(datasets_pb2.UploadDatasetRequest(header=header))
+    await upload.write(RECORD)
+    await asyncio.sleep(0.1)
+    return upload
+
+
+async def test_an_upload_whose_key_is_revoked_meanwhile_counts_for_nothing(api: Api) -> None:
+    session = await api.session()
+    made = await api.auth.CreateApiKey(auth_pb2.CreateApiKeyRequest(name="k"), metadata=session)
+    upload = await begun_upload(api, bearer(made.key))
+    await api.auth.RevokeApiKey(auth_pb2.RevokeApiKeyRequest(api_key_id=made.api_key.api_key_id), metadata=session)
+    await upload.done_writing()
+    error = await refused(upload)
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_REVOKED")
+    error = await refused(api.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="begun"), metadata=api.admin))
+    assert reason_of(error) == "DATASET_NOT_FOUND"
+
+
+async def test_an_upload_whose_user_becomes_a_viewer_meanwhile_counts_for_nothing(api: Api) -> None:
+    user = await api.make_user("MEMBER")
+    upload = await begun_upload(api, bearer((await api.login(user.email, "a good password")).access_token))
+    await api.auth.UpdateUser(auth_pb2.UpdateUserRequest(user_id=user.user_id, role="ROLE_VIEWER"), metadata=api.admin)
+    await upload.done_writing()
+    assert reason_of(await refused(upload)) in ("SESSION_REVOKED", "ROLE_INSUFFICIENT")
+
+
+async def test_a_refreshed_session_goes_on_with_the_upload_it_began(api: Api) -> None:
+    pair = await api.login()
+    upload = await begun_upload(api, bearer(pair.access_token))
+    await api.auth.RefreshToken(auth_pb2.RefreshTokenRequest(refresh_token=pair.refresh_token))
+    await upload.write(RECORD)
+    await upload.done_writing()
+    assert (await upload).created_count == 2
+
+
+async def test_a_download_ends_when_its_key_is_revoked(api: Api) -> None:
+    header = datasets_pb2.UploadDatasetHeader(name="long", action="UPLOAD_ACTION_CREATE")
+    record = json.dumps({"input": {"text": "x" * 2000}}).encode() + b"\n"
+    await api.upload(header, record * 5000)
+    session = await api.session()
+    made = await api.auth.CreateApiKey(auth_pb2.CreateApiKeyRequest(name="k"), metadata=session)
+    request = datasets_pb2.DownloadDatasetRequest(name="long")
+    download = api.datasets.DownloadDataset(request, metadata=bearer(made.key))
+    await download.read()
+    await api.auth.RevokeApiKey(auth_pb2.RevokeApiKeyRequest(api_key_id=made.api_key.api_key_id), metadata=session)
+
+    async def read_on() -> None:
+        while await download.read() is not grpc.aio.EOF:
+            pass
+
+    assert reason_of(await refused(read_on())) == "API_KEY_REVOKED"
+
+
+async def test_strangers_who_hold_streams_open_take_no_room_of_callers(api: Api) -> None:
+    api.server.guard._public_room.limit = 3
+    api.server.guard._calls_room.limit = 3
+    health = health_pb2_grpc.HealthStub(api.channel)
+    watches = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(3)]
+    await asyncio.gather(*(watch.read() for watch in watches))
+    error = await refused(health.Watch(health_pb2.HealthCheckRequest()).read())
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")
+    await health.Check(health_pb2.HealthCheckRequest())
+    await api.auth.WhoAmI(WHO_AM_I, metadata=api.admin)
+    for watch in watches:
+        watch.cancel()
+
+
+async def test_a_token_of_megabytes_is_refused_unread(api: Api) -> None:
+    head = base64.urlsafe_b64encode(b'{"a":[' + b"[]," * 1_000_000 + b"[]]}").decode()
+    request = auth_pb2.RefreshTokenRequest(refresh_token=f"{head}.e30.x")
+    assert reason_of(await refused(api.auth.RefreshToken(request))) == "REFRESH_TOKEN_INVALID"
+
+
+async def test_a_limited_key_learns_no_names_of_others(api: Api) -> None:
+    for name in ("ours", "theirs"):
+        made = await api.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name=name), metadata=api.admin)
+    key = await api.key("MEMBER", dataset_ids=[made.dataset_id])
+    for name in ("ours", "free"):
+        request = datasets_pb2.UpdateDatasetRequest(name="theirs", update=datasets_pb2.Dataset(name=name))
+        assert reason_of(await refused(api.datasets.UpdateDataset(request, metadata=key))) == "KEY_NOT_FOR_DATASET"

@@ -15,7 +15,6 @@ ALLOWED = {
     "errors": set(),
     "config": {"errors"},
     "model": set(),
-    "clock": set(),
     "carriers": set(),
     "ids": {"errors"},
     "access": {"errors", "model", "v1"},
@@ -28,6 +27,7 @@ ALLOWED = {
     "statuses": {"errors"},
     "guard": {"access", "audit", "authentication", "carriers", "errors", "ids", "logs", "model", "statuses", "store"},
     "services": {"__init__", "access", "config", "credentials", "errors", "ids", "mail", "model", "store", "v1"},
+    "grpc_door": {"access", "config", "errors", "guard", "reflection", "services", "store", "v1"},
     "reflection": set(),
     "logs": set(),
     "maintenance": {"audit", "authentication", "config", "errors", "model", "store"},
@@ -102,3 +102,7 @@ def test_only_settings_read_the_environment(file: Path) -> None:
 def test_only_the_guard_chooses_a_status() -> None:
     choosing = {name_of(file) for file in FILES if "StatusCode" in file.read_text()}
     assert choosing <= {"statuses", "guard", "client", "http", "cli"}
+
+
+def test_the_table_names_the_parts_that_there_are() -> None:
+    assert set(ALLOWED) == {name_of(file) for file in FILES} | {"console"}

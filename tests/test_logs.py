@@ -1,11 +1,15 @@
-"""The lines of calls: written together, and no reason to end anything when they cannot be."""
+"""Log lines: written by a thread of their own, and no reason to wait for or to end anything."""
 
+import json
+import logging
+import threading
 import time
+from typing import Any
 
 import pytest
 
 from phoenix_grpc import logs
-from phoenix_grpc.logs import CallLine, CallLog
+from phoenix_grpc.logs import CallLine, CallLog, LogWriter
 from tests.conftest import eventually
 
 
@@ -13,38 +17,81 @@ def line(request_id: str) -> CallLine:
     return CallLine(time.time(), "/service/Method", "SESSION", 1, "OK", 0.5, request_id, "192.0.2.1")
 
 
-async def test_a_log_that_cannot_be_written_is_written_again_when_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[str] = []
-    full = True
+class Disk:
+    """A file that is full for a while, and that may be slow."""
 
-    def write(calls: list[CallLine]) -> None:
-        if full:
+    def __init__(self) -> None:
+        self.full = False
+        self.free = threading.Event()
+        self.free.set()
+        self.data = b""
+
+    def write(self, data: bytes) -> None:
+        self.free.wait(10)
+        if self.full:
             raise OSError(28, "No space left on device")
-        written.extend(call.request_id for call in calls)
+        self.data += data
 
-    monkeypatch.setattr(logs, "_write_json", write)
-    monkeypatch.setattr(logs, "FLUSH_SECONDS", 0.001)
-    log = CallLog("INFO")
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(text) for text in self.data.splitlines()]
+
+
+async def test_a_log_that_cannot_be_written_goes_on_when_it_can_and_says_what_is_missing() -> None:
+    disk = Disk()
+    disk.full = True
+    writer = LogWriter(disk.write)
+    log = CallLog("INFO", writer)
     log.write(line("lost"))
-    await log.close()
-    full = False
+    log.flush()
+    writer.close()
+    disk.full = False
     log.write(line("kept"))
-    await log.close()
-    assert written == ["kept"]
+    log.flush()
+    await eventually(lambda: len(disk.lines) == 2)
+    kept, warning = disk.lines
+    assert (kept["request_id"], warning["level"]) == ("kept", "warning")
+    assert warning["count"] >= 1
 
 
-async def test_a_log_that_nobody_reads_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_write_json", lambda calls: None)
+async def test_a_log_that_nobody_reads_keeps_nobody_waiting_and_fills_no_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(logs, "MAX_GATHERED", 10)
-    log = CallLog("INFO")
+    monkeypatch.setattr(logs, "_CLOSE_SECONDS", 0.1)
+    disk = Disk()
+    disk.free.clear()
+    writer = LogWriter(disk.write)
+    log = CallLog("INFO", writer)
     for number in range(100):
         log.write(line(str(number)))
     assert len(log._calls) == 10
-    await eventually(lambda: not log._calls)
-    await log.close()
+    for _ in range(100):
+        writer.put(lambda: b"x\n")
+    writer.close()
+    disk.free.set()
 
 
 async def test_calls_are_not_logged_above_info() -> None:
-    log = CallLog("WARNING")
+    log = CallLog("WARNING", None)
     log.write(line("unwanted"))
     assert log._calls == []
+
+
+def test_metadata_that_grpc_repeats_is_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    class Log:
+        def log(self, _level: int, message: str, **_: Any) -> None:
+            seen.append(message)
+
+    monkeypatch.setattr(logs, "log", Log())
+    root = logging.getLogger()
+    kept = (root.handlers[:], root.level)
+    try:
+        logs._route_libraries(logging.WARNING)
+        logging.getLogger("grpc._cython.cygrpc").warning("Invalid encoding on %s", b"Bearer phx_SECRET\xff")
+    finally:
+        root.handlers[:], _ = kept
+        root.setLevel(kept[1])
+    assert seen == ["metadata that is not ASCII was refused"]

@@ -25,6 +25,7 @@ class Row(NamedTuple):
 
 PUBLIC, SELF, READ, WRITE, ADMIN = Row("PUBLIC"), Row("SELF"), Row("READ"), Row("WRITE"), Row("ADMIN")
 WIDE_WRITE = Row("WRITE", unlimited=True)
+WIDE_READ = Row("READ", unlimited=True)
 IDENTITY = Row("SELF", identity=True)
 ISSUES = Row("SELF", interactive=True)
 ADMIN_ISSUES = Row("ADMIN", interactive=True)
@@ -82,8 +83,8 @@ METHODS = {
         "CreateLabel": WIDE_WRITE,
         "UpdateLabel": WIDE_WRITE,
         "DeleteLabel": WIDE_WRITE,
-        "GetLabel": READ,
-        "ListLabels": READ,
+        "GetLabel": WIDE_READ,
+        "ListLabels": WIDE_READ,
         "ListDatasetLabels": READ,
         "SetDatasetLabels": WIDE_WRITE,
         "AddDatasetLabel": WIDE_WRITE,

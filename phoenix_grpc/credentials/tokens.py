@@ -16,6 +16,7 @@ from phoenix_grpc.model import Role
 ISSUER = AUDIENCE = "phoenix_grpc"
 ACCESS_TYPE = "at+jwt"  # RFC 9068
 REFRESH_TYPE = "rt+jwt"
+MAX_TOKEN = 8192
 _ALGORITHM = "HS256"
 _SECOND = 1_000_000
 # Expiry is compared with our own clock, which answers our own errors.
@@ -115,6 +116,8 @@ class KeyRing:
 
     def _verified(self, token: str, reason: str) -> tuple[str, dict[str, Any]]:
         """The type and the claims of a token that we signed."""
+        if len(token) > MAX_TOKEN:  # before anything of it is parsed
+            raise Unauthenticated("the token does not verify", reason)
         try:
             header = jwt.get_unverified_header(token)
             key = self._keys[header.get("kid", "")]

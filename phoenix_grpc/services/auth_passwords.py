@@ -8,6 +8,7 @@ from google.protobuf.empty_pb2 import Empty
 from phoenix_grpc.access import caller
 from phoenix_grpc.credentials.passwords import checked_password
 from phoenix_grpc.credentials.secrets import digest, new_token
+from phoenix_grpc.credentials.tokens import MAX_TOKEN
 from phoenix_grpc.errors import FailedPrecondition, Invalid
 from phoenix_grpc.model import Role
 from phoenix_grpc.services import auth_messages
@@ -72,7 +73,7 @@ class PasswordMethods(SessionMethods):
         """See auth.proto."""
         self.require_password_login()
         password = self.checked_password(request.password, "password")
-        token = digest(request.token)
+        token = digest(request.token[:MAX_TOKEN])  # a longer one is none of ours, cut or not
         await self.engine.read(passwords.reset_owner, token)  # before the work of hashing
         password_hash = await self.hashed(password)
         event = call_event("password.reset")

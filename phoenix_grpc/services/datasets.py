@@ -5,7 +5,7 @@ from typing import Any, get_args
 from google.protobuf.empty_pb2 import Empty
 
 from phoenix_grpc.access import caller
-from phoenix_grpc.errors import Invalid
+from phoenix_grpc.errors import Invalid, PermissionDenied
 from phoenix_grpc.model import Dataset, Version
 from phoenix_grpc.services.dataset_examples import ExampleMethods
 from phoenix_grpc.services.dataset_labels import LabelMethods
@@ -96,6 +96,7 @@ class DatasetsServicer(
         fields = masked_fields(request, "update_mask", "update", ("name", "description", "metadata"))
         changes: dict[str, str | None] = {}
         if "name" in fields:
+            _require_unlimited()
             changes["name"] = checked_name(request.update.name, "update.name")
         if "description" in fields:
             changes["description"] = optional_text(request.update, "description")
@@ -107,6 +108,12 @@ class DatasetsServicer(
         """See datasets.proto."""
         await self.engine.write(datasets.delete_dataset, dataset_name(request), request.etag)
         return Empty()
+
+
+def _require_unlimited() -> None:
+    """Refuses a key that is limited to datasets: it would learn by names which others exist."""
+    if caller.get().principal.dataset_ids is not None:
+        raise PermissionDenied("a key limited to datasets may not rename them", "KEY_NOT_FOR_DATASET")
 
 
 def _order(text: str) -> Order:

@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
+from phoenix_grpc.access import caller
 from phoenix_grpc.credentials.passwords import Verified, hash_password, verify_password
 from phoenix_grpc.errors import LimitExceeded
 
 MAX_WAITING = 64
+MAX_WAITING_OF_ONE = 16
+"""How many may wait in all, and of one address: a flood from one place leaves room for others."""
 
 
 class PasswordHashing:
@@ -18,7 +22,7 @@ class PasswordHashing:
         # One thread: the work of a call that was cancelled goes on, and the next must wait for it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="argon2")
         self._lock = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -27,14 +31,16 @@ class PasswordHashing:
         Raises:
             LimitExceeded: when too many wait already.
         """
-        if self._waiting >= MAX_WAITING:
+        address = caller.get().address
+        if self._waiting.total() >= MAX_WAITING or self._waiting[address] >= MAX_WAITING_OF_ONE:
             raise LimitExceeded("too many passwords are being checked; try again", retry_after=2)
-        self._waiting += 1
+        self._waiting[address] += 1
         try:
             async with self._lock:
                 yield
         finally:
-            self._waiting -= 1
+            self._waiting[address] -= 1
+            self._waiting += Counter()  # drops what is zero: addresses come and go
 
     async def hash(self, password: str) -> str:
         """See passwords.hash_password."""
