@@ -114,7 +114,12 @@ class Settings(BaseSettings):
     http_max_header_bytes: Annotated[int, Field(ge=4096, le=1 << 20)] = Field(
         32 << 10, description="Largest head of an HTTP request."
     )
-    http_idle_seconds: Seconds = Field(60, description="An HTTP request that sends nothing for so long is ended.")
+    http_max_connections: Annotated[int, Field(ge=1)] = Field(
+        1000, description="HTTP connections open at once; more are closed."
+    )
+    http_idle_seconds: Seconds = Field(
+        60, description="An HTTP request that sends nothing, or falls behind 1 KiB/s, for so long is ended."
+    )
 
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 

@@ -1,6 +1,7 @@
 """Request bodies: decompressed, bounded in size and in patience, before anything else reads them."""
 
 import asyncio
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
@@ -10,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope
 
 _PIECE = 256 << 10
+_SLOWEST = 1024
+"""Bytes per second that a client must send at least, on average."""
 
 
 class _Decoder(Protocol):
@@ -82,7 +85,8 @@ class BoundedBody:
 
     Arguments:
         limit: bytes that the body may have, compressed or not; more is 413.
-        idle_seconds: how long a client may send nothing before its body is complete; longer is 408.
+        idle_seconds: how long a client may send nothing before its body is complete, and fall behind the slowest
+            rate; longer is 408.
 
     A `Content-Encoding` other than gzip and zstd is 415, a body that does not decompress 422.
     """
@@ -133,10 +137,11 @@ class BoundedBody:
         return _DECODERS[encoding]()
 
     async def _received(self) -> AsyncIterator[bytes]:
-        more = True
+        more, behind = True, 0.0
         while more:
+            began = time.monotonic()
             try:
-                async with asyncio.timeout(self._idle_seconds):
+                async with asyncio.timeout(self._idle_seconds - max(0, behind)):
                     message = await self._receive()
             except TimeoutError:
                 raise HTTPException(408, "The body did not arrive in time.", {"connection": "close"}) from None
@@ -144,6 +149,7 @@ class BoundedBody:
                 raise _Disconnected
             more = message.get("more_body", False)
             if body := message.get("body", b""):
+                behind += time.monotonic() - began - len(body) / _SLOWEST
                 yield body
 
 

@@ -15,6 +15,8 @@ from phoenix_grpc.http.rates import RateLimit
 
 _AUTH_BURST = 30
 _AUTH_PER_MINUTE = 30
+_MAX_AUTH_BODY = 64 << 10
+_MAX_JSON_BODY = 1 << 20
 
 
 class Frame:
@@ -55,14 +57,18 @@ class Frame:
         """The answer to a request that goes no further."""
         if text := untrusted(request, self._settings):
             return Refused(401, text).response()
-        path = request.scope["path"].removeprefix(self._settings.host_root_path)
-        if path.startswith("/auth/") and not self._settings.disable_rate_limit:
+        if self._is_auth(request.scope) and not self._settings.disable_rate_limit:
             address = request.client.host if request.client else ""
             if seconds := self._auth_rate.wait(address):
                 return Refused(429, "Too Many Requests", {"retry-after": str(math.ceil(seconds))}).response()
         return None
 
+    def _is_auth(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        return path.removeprefix(self._settings.host_root_path).startswith("/auth/")
+
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        upload = scope["path"].endswith("/v1/datasets/upload")
-        limit = self._settings.http_max_upload_bytes if upload else self._settings.max_message_bytes
+        limit = _MAX_AUTH_BODY if self._is_auth(scope) else _MAX_JSON_BODY
+        if scope["path"].endswith("/v1/datasets/upload"):
+            limit = self._settings.http_max_upload_bytes
         return BoundedBody(scope, receive, limit, self._settings.http_idle_seconds)

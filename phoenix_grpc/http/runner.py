@@ -33,7 +33,11 @@ async def http_door(settings: Settings, target: str, door_token: str = "") -> As
     listener = _listen(settings)
     config = uvicorn.Config(
         create_app(settings, target, door_token),
-        http=functools.partial(_Protocol, max_head_bytes=settings.http_max_header_bytes),  # type: ignore[arg-type]
+        http=functools.partial(  # type: ignore[arg-type]
+            _Protocol,
+            max_head_bytes=settings.http_max_header_bytes,
+            max_connections=settings.http_max_connections,
+        ),
         loop="none",
         ws="none",
         lifespan="on",
@@ -88,18 +92,27 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """HTTP/1.1 with bounds on the head of a request, in size and in time, which uvicorn does not set."""
+    """HTTP/1.1 with bounds on connections, and on what surrounds a body, which uvicorn does not set.
 
-    def __init__(self, *args: Any, max_head_bytes: int, **kwargs: Any) -> None:
+    Arguments:
+        max_head_bytes: of the head of a request; also of what comes without being body after it: trailers, extensions.
+        max_connections: open at once.
+    """
+
+    def __init__(self, *args: Any, max_head_bytes: int, max_connections: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._max_head_bytes = max_head_bytes
-        self._head_bytes = 0
+        self._max_connections = max_connections
+        self._bodiless_bytes = 0
         self._in_head = True
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Gives the first head its time."""
+        """Gives the first head its time; a connection too many is closed."""
         super().connection_made(transport)
+        if len(self.connections) > self._max_connections:
+            self._refuse(503, "Too many connections.")
+            return
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -108,26 +121,36 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Refuses a head that goes on beyond its bound."""
-        if self._in_head and self._head_bytes > self._max_head_bytes:
-            self._refuse_head()
+        """Refuses a head, and ends what follows one without being body, that goes on beyond the bound."""
+        if self._bodiless_bytes > self._max_head_bytes:
+            self._refuse_head() if self._in_head else self.transport.close()
             return
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._bodiless_bytes += len(data)
         super().data_received(data)
 
     def on_message_begin(self) -> None:
         """Begins a head."""
         super().on_message_begin()
         self._in_head = True
+        self._bodiless_bytes = 0
         self._start_head_timer()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes a field of the head; those of trailers nobody reads."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Takes a piece of the body."""
+        self._bodiless_bytes = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Ends a head; one that came in a single piece is measured here."""
         self._in_head = False
         self._stop_head_timer()
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        self._head_bytes = 0
+        self._bodiless_bytes = 0
         if size > self._max_head_bytes:
             self._refuse_head()
             return
@@ -140,11 +163,13 @@ class _Protocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def _refuse_head(self) -> None:
-        text = f"The head of a request may have {self._max_head_bytes:,} bytes at most.".encode()
+        self._refuse(431, f"The head of a request may have {self._max_head_bytes:,} bytes at most.")
+
+    def _refuse(self, status: int, text: str) -> None:
         headers = [*self.server_state.default_headers, (b"content-type", b"text/plain; charset=utf-8")]
         headers += [(b"content-length", b"%d" % len(text)), (b"connection", b"close")]
         lines = b"".join(b"%s: %s\r\n" % header for header in headers)
-        self.transport.write(STATUS_LINE[431] + lines + b"\r\n" + text)
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + text.encode())
         self.transport.close()
 
     def _start_head_timer(self) -> None:

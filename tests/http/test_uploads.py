@@ -301,14 +301,6 @@ async def test_a_body_that_does_not_decompress(web: Web, encoding: str, body: by
         assert (answer.status_code, answer.headers["content-type"]) == (status, "text/plain; charset=utf-8")
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress, bytes])
-async def test_a_body_beyond_the_limit_is_413_with_the_limit(web: Web, compress: Any) -> None:
-    encoding = {gzip.compress: "gzip", zstd.compress: "zstd"}.get(compress, "identity")
-    body = compress(b" " * (17 << 20))
-    answer = await web.send("POST", "/v1/datasets", {**JSON, "content-encoding": encoding}, content=body)
-    assert (answer.status_code, "16,777,216 bytes" in answer.text) == (413, True)
-
-
 async def test_racing_appends_to_a_new_name_are_all_kept(web: Web) -> None:
     name = secrets.token_hex(8)
     bodies = [{"name": name, "action": "append", "inputs": [{"n": number}]} for number in range(16)]
