@@ -111,12 +111,9 @@ def test_the_examples_run_as_printed(reader: Reader) -> None:
 
 
 def command_of(example: Example, reader: Reader) -> str:
-    """What to type to run an example; a program gets the key of the shell."""
+    """What to type to run an example."""
     if example.language == "console":
         return example.code
-    name, runner, start = {
-        "python": ("example.py", f"{BIN}/python", 'import os\n\nKEY = os.environ["KEY"]\n'),
-        "js": ("example.mjs", "node", "const KEY = process.env.KEY;\n"),
-    }[example.language]
-    (reader.folder / name).write_text(start + reader.here(example.code))
-    return f"KEY=$KEY {runner} {name}"
+    name, runner = {"python": ("example.py", f"{BIN}/python"), "js": ("example.mjs", "node")}[example.language]
+    (reader.folder / name).write_text(reader.here(example.code))
+    return f"{runner} {name}"
