@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +11,10 @@ import grpc
 import pytest
 
 from phoenix_grpc.access import FILES
+from phoenix_grpc.credentials.tokens import KeyRing
+from phoenix_grpc.model import now
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
-from tests.conftest import Api, Metadata, api_of, bearer, make_settings, reason_of
+from tests.conftest import SECRET, Api, Metadata, api_of, bearer, make_settings, reason_of
 
 
 class Row(NamedTuple):
@@ -110,6 +113,8 @@ PRINCIPALS = {
     "none": Principal(unknown="CREDENTIALS_MISSING"),
     "expired key": Principal(unknown="API_KEY_EXPIRED"),
     "revoked key": Principal(unknown="API_KEY_REVOKED"),
+    "expired token": Principal(unknown="ACCESS_TOKEN_EXPIRED"),
+    "ended session": Principal(unknown="SESSION_REVOKED"),
     "viewer session": Principal(role="VIEWER"),
     "member session": Principal(role="MEMBER"),
     "admin session": Principal(role="ADMIN"),
@@ -155,13 +160,18 @@ GUARDED = {
     "CREDENTIALS_MISSING",
     "API_KEY_EXPIRED",
     "API_KEY_REVOKED",
+    "ACCESS_TOKEN_EXPIRED",
+    "SESSION_REVOKED",
     "ROLE_INSUFFICIENT",
     "CREDENTIAL_NOT_INTERACTIVE",
     "KEY_READ_ONLY",
     "KEY_NOT_FOR_DATASET",
     "AUTH_DISABLED",
 }
-STATUSES = {"CREDENTIALS": "UNAUTHENTICATED", "API_KEY": "UNAUTHENTICATED", "AUTH": "FAILED_PRECONDITION"}
+STATUSES = {
+    **{principal.unknown: "UNAUTHENTICATED" for principal in PRINCIPALS.values()},
+    "AUTH_DISABLED": "FAILED_PRECONDITION",
+}
 
 
 async def credentials(api: Api, name: str) -> Metadata:
@@ -169,6 +179,12 @@ async def credentials(api: Api, name: str) -> Metadata:
     match name.split():
         case ["none"] | ["authentication", _]:
             return ()
+        case ["expired", "token"]:
+            return await _expired_token(api)
+        case ["ended", "session"]:
+            session = await api.session()
+            await api.auth.Logout(auth_pb2.LogoutRequest(), metadata=session)
+            return session
         case [role, "session"]:
             return await api.session(role.upper())
         case ["viewer" | "member" | "admin" as role, "key"]:
@@ -187,12 +203,18 @@ async def credentials(api: Api, name: str) -> Metadata:
     return await _revoked_key(api)
 
 
+async def _expired_token(api: Api) -> Metadata:
+    """An access token as the server makes them, whose time is over."""
+    claims = KeyRing(SECRET).read_access((await api.login()).access_token)
+    return bearer(KeyRing(SECRET).issue_access(replace(claims, expires_at=now() - 1_000_000)))
+
+
 async def _expired_key(api: Api) -> Metadata:
     session = await api.session()
     request = auth_pb2.CreateApiKeyRequest(name="short")
-    request.expire_time.FromMilliseconds(int(time.time() * 1000) + 500)
+    request.expire_time.FromMilliseconds(int(time.time() * 1000) + 1500)
     made = await api.auth.CreateApiKey(request, metadata=session)
-    await asyncio.sleep(0.55)
+    await asyncio.sleep(1.55)
     return bearer(made.key)
 
 
@@ -240,7 +262,7 @@ async def test_each_method_admits_and_refuses(name: str, tmp_path: Path) -> None
         for method in sorted(DECLARED, key=lambda method: method.name == "Logout"):  # Logout ends the session: last
             status, reason = await call(api.channel, method, metadata)
             want = expected(principal, METHODS[method.containing_service.name][method.name])
-            code = STATUSES.get(want.rsplit("_", 1)[0].removesuffix("_DISABLED"), "PERMISSION_DENIED")
+            code = STATUSES.get(want, "PERMISSION_DENIED")
             refused = reason if reason in GUARDED and not _by_the_service(principal, method.name, reason) else ""
             if refused != want or (want and status != code):
                 wrong.append(f"{method.name}: {status} {reason}, expected {want or 'to get through'}")
