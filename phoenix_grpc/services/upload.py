@@ -97,8 +97,6 @@ def _publication(header: datasets_pb2.UploadDatasetHeader) -> Publication:
     known_enum(header, "action")
     if header.action == datasets_pb2.UPLOAD_ACTION_UNSPECIFIED:
         raise Invalid("action", "is required: UPLOAD_ACTION_CREATE, UPLOAD_ACTION_APPEND or UPLOAD_ACTION_UPDATE")
-    if name.id is not None and header.action == datasets_pb2.UPLOAD_ACTION_CREATE:
-        raise Invalid("dataset_id", "UPLOAD_ACTION_CREATE makes a new dataset, so it takes a name")
     return Publication(
         name,
         _ACTIONS[header.action],

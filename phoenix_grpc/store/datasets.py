@@ -8,6 +8,7 @@ from typing import Literal
 from phoenix_grpc.errors import Aborted, AlreadyExists, dataset_not_found
 from phoenix_grpc.model import Dataset, now
 from phoenix_grpc.store.engine import Transaction, numbered
+from phoenix_grpc.store.sweeping import remove_rows
 from phoenix_grpc.store.versions import Counts, add_version
 
 _COLUMNS = (
@@ -16,13 +17,14 @@ _COLUMNS = (
 )
 
 # What a dataset consists of, and the column by which it is swept.
+# What is removed with a dataset: table, key among its rows, columns that may be long.
 _PARTS = (
-    ("split_members", "example_id"),
-    ("revisions", "example_id"),
-    ("examples", "id"),
-    ("versions", "id"),
-    ("splits", "id"),
-    ("dataset_labels", "label_id"),
+    ("split_members", ("split_id", "example_id"), ()),
+    ("revisions", ("example_id", "born"), ("input", "output", "metadata")),
+    ("examples", ("id",), ("external_id", "span_id")),
+    ("versions", ("id",), ("description", "metadata")),
+    ("splits", ("id",), ("description", "metadata")),
+    ("dataset_labels", ("label_id",), ()),
 )
 
 
@@ -227,16 +229,12 @@ def touch(tx: Transaction, dataset_id: int) -> None:
 
 
 def sweep_datasets(tx: Transaction, limit: int) -> int:
-    """Removes up to `limit` rows of a deleted dataset; answers how many went, 0 when none is left."""
+    """Removes up to `limit` rows of a deleted dataset, fewer of long ones; answers how many, 0 when none is left."""
     row = tx.row("SELECT id FROM datasets WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT 1")
     if row is None:
         return 0
-    for table, key in _PARTS:
-        removed = tx.run(
-            f"DELETE FROM {table} WHERE dataset_id = :id AND {key} IN"
-            f" (SELECT {key} FROM {table} WHERE dataset_id = :id ORDER BY {key} LIMIT :limit)",
-            {"id": row[0], "limit": limit},
-        )
+    for table, key, texts in _PARTS:
+        removed = remove_rows(tx, table, "dataset_id = :id", {"id": row[0]}, key, limit, texts)
         if removed:
             return removed
     return tx.run("DELETE FROM datasets WHERE id = :id", {"id": row[0]})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.model import now
 from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.store.sweeping import remove_rows
 
 REPLAY_MICROS = 24 * 60 * 60 * 1_000_000
 
@@ -73,9 +74,8 @@ def once(tx: Transaction, request: Request | None, act: Callable[[Transaction], 
 
 
 def sweep_requests(tx: Transaction, limit: int) -> int:
-    """Forgets up to `limit` requests older than a day; answers how many."""
-    return tx.run(
-        "DELETE FROM requests WHERE (principal, method, request_id) IN"
-        " (SELECT principal, method, request_id FROM requests WHERE created_at <= :until LIMIT :limit)",
-        {"until": now() - REPLAY_MICROS, "limit": limit},
+    """Forgets up to `limit` requests older than a day, fewer of long answers; answers how many."""
+    key = ("created_at", "principal", "method", "request_id")
+    return remove_rows(
+        tx, "requests", "created_at <= :until", {"until": now() - REPLAY_MICROS}, key, limit, ("response",)
     )

@@ -15,6 +15,7 @@ from phoenix_grpc.model import Dataset, Version, now
 from phoenix_grpc.store import datasets, matching, versions
 from phoenix_grpc.store.datasets import DatasetName
 from phoenix_grpc.store.engine import Row, Transaction
+from phoenix_grpc.store.sweeping import remove_rows
 
 LEASE_MICROS = 15 * 60 * 1_000_000
 
@@ -32,7 +33,12 @@ _COLUMNS = (
     "splits",
     "span_id",
 )
-_TABLES = ("staged_splits", "upload_matches", "staged_examples")
+# What is removed with an upload: table, key among its rows, columns that may be long.
+_PARTS = (
+    ("staged_splits", ("ordinal", "name"), ("name",)),
+    ("upload_matches", ("ordinal",), ()),
+    ("staged_examples", ("ordinal",), ("input", "output", "metadata", "external_id", "splits", "span_id")),
+)
 
 
 class Record(NamedTuple):
@@ -62,7 +68,7 @@ class Publication:
     """How the staged records of an upload become a version.
 
     Arguments:
-        dataset: where to; CREATE needs a name, and APPEND and UPDATE create a dataset that is named and missing.
+        dataset: where to; a dataset that is named and missing is created, and CREATE takes no other.
         author: the user who uploads.
         base_version_id: refuses when this is not the latest version.
         validate_only: runs every check, and changes nothing.
@@ -159,7 +165,7 @@ def discard_upload(tx: Transaction, upload_id: int) -> None:
 
 
 def sweep_uploads(tx: Transaction, limit: int) -> int:
-    """Removes up to `limit` rows of any upload that is over; answers how many went, 0 when none is left."""
+    """Removes up to `limit` rows of any upload that is over, fewer of long ones; answers how many, 0 for none left."""
     row = tx.row(
         "SELECT id FROM uploads WHERE lease_expires_at <= :now ORDER BY lease_expires_at LIMIT 1", {"now": now()}
     )
@@ -169,13 +175,9 @@ def sweep_uploads(tx: Transaction, limit: int) -> int:
 
 
 def remove_upload(tx: Transaction, upload_id: int, limit: int) -> int:
-    """Removes up to `limit` rows of an upload that is over; answers how many went, 0 when none is left."""
-    for table in _TABLES:
-        removed = tx.run(
-            f"DELETE FROM {table} WHERE upload_id = :id AND ordinal IN"
-            f" (SELECT ordinal FROM {table} WHERE upload_id = :id ORDER BY ordinal LIMIT :limit)",
-            {"id": upload_id, "limit": limit},
-        )
+    """Removes up to `limit` rows of an upload that is over, fewer of long ones; answers how many, 0 for none left."""
+    for table, key, texts in _PARTS:
+        removed = remove_rows(tx, table, "upload_id = :id", {"id": upload_id}, key, limit, texts)
         if removed:
             return removed
     return tx.run("DELETE FROM uploads WHERE id = :id", {"id": upload_id})
@@ -188,7 +190,7 @@ def publish(tx: Transaction, upload_id: int, publication: Publication) -> Publis
 
     Raises:
         NotFound: for a dataset named by id.
-        AlreadyExists: when CREATE's name is taken.
+        AlreadyExists: when CREATE names a dataset that exists.
         Aborted: VERSION_MOVED, when the base version is not the latest.
         Invalid: INVALID_RECORD, when an example is addressed twice, or is none of the dataset's; or for an UPDATE
             without a record.
@@ -215,17 +217,13 @@ def find_target(tx: Transaction, publication: Publication) -> Dataset | None:
         NotFound, AlreadyExists, Aborted: as `publish`.
     """
     name = publication.dataset
-    if name.id is not None:
-        dataset = datasets.find_dataset(tx, name)
-    else:
-        found = datasets.lookup_dataset(tx, name)
-        if found is not None and publication.action == "CREATE":
-            raise AlreadyExists("Dataset", name.shown, "DATASET_EXISTS")
-        if found is None:
-            if publication.base_version_id is not None:
-                raise Aborted("the dataset does not exist, so it has no base version")
-            return None
-        dataset = found
+    dataset = datasets.lookup_dataset(tx, name) if name.id is None else datasets.find_dataset(tx, name)
+    if dataset is None:
+        if publication.base_version_id is not None:
+            raise Aborted("the dataset does not exist, so it has no base version")
+        return None
+    if publication.action == "CREATE":
+        raise AlreadyExists("Dataset", name.shown, "DATASET_EXISTS")
     versions.require_base(dataset, publication.base_version_id)
     return dataset
 

@@ -40,7 +40,6 @@ def test_a_header_that_says_little_means_jsonl_without_compression() -> None:
         ({"name": "d", "action": pb.UPLOAD_ACTION_APPEND, "split_keys": ["s", "s"]}, "split_keys"),
         ({"name": "a\nb"}, "name"),
         ({"name": "x" * 1001}, "name"),
-        ({"dataset_id": encode_id("Dataset", 1)}, "dataset_id"),
         ({"dataset_id": encode_id("User", 1), "action": pb.UPLOAD_ACTION_APPEND}, "dataset_id"),
         ({"action": 0}, "action"),
         ({"action": 99}, "action"),

@@ -8,7 +8,7 @@ import pytest
 
 from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, NotFound, Unavailable
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.store import examples, uploads
+from phoenix_grpc.store import datasets, examples, uploads
 from phoenix_grpc.store.engine import Engine, open_engine
 from phoenix_grpc.store.uploads import Publication, Record
 from tests.store.keeper import Keeper, named, numbered, record
@@ -128,9 +128,14 @@ async def test_a_dataset_that_is_missing_by_id_is_not_created(keeper: Keeper) ->
 
 
 async def test_creating_a_dataset_that_exists_is_refused(keeper: Keeper) -> None:
-    await keeper.upload([record(1)], "CREATE")
+    dataset = (await keeper.upload([record(1)], "CREATE")).dataset
+    for name in (named("d"), numbered(dataset.id)):
+        with pytest.raises(AlreadyExists):
+            await keeper.engine.read(uploads.find_target, Publication(name, "CREATE"))
     with pytest.raises(AlreadyExists):
         await keeper.upload([record(1)], "CREATE")
+    with pytest.raises(NotFound):
+        await keeper.engine.read(uploads.find_target, Publication(numbered(dataset.id + 1), "CREATE"))
 
 
 async def test_an_update_without_a_record_needs_to_be_allowed(keeper: Keeper) -> None:
@@ -239,6 +244,13 @@ async def test_sweeping_removes_what_is_over_and_nothing_else(keeper: Keeper, mo
         await keeper.engine.write(uploads.publish, abandoned, Publication(named("e"), "APPEND"))
     await keeper.engine.write(uploads.publish, open_one, Publication(named("e"), "APPEND"))
     assert await keeper.contents("e") == [1]
+
+
+async def test_sweeping_takes_few_long_rows_at_a_time(keeper: Keeper) -> None:
+    await keeper.upload([record("x" * 1_000_000 + str(number)) for number in range(9)], "CREATE")
+    assert [await keeper.engine.stage(uploads.sweep_uploads, 100) for _ in range(4)] == [5, 4, 1, 0]
+    await keeper.engine.write(datasets.delete_dataset, named("d"), "")
+    assert [await keeper.engine.stage(datasets.sweep_datasets, 100) for _ in range(6)] == [5, 4, 9, 1, 1, 0]
 
 
 async def test_names_of_splits_are_not_kept_in_memory(keeper: Keeper) -> None:
