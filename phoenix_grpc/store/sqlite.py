@@ -5,6 +5,7 @@ The file is an ordinary one: the sqlite-utils CLI and Datasette open it.
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import os
 import sqlite3
@@ -24,6 +25,8 @@ with unimportable("pandas", "numpy"):
 
 BUSY_TIMEOUT_SECONDS = 30.0
 _WAL_LIMIT_BYTES = 64 << 20
+# Who has a database in WAL mode open holds a shared lock on this byte of its -shm (unixOpenSharedMemory in os_unix.c).
+_SHM_LOCK_BYTE = 128
 _ROWS_PER_INSERT = 400
 _PRAGMAS = (
     # In KiB. Each sort of a statement may take as much again, and publishing a big upload sorts several times at once.
@@ -83,7 +86,8 @@ class SqliteEngine:
         self.path = path
         with _opening(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _create_private(path)
+            with contextlib.suppress(FileExistsError):
+                _create_private(path)
             self._writer = _connect(path, busy_timeout)
             sqlite_utils.Database(self._writer).enable_wal()
             _write(self._writer, migrations.migrate)
@@ -144,21 +148,21 @@ def backup(path: Path, target: Path, progress: Callable[[int, int], None] | None
     """
     with _opening(path):
         _require_ours(path)
-        partial = target.with_name(target.name + ".partial")
         if target.exists():
             raise ConfigurationError(f"{target} exists; name a new file")
-        _create_private(partial)
-        source, copy = _connect(path, BUSY_TIMEOUT_SECONDS), sqlite3.connect(partial)
-        with contextlib.closing(source), contextlib.closing(copy):
-            source.backup(copy, pages=1024, progress=lambda _status, left, total: progress and progress(left, total))
-            copy.execute("PRAGMA journal_mode = DELETE")
-        _sync(partial)
-        partial.rename(target)
+        with _fresh(target.with_name(target.name + ".partial")) as partial:
+            _create_private(partial)
+            source, copy = _connect(path, BUSY_TIMEOUT_SECONDS), sqlite3.connect(partial)
+            with contextlib.closing(source), contextlib.closing(copy):
+                source.backup(copy, pages=1024, progress=lambda _, left, total: progress and progress(left, total))
+                copy.execute("PRAGMA journal_mode = DELETE")
+            _sync(partial)
+            partial.rename(target)
         _sync(target.parent)
 
 
 def restore(source: Path, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
-    """Replaces the database at `path` by the backup `source`, all or nothing.
+    """Replaces the database at `path` by the backup `source`, all or nothing; a damaged one is kept as NAME.damaged.
 
     Arguments:
         progress: as for `backup`.
@@ -170,12 +174,11 @@ def restore(source: Path, path: Path, progress: Callable[[int, int], None] | Non
         _require_ours(source)
     with _opening(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = path.with_name(path.name + ".restored")
-        fresh.unlink(missing_ok=True)
-        backup(source, fresh, progress)
-        if path.exists():
-            _require_unused(path)
-        fresh.replace(path)
+        with _fresh(path.with_name(path.name + ".restored")) as fresh:
+            backup(source, fresh, progress)
+            if path.exists() and _is_damaged(path):
+                path.replace(path.with_name(path.name + ".damaged"))
+            fresh.replace(path)
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         _sync(path.parent)
@@ -192,14 +195,47 @@ def _require_ours(path: Path) -> None:
             raise ConfigurationError(f"{path} is damaged")
 
 
-def _require_unused(path: Path) -> None:
-    """Raises ConfigurationError when another process has the database open."""
-    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
-        try:
+def _is_damaged(path: Path) -> bool:
+    """Whether SQLite takes the file for damaged.
+
+    Raises:
+        ConfigurationError: when another process has it open.
+    """
+    in_use = ConfigurationError(f"{path} is in use; stop the server first")
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
             # Leaving WAL mode needs the file to itself, so it fails while anybody else has it open.
             connection.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.OperationalError:
-            raise ConfigurationError(f"{path} is in use; stop the server first") from None
+    except sqlite3.OperationalError:
+        raise in_use from None
+    except sqlite3.DatabaseError:
+        if _is_shared(path.with_name(path.name + "-shm")):
+            raise in_use from None
+        return True
+    return False
+
+
+def _is_shared(shm: Path) -> bool:
+    """Whether another process holds the lock of those who have the database open."""
+    if not shm.exists():
+        return False
+    with shm.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SHM_LOCK_BYTE)
+        except (BlockingIOError, PermissionError):  # POSIX allows either
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def _fresh(path: Path) -> Iterator[Path]:
+    """A path at which there is no file, neither a leftover before the block nor a half one when it fails."""
+    path.unlink(missing_ok=True)
+    try:
+        yield path
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _connect(path: Path, busy_timeout: float, *pragmas: str) -> sqlite3.Connection:
@@ -212,9 +248,12 @@ def _connect(path: Path, busy_timeout: float, *pragmas: str) -> sqlite3.Connecti
 
 
 def _create_private(path: Path) -> None:
-    """Makes an empty file that only its owner reads; SQLite gives its -wal and -shm the same mode."""
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    """Makes a new, empty file that only its owner reads; SQLite gives its -wal and -shm the same mode.
+
+    Raises:
+        FileExistsError: when there is one.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _sync(path: Path) -> None:

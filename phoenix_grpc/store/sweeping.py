@@ -1,4 +1,4 @@
-"""Removing many rows a piece at a time, bounded by rows and by characters, so that other writes wait for no long one."""
+"""Removing many rows a piece at a time, bounded by rows and by characters, so that no other write waits for long."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -78,6 +78,36 @@ def test_a_backup_of_a_running_server_is_restored(tmp_path: Path) -> None:
         assert [dataset["name"] for dataset in user.json("datasets", "list")] == ["kept"]
 
 
+def test_a_backup_takes_over_nothing_from_a_leftover_and_leaves_none(offline: Cli, tmp_path: Path) -> None:
+    offline.run("migrate")
+    leftover = tmp_path / "copy.db.partial"
+    leftover.write_bytes(b"half a backup")
+    leftover.chmod(0o644)
+    offline.run("backup", tmp_path / "copy.db")
+    assert stat.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
+    assert not leftover.exists()
+
+
+@pytest.mark.parametrize("place", [0, 100], ids=["the header", "the schema"])
+def test_a_damaged_database_is_replaced_once_nobody_uses_it(tmp_path: Path, place: int) -> None:
+    copy, file = tmp_path / "copy.db", tmp_path / "work" / "phoenix_grpc.db"
+    user = Cli(tmp_path, {})
+    with ServerProcess(tmp_path) as server:
+        user.run("backup", copy)
+        sqlite3.connect(file).execute("PRAGMA wal_checkpoint(TRUNCATE)").connection.close()
+        with file.open("r+b") as damaged:
+            damaged.seek(place)
+            damaged.write(b"\xff" * 3900)
+        assert "is in use" in user.run("restore", copy, "--yes", exit_code=2).stderr
+        assert not file.with_name(file.name + ".restored").exists()
+        server.process.kill()
+        server.process.wait()
+        assert "Restored" in user.run("restore", copy, "--yes").stderr
+        assert file.with_name(file.name + ".damaged").read_bytes()[place:].startswith(b"\xff" * 3900)
+    with ServerProcess(tmp_path) as server:
+        Cli(tmp_path, {"PHOENIX_GRPC_ADDRESS": server.address}).log_in()
+
+
 def test_restore_asks_before_it_replaces(offline: Cli, tmp_path: Path) -> None:
     offline.run("migrate")
     offline.run("backup", tmp_path / "copy.db")
