@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import secrets
 import signal
 import sys
@@ -92,11 +93,20 @@ def run(settings: Settings) -> None:
         ConfigurationError: as `serving`.
     """
     writer = configure_logs(settings.log_level)
+    _allow_open_files()
     try:
         uvloop.run(_run(settings, writer))
     finally:
         if writer is not None:
             writer.close()
+
+
+def _allow_open_files() -> None:
+    """Raises the soft limit of open files, often 1,024, to the hard one: every connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS says "unlimited" and refuses to set it.
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _run(settings: Settings, log_writer: LogWriter | None) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import socket
 import stat
 import threading
@@ -187,6 +188,16 @@ def test_each_call_is_one_line_and_no_secret_is_in_the_log(tmp_path: Path) -> No
         "not-a-real-token",
     ):
         assert secret not in text
+
+
+def test_it_may_open_as_many_files_as_the_system_allows(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 500), hard))
+    try:
+        with ServerProcess(tmp_path) as server:
+            assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_clients_may_ping_every_30_seconds(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match
 
@@ -37,7 +37,11 @@ from phoenix_grpc.http.errors import Invalid, Refused
 from phoenix_grpc.http.frame import Frame
 from phoenix_grpc.http.methods import method_of
 
-_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_metadata_size", 64 << 10),
+]
 _EXPOSED = ["x-phoenix-server-version", "x-phoenix-grpc-version", "x-request-id", "retry-after", "content-disposition"]
 
 
@@ -66,6 +70,7 @@ def create_app(settings: Settings, target: str, door_token: str = "") -> FastAPI
     app.add_exception_handler(Refused, _answer_refused)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(Exception, _answer_unexpected)
     return app
 
@@ -143,6 +148,11 @@ def _allowed_methods(request: Request) -> set[str]:
     """The methods of all routes with the request's path."""
     routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
     return {method for route in routes for method in getattr(route, "methods", None) or ()}
+
+
+async def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    """The answer to a client that went away in the midst of its body: it is no failure of ours."""
+    return PlainTextResponse("The body did not arrive.", 400)
 
 
 async def _answer_unexpected(_request: Request, _error: Exception) -> Response:

@@ -33,7 +33,6 @@ _STATUSES_BY_REASON = {
     "PASSWORD_LOGIN_DISABLED": 403,
     "MAIL_NOT_CONFIGURED": 503,
     "STORE_FULL": 507,
-    "": 413,  # RESOURCE_EXHAUSTED by the gRPC library itself: a message beyond its size
 }
 _TEXTS = {
     **dict.fromkeys(
@@ -128,16 +127,17 @@ def from_grpc(error: grpc.aio.AioRpcError, method: str) -> Refused:
     """The HTTP answer for the gRPC error of a method."""
     info, violations, retry = _details(error)
     code = error.code()
-    status = _STATUSES.get(code, 500)
-    if info.reason or code == grpc.StatusCode.RESOURCE_EXHAUSTED:
-        status = _STATUSES_BY_REASON.get(info.reason, status)
+    status = _STATUSES_BY_REASON.get(info.reason, _STATUSES.get(code, 500))
+    if code == grpc.StatusCode.RESOURCE_EXHAUSTED and not info.reason:
+        # The gRPC library itself: a message beyond its size, or it has no room.
+        status = 413 if "larger than max" in (error.details() or "") else 503
     seconds = math.ceil(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
     headers = {"retry-after": str(seconds)} if seconds else {}
     field = violations.field_violations[0].field if violations.field_violations else ""
-    return Refused(status, _text(error, info.reason, method), headers, info.reason, field)
+    return Refused(status, _text(error, info.reason, method, status), headers, info.reason, field)
 
 
-def _text(error: grpc.aio.AioRpcError, reason: str, method: str) -> str:
+def _text(error: grpc.aio.AioRpcError, reason: str, method: str, status: int) -> str:
     """Phoenix's text where there is one, else the server's own sentence; what the library said is for the log alone."""
     if reason == "ROLE_INSUFFICIENT":
         return _VIEWERS_REFUSED if is_write(method) else _ADMINS_ONLY
@@ -147,7 +147,7 @@ def _text(error: grpc.aio.AioRpcError, reason: str, method: str) -> str:
         text = (error.details() or "").replace("page_token: ", "Invalid cursor: ").removeprefix("chunk: ")
         return text[:1].upper() + text[1:] if error.code() == grpc.StatusCode.NOT_FOUND else text
     log.warning("gRPC call failed", code=error.code().name, details=error.details())
-    return HTTPStatus(_STATUSES.get(error.code(), 500)).phrase
+    return HTTPStatus(status).phrase
 
 
 def _details(

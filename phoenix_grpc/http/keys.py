@@ -15,7 +15,7 @@ from phoenix_grpc.http.answers import (
     without_nulls,
 )
 from phoenix_grpc.http.door import ALL, CurrentDoor, Door
-from phoenix_grpc.http.errors import Refused
+from phoenix_grpc.http.errors import Invalid, Refused
 from phoenix_grpc.http.resources import Resource
 from phoenix_grpc.http.schemas import keys
 from phoenix_grpc.v1 import auth_pb2
@@ -89,7 +89,10 @@ def _creation(body: keys.NewApiKey) -> auth_pb2.CreateApiKeyRequest:
     )
     if body.expires_at is not None:
         at = body.expires_at
-        request.expire_time.FromDatetime(at if at.tzinfo else at.replace(tzinfo=UTC))
+        try:
+            request.expire_time.FromDatetime(at if at.tzinfo else at.replace(tzinfo=UTC))
+        except OverflowError:
+            raise Invalid("expires_at must be between 0001-01-01 and 9999-12-31, in UTC.") from None
     return request
 
 

@@ -1,5 +1,6 @@
 """Cross-site request forgery: an unsafe call that a browser makes with a cookie must come from a page of ours.
 
+Without authentication every unsafe call must, for then nothing but its origin tells who makes it.
 Programs send no Origin, and pass; a page of another site cannot leave it out (Fetch standard, section 3.1).
 """
 
@@ -18,7 +19,7 @@ Origin = tuple[str, str, int]
 
 def untrusted(request: Request, settings: Settings) -> str | None:
     """Why the origin of a request is not trusted, in Phoenix's words; None when it is, or when it does not matter."""
-    if request.method in _SAFE or not _carries_cookie(request):
+    if request.method in _SAFE or (settings.enable_auth and not _carries_cookie(request)):
         return None
     for header in ("origin", "referer"):
         if (given := request.headers.get(header)) is not None:

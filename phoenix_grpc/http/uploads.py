@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Query
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,6 +38,7 @@ _COMPRESSIONS = {
     "gzip": datasets_pb2.COMPRESSION_GZIP,
     "deflate": datasets_pb2.COMPRESSION_DEFLATE,
 }
+_CHARSETS = (b"utf-8", b"utf8")
 _KEY_LISTS = ("input_keys", "output_keys", "metadata_keys", "split_keys", "flatten_keys")
 _BODY = {
     "requestBody": {
@@ -86,6 +88,10 @@ async def _document(request: Request, door: Door) -> Upload:
 
 async def _upload_form(request: Request, door: Door) -> Any:
     """The response to the upload that a form asks for; fields may follow the file, which is kept on disk meanwhile."""
+    _, options = parse_options_header(request.headers["content-type"])
+    if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
+        # Others decode to what is no Unicode, and fail in ways of their own; RFC 7578 has none at all.
+        raise Invalid("The charset of a form must be UTF-8.")
     try:
         async with request.form() as form:
             file = form.get("file")

@@ -109,3 +109,16 @@ async def test_strangers_are_refused_before_a_long_body_has_come(web: Web, path:
 async def test_long_bodies_of_those_who_may_are_read(web: Web) -> None:
     body = {"name": "long", "metadata": {"text": "x" * 900_000}}
     assert (await web.send("POST", "/v1/datasets", json=body)).status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/v1/datasets", "/v1/datasets/upload", "/auth/login"])
+async def test_a_client_that_goes_away_amid_its_body_is_no_failure(
+    web: Web, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await connection(web)
+    writer.write(HEAD.replace(b"/v1/datasets", path.encode()) + b"content-length: 100\r\n\r\n{")
+    await writer.drain()
+    await asyncio.sleep(0.2)
+    writer.close()
+    await asyncio.sleep(0.2)
+    assert caplog.records == []

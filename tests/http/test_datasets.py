@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -260,3 +261,15 @@ async def test_unknown_paths_are_404_and_never_a_page(web: Web, path: str) -> No
 async def test_a_wrong_method_is_405_with_all_that_are_right(web: Web, method: str, path: str, allow: str) -> None:
     answer = await web.send(method, path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+
+
+async def test_whole_numbers_of_metadata_stay_whole_numbers(web: Web) -> None:
+    sent = {"a": 1, "b": [2, {"c": -3}], "d": 0.5, "e": 2**53, "f": 1e300, "g": True, "h": None}
+    body = {"name": "whole numbers", "metadata": sent}
+    found = (await web.send("POST", "/v1/datasets", json=body)).json()["data"]["metadata"]
+    assert (found, repr(sorted(found.items()))) == (sent, repr(sorted(sent.items())))
+
+
+async def test_a_long_name_in_an_error_is_404(web: Web) -> None:
+    answer = await web.send("GET", f"/v1/datasets/{quote('😀' * 999)}/labels")
+    assert (answer.status_code, "😀" in answer.text) == (404, True)

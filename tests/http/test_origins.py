@@ -176,6 +176,22 @@ async def test_without_authentication_everybody_reads_and_writes_and_nobody_mana
             assert (await web.send("POST", f"/auth/{path}", {}, json={})).status_code == 405
 
 
+async def test_without_authentication_pages_of_others_still_write_nothing(folder: Any) -> None:
+    async with web_of(door_settings(folder, enable_auth=False)) as web:
+        for number, (headers, status) in enumerate(
+            [
+                ({}, 201),
+                ({"origin": web.url}, 201),
+                ({"origin": "http://evil.example.com"}, 401),
+                ({"origin": "http://evil.example.com", "authorization": "Bearer x"}, 401),
+                ({"referer": "http://evil.example.com/"}, 401),
+            ]
+        ):
+            answer = await web.send("POST", "/v1/datasets", headers, json={"name": f"{number}"})
+            assert answer.status_code == status, headers
+        assert (await web.send("GET", "/v1/datasets", {"origin": "http://evil.example.com"})).status_code == 200
+
+
 async def test_password_login_can_be_switched_off(folder: Any) -> None:
     async with web_of(door_settings(folder, disable_basic_auth=True)) as web:
         assert (await web.send("POST", "/auth/login", {}, json=GOOD)).status_code == 403

@@ -254,6 +254,25 @@ async def test_a_bad_form_is_422(web: Web, change: dict[str, Any]) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (422, "text/plain; charset=utf-8"), answer.text
 
 
+@pytest.mark.parametrize(
+    ("charset", "name", "status"),
+    [
+        ("utf-8", "ü".encode(), 200),
+        ("UTF8", b"upper case", 200),
+        ("utf-7", b"+2AA-", 422),
+        ("unicode_escape", rb"\ud800", 422),
+        ("punycode", b"\xff-\xff", 422),
+        ("nonsense", b"x", 422),
+    ],
+)
+async def test_the_text_of_a_form_is_utf_8(web: Web, charset: str, name: bytes, status: int) -> None:
+    field = b'--cut\r\nContent-Disposition: form-data; name="name"\r\n\r\n' + name + b"\r\n"
+    file = b'--cut\r\nContent-Disposition: form-data; name=file; filename=f\r\nContent-Type: text/csv\r\n\r\ninput.a\n1'
+    headers = {**ADMIN, "content-type": f"multipart/form-data; boundary=cut; charset={charset}"}
+    answer = await web.send("POST", URL, headers, content=field + file + b"\r\n--cut--\r\n")
+    assert answer.status_code == status, answer.text
+
+
 async def test_a_form_without_a_file_and_one_with_a_field_beyond_1_mib(web: Web) -> None:
     files = {"other": ("x", b"")}
     assert (await web.send("POST", URL, data={"name": "x", "file": "text"}, files=files)).status_code == 422
