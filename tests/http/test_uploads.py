@@ -267,7 +267,7 @@ async def test_a_bad_form_is_422(web: Web, change: dict[str, Any]) -> None:
 )
 async def test_the_text_of_a_form_is_utf_8(web: Web, charset: str, name: bytes, status: int) -> None:
     field = b'--cut\r\nContent-Disposition: form-data; name="name"\r\n\r\n' + name + b"\r\n"
-    file = b'--cut\r\nContent-Disposition: form-data; name=file; filename=f\r\nContent-Type: text/csv\r\n\r\ninput.a\n1'
+    file = b"--cut\r\nContent-Disposition: form-data; name=file; filename=f\r\nContent-Type: text/csv\r\n\r\ninput.a\n1"
     headers = {**ADMIN, "content-type": f"multipart/form-data; boundary=cut; charset={charset}"}
     answer = await web.send("POST", URL, headers, content=field + file + b"\r\n--cut--\r\n")
     assert answer.status_code == status, answer.text
