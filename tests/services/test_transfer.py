@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import threading
 import uuid
 import zlib
 from collections.abc import AsyncIterator, Iterable
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_grpc.ids import encode_id
+from phoenix_grpc.services.download import _FORMS
 from phoenix_grpc.v1 import datasets_pb2 as pb
 from tests.conftest import Api, api_of, details, make_settings, reason_of, refused
 
@@ -172,6 +174,14 @@ async def test_actions_append_update_and_create(api: Api) -> None:
     assert counts(await api.upload(header(action=UPDATE), b'{"id":"x","input":{"q":4}}')) == (0, 1, 2)
     assert reason_of(await refused(api.upload(header(), QA))) == "DATASET_EXISTS"
     assert [line["input"] for line in await lines(api)] == [{"q": 4}]
+
+
+async def test_a_key_limited_to_a_dataset_is_told_as_others_that_it_exists(api: Api) -> None:
+    made = await api.upload(header(), QA)
+    key = await api.key("MEMBER", dataset_ids=[made.dataset.dataset_id])
+    for head in (header(), header(dataset_id=made.dataset.dataset_id)):
+        error = await refused(api.upload(head, QA, key))
+        assert (error.code(), reason_of(error)) == (grpc.StatusCode.ALREADY_EXISTS, "DATASET_EXISTS")
 
 
 async def test_old_versions_splits_and_formats_are_downloaded(api: Api) -> None:
@@ -347,6 +357,19 @@ async def _rest(call: Any) -> bytes:
     while (message := await call.read()) is not grpc.aio.EOF:
         data += message.chunk
     return data
+
+
+async def test_pages_are_formed_off_the_loop(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    form = _FORMS[pb.DOWNLOAD_FORMAT_OPENAI_EVALS]
+    noting = {
+        pb.DOWNLOAD_FORMAT_OPENAI_EVALS: lambda *page: names.append(threading.current_thread().name) or form(*page)
+    }
+    monkeypatch.setattr("phoenix_grpc.services.download._FORMS", noting)
+    await api.upload(header(), QA)
+    await download(api, format=pb.DOWNLOAD_FORMAT_OPENAI_EVALS)
+    assert names
+    assert threading.main_thread().name not in names
 
 
 async def test_a_download_is_one_version_however_long_it_takes(api: Api) -> None:
