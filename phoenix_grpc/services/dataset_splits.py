@@ -8,7 +8,7 @@ from phoenix_grpc.services.dataset_methods import DatasetMethods
 from phoenix_grpc.services.messages import split_message
 from phoenix_grpc.services.naming import dataset_name, example_names
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
-from phoenix_grpc.services.values import checked_name, masked_fields, optional_text, struct_to_json
+from phoenix_grpc.services.values import checked_name, masked_fields, metadata_json, optional_text
 from phoenix_grpc.store import datasets, examples, splits
 from phoenix_grpc.store.datasets import DatasetName
 from phoenix_grpc.store.engine import Transaction
@@ -28,7 +28,7 @@ class SplitMethods(DatasetMethods):
         name = checked_name(request.split_name, "split_name")
         description = optional_text(request, "description")
         color = checked_name(request.color or DEFAULT_COLOR, "color", MAX_COLOR)
-        metadata = struct_to_json(request.metadata, "metadata")
+        metadata = metadata_json(request.metadata, "metadata")
         members = example_names(request, "example_ids")
 
         def create(tx: Transaction) -> Split:
@@ -93,7 +93,7 @@ def _split_changes(request: datasets_pb2.UpdateSplitRequest) -> dict[str, str | 
     if "color" in fields:
         changes["color"] = checked_name(request.split.color, "split.color", MAX_COLOR)
     if "metadata" in fields:
-        changes["metadata"] = struct_to_json(request.split.metadata, "split.metadata")
+        changes["metadata"] = metadata_json(request.split.metadata, "split.metadata")
     return changes
 
 

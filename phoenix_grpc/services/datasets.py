@@ -15,7 +15,7 @@ from phoenix_grpc.services.dataset_transfer import TransferMethods
 from phoenix_grpc.services.messages import dataset_message, version_message
 from phoenix_grpc.services.naming import dataset_name
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
-from phoenix_grpc.services.values import checked_name, masked_fields, optional_id, optional_text, struct_to_json
+from phoenix_grpc.services.values import checked_name, masked_fields, metadata_json, optional_id, optional_text
 from phoenix_grpc.store import datasets, versions
 from phoenix_grpc.store.datasets import DatasetFilter, DatasetName, Order
 from phoenix_grpc.store.engine import Transaction
@@ -82,7 +82,7 @@ class DatasetsServicer(
         """See datasets.proto."""
         name = checked_name(request.name, "name")
         description = optional_text(request, "description")
-        metadata = struct_to_json(request.metadata, "metadata")
+        metadata = metadata_json(request.metadata, "metadata")
         author = caller.get().principal.user_id
 
         def create(tx: Transaction) -> datasets_pb2.Dataset:
@@ -101,7 +101,7 @@ class DatasetsServicer(
         if "description" in fields:
             changes["description"] = optional_text(request.update, "description")
         if "metadata" in fields:
-            changes["metadata"] = struct_to_json(request.update.metadata, "update.metadata")
+            changes["metadata"] = metadata_json(request.update.metadata, "update.metadata")
         return dataset_message(await self.engine.write(datasets.update_dataset, name, changes, request.etag))
 
     async def DeleteDataset(self, request: datasets_pb2.DeleteDatasetRequest, context: object) -> Empty:

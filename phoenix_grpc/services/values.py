@@ -16,6 +16,7 @@ from phoenix_grpc.ids import decode_id
 
 MAX_NAME = 1000
 MAX_TEXT = 10_000
+MAX_METADATA_BYTES = 64 << 10
 MAX_STRUCT_DEPTH = 32
 _MAX_EXACT = 2**53
 
@@ -119,6 +120,17 @@ def read_time(timestamp: Timestamp, field: str) -> int:
     if not (-62135596800 <= timestamp.seconds <= 253402300799 and 0 <= timestamp.nanos <= 999_999_999):
         raise Invalid(field, "must be between 0001-01-01 and 9999-12-31, with nanos from 0 to 999999999")
     return timestamp.seconds * 1_000_000 + timestamp.nanos // 1000
+
+
+def metadata_json(struct: Struct, field: str) -> str:
+    """The metadata of a dataset or a split, as struct_to_json.
+
+    Raises:
+        Invalid: naming `field`, when it takes more than 64 KB; what is big belongs into examples.
+    """
+    if struct.ByteSize() > MAX_METADATA_BYTES:
+        raise Invalid(field, f"must take {MAX_METADATA_BYTES:,} bytes at most, takes {struct.ByteSize():,}")
+    return struct_to_json(struct, field)
 
 
 def struct_to_json(struct: Struct, field: str) -> str:

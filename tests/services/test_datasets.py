@@ -3,13 +3,14 @@
 import uuid
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.struct_pb2 import Struct
 
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
-from tests.conftest import Api
+from tests.conftest import Api, refused
 from tests.services.caller import DatasetCaller, refusal
 
 METADATA = Struct()
@@ -155,3 +156,11 @@ async def test_versions_say_what_they_brought_and_by_whom(api: Api) -> None:
     page = await datasets.ListVersions(name="d", page_size=1)
     rest = await datasets.ListVersions(name="d", page_size=1, page_token=page.next_page_token)
     assert [*page.versions, *rest.versions] == list(versions)
+
+
+async def test_metadata_of_more_than_64_kb_is_refused(api: Api) -> None:
+    request = datasets_pb2.CreateDatasetRequest(name="much metadata")
+    request.metadata.update({"text": "x" * 66_000})
+    error = await refused(api.datasets.CreateDataset(request, metadata=api.admin))
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "65,536 bytes" in (error.details() or "")
