@@ -130,21 +130,18 @@ def configure_logs(level: str) -> LogWriter | None:
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
-    _route_libraries(number)
+    logging.basicConfig(handlers=[LibraryHandler()], level=max(number, logging.WARNING), force=True)
     return writer
 
 
-def _route_libraries(level: int) -> None:
-    class Handler(logging.Handler):
-        """Passes a record of the standard library's logging on."""
+class LibraryHandler(logging.Handler):
+    """Passes the records of libraries, which use the standard library's logging, on to our log."""
 
-        def emit(self, record: logging.LogRecord) -> None:
-            message = record.getMessage()
-            if message.startswith("Invalid encoding on"):  # gRPC repeats the metadata entry, a credential perhaps
-                message = "metadata that is not ASCII was refused"
-            log.log(record.levelno, message, logger=record.name, exc_info=record.exc_info)
-
-    logging.basicConfig(handlers=[Handler()], level=max(level, logging.WARNING), force=True)
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message.startswith("Invalid encoding on"):  # gRPC repeats the metadata entry, a credential perhaps
+            message = "metadata that is not ASCII was refused"
+        log.log(record.levelno, message, logger=record.name, exc_info=record.exc_info)
 
 
 class CallLog:

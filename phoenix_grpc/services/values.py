@@ -16,7 +16,7 @@ from phoenix_grpc.ids import decode_id
 
 MAX_NAME = 1000
 MAX_TEXT = 10_000
-MAX_METADATA_BYTES = 64 << 10
+MAX_METADATA_VALUES = 5000
 MAX_STRUCT_DEPTH = 32
 _MAX_EXACT = 2**53
 
@@ -126,11 +126,22 @@ def metadata_json(struct: Struct, field: str) -> str:
     """The metadata of a dataset or a split, as struct_to_json.
 
     Raises:
-        Invalid: naming `field`, when it takes more than 64 KB; what is big belongs into examples.
+        Invalid: naming `field`, when it has more than 5,000 values: what is big belongs into examples.
     """
-    if struct.ByteSize() > MAX_METADATA_BYTES:
-        raise Invalid(field, f"must take {MAX_METADATA_BYTES:,} bytes at most, takes {struct.ByteSize():,}")
+    waiting: list[Any] = [struct]
+    count = 0
+    while waiting:
+        value = waiting.pop()
+        inner = value.fields.values() if isinstance(value, Struct) else value.list_value.values
+        count += len(inner)
+        if count > MAX_METADATA_VALUES:
+            raise Invalid(field, f"must have {MAX_METADATA_VALUES:,} values at most")
+        waiting += [item.struct_value if item.HasField("struct_value") else item for item in inner if _nests(item)]
     return struct_to_json(struct, field)
+
+
+def _nests(value: Any) -> bool:
+    return value.WhichOneof("kind") in ("struct_value", "list_value")
 
 
 def struct_to_json(struct: Struct, field: str) -> str:

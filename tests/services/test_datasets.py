@@ -158,9 +158,12 @@ async def test_versions_say_what_they_brought_and_by_whom(api: Api) -> None:
     assert [*page.versions, *rest.versions] == list(versions)
 
 
-async def test_metadata_of_more_than_64_kb_is_refused(api: Api) -> None:
+@pytest.mark.parametrize(
+    "metadata", [{"list": [1] * 5001}, {"lists": [[[], {}]] * 2000}, {str(n): n for n in range(5001)}]
+)
+async def test_metadata_of_more_than_5000_values_is_refused(api: Api, metadata: dict[str, Any]) -> None:
     request = datasets_pb2.CreateDatasetRequest(name="much metadata")
-    request.metadata.update({"text": "x" * 66_000})
+    request.metadata.update(metadata)
     error = await refused(api.datasets.CreateDataset(request, metadata=api.admin))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert "65,536 bytes" in (error.details() or "")
+    assert "5,000 values" in (error.details() or "")
