@@ -81,6 +81,8 @@ def bench_growth(server: Server, _folder: Path) -> Iterator[Line]:
     name, key = "growth", server.key()
     dataset = server.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name=name), metadata=server.admin)
     _append(server, name, 100)
+    for number in range(10):
+        server.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name=f"few-{number}"), metadata=server.admin)
     page = datasets_pb2.ListExamplesRequest(dataset_id=dataset.dataset_id, page_size=50).SerializeToString()
     point = datasets_pb2.GetVersionRequest(dataset_id=dataset.dataset_id).SerializeToString()
     lists = datasets_pb2.ListDatasetsRequest(page_size=10).SerializeToString()
