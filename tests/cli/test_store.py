@@ -38,7 +38,6 @@ def test_options_win_over_variables(offline: Cli, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["migrate", "--database-url", "mysql://x"], "PHOENIX_SQL_DATABASE_URL"),
-        (["serve", "--database-url", "mysql://x"], "PHOENIX_SQL_DATABASE_URL"),
         (["serve", "--grpc-port", "70000"], "PHOENIX_GRPC_PORT"),
         (["backup", "copy.db"], "does not exist"),
         (["users", "reset-password", "admin@localhost", "--random-password"], "does not exist"),
