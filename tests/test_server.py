@@ -234,3 +234,32 @@ def test_reflection_v1_describes_every_service(tmp_path: Path) -> None:
             for file in reversed(answer.file_descriptor_response.file_descriptor_proto):
                 pool.AddSerializedFile(file)
             assert pool.FindServiceByName(name).methods
+
+
+def test_the_first_password_is_shown_even_when_the_start_fails_later(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, stderr = serve_fails(tmp_path, PHOENIX_GRPC_PORT=str(taken.getsockname()[1]))
+    assert code == 2
+    shown = re.search(r"Password: +(\S+)", stderr)
+    assert shown is not None
+    with ServerProcess(tmp_path, PHOENIX_SECRET="", PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD="") as server:
+        server.auth.Login(auth_pb2.LoginRequest(email="admin@localhost", password=shown[1]))
+
+
+def test_health_says_not_serving_at_once_while_an_http_request_still_runs(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, PHOENIX_SHUTDOWN_GRACE_SECONDS="3") as server:
+        host, _, port = server.started["http"].removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as slow:
+            head = f"POST /auth/login HTTP/1.1\r\nhost: {host}:{port}\r\ncontent-type: application/json\r\n"
+            slow.sendall(f"{head}content-length: 100\r\n\r\n".encode())
+            watch = health_pb2_grpc.HealthStub(server.channel).Watch(health_pb2.HealthCheckRequest(), timeout=10)
+            assert next(watch).status == SERVING
+            stopping = threading.Thread(target=server.stop)
+            stopping.start()
+            assert next(watch).status == NOT_SERVING
+            assert server.process.poll() is None
+            watch.cancel()
+        stopping.join(20)
+        assert server.process.returncode == 0
