@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1 << 30)] = Field(
         16 << 20, description="Largest gRPC message; a larger one is RESOURCE_EXHAUSTED."
     )
+    max_inflight_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        128 << 20,
+        description="Memory for requests that are being read and served, all together; when it is spent, a request "
+        "waits 2 seconds, then is RESOURCE_EXHAUSTED.",
+    )
     max_record_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = Field(
         16 << 20, description="Largest record of an upload, decompressed."
     )

@@ -23,6 +23,7 @@ from phoenix_grpc import access, errors
 from phoenix_grpc.access import ANONYMOUS, Caller, Rule, caller
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator
+from phoenix_grpc.capacity import ByteBudget, Room
 from phoenix_grpc.carriers import MAX_CREDENTIAL, REQUEST_ID
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.logs import CallLine, CallLog
@@ -57,19 +58,6 @@ class Method(NamedTuple):
     streams: bool
 
 
-class Room:
-    """How many calls of a kind may run at once, and how many do."""
-
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-        self.running = 0
-
-    def require(self) -> None:
-        """Raises LimitExceeded when more run than may."""
-        if self.running > self.limit:
-            raise errors.LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
-
-
 class Guard(grpc.aio.ServerInterceptor):
     """Identifies the caller of each RPC and refuses what its rule does not allow.
 
@@ -78,6 +66,7 @@ class Guard(grpc.aio.ServerInterceptor):
         authenticator: None while authentication is off.
         door_token: a secret of the HTTP door, which alone may say where a call came from.
         max_calls: calls served at once; more are refused with RESOURCE_EXHAUSTED.
+        budget: of the bytes that requests hold.
     """
 
     def __init__(
@@ -89,6 +78,7 @@ class Guard(grpc.aio.ServerInterceptor):
         calls: CallLog,
         door_token: str,
         max_calls: int,
+        budget: ByteBudget,
     ) -> None:
         self._rules = rules
         self._authenticator = authenticator
@@ -96,6 +86,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._refusals = refusals
         self._calls = calls
         self._door_token = door_token.encode()
+        self._budget = budget
         self._calls_room = Room(max_calls)
         self._public_room = Room(MAX_PUBLIC_STREAMS)
         self._open_room = Room(math.inf)

@@ -19,6 +19,7 @@ from phoenix_grpc import __version__, maintenance
 from phoenix_grpc.access import Rule, declared_rules
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator, first_start
+from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import Settings
 from phoenix_grpc.grpc_door import HEALTH, grpc_door
 from phoenix_grpc.guard import Guard
@@ -70,7 +71,9 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
         calls = CallLog(settings.log_level, log_writer)
         stack.callback(calls.flush)
         known = authenticator if settings.enable_auth else None
-        guard = Guard(rules, known, engine, refusals, calls, door_token, settings.max_concurrent_calls)
+        # One for both doors: memory does not ask which way a request came.
+        budget = ByteBudget(settings.max_inflight_bytes)
+        guard = Guard(rules, known, engine, refusals, calls, door_token, settings.max_concurrent_calls, budget)
         await stack.enter_async_context(maintenance.running(engine, settings, authenticator, refusals))
         auth, datasets = AuthServicer(engine, settings, ring, rules), DatasetsServicer(engine, settings)
         stack.push_async_callback(auth.close)

@@ -1,0 +1,93 @@
+"""The budget of bytes: who waits, who is refused, and that nothing is lost or given twice."""
+
+import asyncio
+
+import pytest
+
+from phoenix_grpc.capacity import ByteBudget, Hold
+from phoenix_grpc.errors import LimitExceeded
+
+
+async def holding(budget: ByteBudget, size: int) -> Hold:
+    """A hold of `size` bytes."""
+    hold = budget.hold()
+    await hold.grow(size)
+    return hold
+
+
+async def waiting(budget: ByteBudget, size: int) -> "asyncio.Task[Hold]":
+    """The task of one who waits for `size` bytes."""
+    task = asyncio.create_task(holding(budget, size))
+    await asyncio.sleep(0)
+    assert not task.done()
+    return task
+
+
+async def test_a_hold_grows_shrinks_and_ends_with_its_block() -> None:
+    budget = ByteBudget(100)
+    with budget.hold() as hold:
+        await hold.grow(40)
+        await hold.grow(60)
+        assert budget.held == 100
+        hold.shrink(10)
+        assert budget.held == 10
+    assert budget.held == 0
+
+
+async def test_the_first_who_waits_is_the_first_served_and_none_overtakes() -> None:
+    budget = ByteBudget(100)
+    first = await holding(budget, 90)
+    big = await waiting(budget, 60)
+    small = await waiting(budget, 5)
+    first.shrink(45)
+    await asyncio.sleep(0)
+    assert not big.done()
+    assert not small.done()
+    first.shrink(0)
+    await asyncio.gather(big, small)
+    assert budget.held == 65
+
+
+async def test_who_waits_too_long_is_told_when_to_come_again_and_makes_room_for_those_behind() -> None:
+    budget = ByteBudget(100, patience=0.05)
+    await holding(budget, 80)
+    big = await waiting(budget, 50)
+    await asyncio.sleep(0.03)
+    small = await waiting(budget, 20)
+    with pytest.raises(LimitExceeded, match="PHOENIX_MAX_INFLIGHT_BYTES") as caught:
+        await big
+    assert caught.value.retry_after == 0.05
+    await small
+    assert budget.held == 100
+
+
+async def test_as_many_bytes_may_wait_as_may_be_held() -> None:
+    budget = ByteBudget(100, patience=60)
+    await holding(budget, 100)
+    await waiting(budget, 60)
+    with pytest.raises(LimitExceeded):
+        await holding(budget, 50)
+
+
+async def test_what_can_never_fit_is_refused_at_once_and_for_good() -> None:
+    budget = ByteBudget(100, patience=60)
+    hold = await holding(budget, 60)
+    with pytest.raises(LimitExceeded) as caught:
+        await hold.grow(41)
+    assert caught.value.retry_after is None
+
+
+@pytest.mark.parametrize("granted", [False, True])
+async def test_a_cancelled_wait_keeps_nothing_and_holds_up_nobody(granted: bool) -> None:
+    budget = ByteBudget(100)
+    first = await holding(budget, 100)
+    cancelled = await waiting(budget, 80)
+    behind = await waiting(budget, 20)
+    if granted:  # in the moment of its cancellation
+        first.shrink(0)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    first.shrink(0)
+    await behind
+    assert budget.held == 20
