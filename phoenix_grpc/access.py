@@ -49,6 +49,7 @@ class Caller:
 
     Arguments:
         started: when, on the clock of time.perf_counter.
+        revision: the auth revision that `principal` was identified at.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Caller:
     started: float = 0.0
     principal: Principal = ANONYMOUS
     address: str = ""
+    revision: int = 0
 
 
 caller: ContextVar[Caller] = ContextVar("caller")

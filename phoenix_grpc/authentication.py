@@ -1,8 +1,7 @@
-"""Who calls: credentials verified once, remembered by digest, and forgotten at the next revocation by anybody."""
+"""Who calls: credentials verified once, remembered by digest, and forgotten when what they stand for changes."""
 
 import asyncio
 import hmac
-from collections import OrderedDict
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,23 +14,21 @@ from phoenix_grpc.credentials.tokens import KeyRing
 from phoenix_grpc.errors import AlreadyExists, ConfigurationError, Invalid, Unauthenticated
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Principal, PrincipalKind, Role
+from phoenix_grpc.remembered import RememberedCredentials, Verified
 from phoenix_grpc.store import users
 from phoenix_grpc.store.api_keys import KeyOwner, find_owner, record_uses
 from phoenix_grpc.store.engine import Engine
+from phoenix_grpc.store.revision import changes_since
 from phoenix_grpc.store.sessions import live_session
-
-CAPACITY = 10_000
-"""How many verified credentials are remembered, those used last."""
 
 _FLUSH_BATCH = 500
 
 
-class _Verified(NamedTuple):
-    """A credential that was verified at an auth revision; later ones make it void."""
+class Standing(NamedTuple):
+    """Who calls, as of an auth revision: it holds until that moves or the credential expires."""
 
     principal: Principal
     revision: int
-    key_id: int | None = None
 
 
 class Authenticator:
@@ -42,34 +39,35 @@ class Authenticator:
         self._ring = ring
         secret = settings.admin_secret
         self._admin_secret = secret.get_secret_value().encode() if secret else None
-        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
+        self._remembered = RememberedCredentials()
+        self._revision = -1
         self._uses: dict[int, int] = {}
 
-    async def identify(self, bearer: str) -> Principal:
+    async def identify(self, bearer: str) -> Standing:
         """The principal that a bearer credential stands for, as of now.
 
         Raises:
             Unauthenticated: with the exact reason, when it stands for nobody.
+            Unavailable: when the store cannot tell.
         """
+        if self._engine.auth_revision() > self._revision:
+            await self._catch_up()
+        # A revocation during the verification moves the revision: its result is used, and not remembered.
+        revision = self._revision
         key = digest(bearer)
-        # Read before verifying: a revocation during it makes the entry void.
-        revision = self._engine.auth_revision()
-        found = self._verified.get(key)
+        found = self._remembered.get(key)
         now = model.now()
-        if found is None or found.revision != revision or (found.principal.expires_at or now + 1) <= now:
-            self._verified.pop(key, None)
-            found = await self._verify(bearer, key, revision)
-            self._verified[key] = found
-            if len(self._verified) > CAPACITY:
-                self._verified.popitem(last=False)
-        else:
-            self._verified.move_to_end(key)
+        if found is None or (found.principal.expires_at or now + 1) <= now:
+            self._remembered.drop(key)
+            found = await self._verify(bearer, key)
+            if self._revision == revision:
+                self._remembered.put(key, found)
         if found.key_id is not None:
             self._uses[found.key_id] = now
-        return found.principal
+        return Standing(found.principal, revision)
 
-    async def renew(self, principal: Principal, bearer: str) -> Principal:
-        """A principal that was identified by `bearer` before, as it is now.
+    async def renew(self, standing: Standing, bearer: str) -> Standing:
+        """A standing that `bearer` was identified with before, as it is now; it costs a read only when it may differ.
 
         An access token may end, or be refreshed, while a stream goes on that it began: the session counts. A key counts
         itself.
@@ -77,12 +75,23 @@ class Authenticator:
         Raises:
             Unauthenticated: when the session has ended, or as `identify`.
         """
+        principal, now = standing.principal, model.now()
+        revision = self._engine.auth_revision()
+        if revision <= standing.revision and (principal.expires_at or now + 1) > now:
+            return standing
         if principal.kind is not PrincipalKind.SESSION:
             return await self.identify(bearer)
         session = await self._engine.read(live_session, principal.credential_id)
         if session is None:
             raise Unauthenticated("the session has ended", "SESSION_REVOKED")
-        return replace(principal, role=session.role)
+        return Standing(replace(principal, role=session.role, expires_at=session.expires_at), revision)
+
+    async def _catch_up(self) -> None:
+        """Forgets what has changed since the revision that this process knows."""
+        revision, changes = await self._engine.read(changes_since, self._revision)
+        if revision > self._revision:
+            self._remembered.apply(changes)
+            self._revision = revision
 
     async def flush(self) -> None:
         """Writes when keys were last used; what cannot be written is kept for the next time."""
@@ -95,13 +104,14 @@ class Authenticator:
         finally:
             self._uses = {**dict(pending), **self._uses}
 
-    async def _verify(self, bearer: str, key: bytes, revision: int) -> _Verified:
+    async def _verify(self, bearer: str, key: bytes) -> Verified:
         if self._admin_secret and hmac.compare_digest(bearer.encode("utf-8", "surrogatepass"), self._admin_secret):
-            return _Verified(await self._system_user(), revision)
+            return Verified(await self._system_user())
         if bearer.startswith(api_keys.PREFIX):
             owner = await self._key_owner(bearer, key)
-            return _Verified(_key_principal(owner), revision, owner.key_id)
-        return _Verified(await self._session_principal(bearer), revision)
+            return Verified(_key_principal(owner), key_id=owner.key_id)
+        principal = await self._session_principal(bearer)
+        return Verified(principal, session_id=principal.credential_id)
 
     async def _system_user(self) -> Principal:
         user = await self._engine.read(users.find_user, users.SYSTEM_EMAIL)

@@ -22,12 +22,11 @@ from google.protobuf.message import DecodeError, Message
 from phoenix_grpc import access, errors
 from phoenix_grpc.access import ANONYMOUS, Caller, Rule, caller
 from phoenix_grpc.audit import RefusalRecorder
-from phoenix_grpc.authentication import Authenticator
+from phoenix_grpc.authentication import Authenticator, Standing
 from phoenix_grpc.capacity import ByteBudget, Room
 from phoenix_grpc.carriers import MAX_CREDENTIAL, REQUEST_ID
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.logs import CallLine, CallLog
-from phoenix_grpc.model import Principal
 from phoenix_grpc.statuses import status_of
 from phoenix_grpc.store.datasets import DatasetName, lookup_dataset
 from phoenix_grpc.store.engine import Engine
@@ -131,7 +130,7 @@ class Guard(grpc.aio.ServerInterceptor):
         if rule is None or not rule.public:
             if self._draining:
                 raise errors.Unavailable("the server is stopping", "DRAINING")
-            call.principal = await self._identify(metadata)
+            await self._identify(call, metadata)
         handler = self._handlers.get(call.method) or await self._find(call.method, continuation, details)
         if rule is None:
             raise errors.PermissionDenied("this method is not declared")
@@ -139,10 +138,9 @@ class Guard(grpc.aio.ServerInterceptor):
             raise refusal
         return handler
 
-    async def _identify(self, metadata: Metadata) -> Principal:
-        if self._authenticator is None:
-            return ANONYMOUS
-        return await self._authenticator.identify(bearer_token(metadata))
+    async def _identify(self, call: Caller, metadata: Metadata) -> None:
+        if self._authenticator is not None:
+            call.principal, call.revision = await self._authenticator.identify(bearer_token(metadata))
 
     async def _find(self, path: str, continuation: Continuation, details: grpc.HandlerCallDetails) -> Handler:
         """The method's handler with the guard around it; kept, since a server's methods do not change."""
@@ -219,7 +217,8 @@ class Guard(grpc.aio.ServerInterceptor):
         if self._authenticator is None or rule.public:
             return
         token = bearer_token(context.invocation_metadata())
-        call.principal = await self._authenticator.renew(call.principal, token)
+        standing = Standing(call.principal, call.revision)
+        call.principal, call.revision = await self._authenticator.renew(standing, token)
         if (refusal := access.refusal(rule, call.principal)) is not None:
             raise refusal
 

@@ -17,6 +17,7 @@ from phoenix_grpc.store.datasets import sweep_datasets
 from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.store.passwords import sweep_login_failures, sweep_password_resets
 from phoenix_grpc.store.requests import sweep_requests
+from phoenix_grpc.store.revision import sweep_changes
 from phoenix_grpc.store.sessions import sweep_sessions
 from phoenix_grpc.store.uploads import sweep_uploads
 
@@ -61,6 +62,7 @@ async def sweep(engine: Engine, settings: Settings) -> None:
         lambda tx: sweep_datasets(tx, BATCH),
         lambda tx: sweep_requests(tx, BATCH),
         lambda tx: sweep_sessions(tx, BATCH),
+        lambda tx: sweep_changes(tx, BATCH),
         lambda tx: sweep_login_failures(tx, BATCH),
         lambda tx: sweep_password_resets(tx, BATCH),
         lambda tx: sweep_keys(tx, now() - retention, BATCH),

@@ -69,7 +69,7 @@ class Accounts:
         path = f"/{SERVICE.full_name}/{method}"
         rule = self.rules[path]
         known = self.settings.enable_auth and not rule.public
-        principal = await self.authenticator.identify(bearer) if known else ANONYMOUS
+        principal = (await self.authenticator.identify(bearer)).principal if known else ANONYMOUS
         if (refusal := access.refusal(rule, principal)) is not None:
             raise refusal
         self.calls += 1

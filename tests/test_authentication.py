@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from phoenix_grpc.authentication import CAPACITY, Authenticator, first_start
+from phoenix_grpc.authentication import Authenticator, first_start
 from phoenix_grpc.credentials.api_keys import new_api_key
 from phoenix_grpc.errors import ConfigurationError, Unauthenticated, Unavailable
 from phoenix_grpc.model import PrincipalKind, Role
+from phoenix_grpc.store.api_keys import find_owner
 from phoenix_grpc.store.engine import Transaction, open_engine
 from phoenix_grpc.store.users import list_users
 from tests.accounts import PASSWORD, Accounts, Clock, accounts_in, use_cheap_passwords, use_clock
@@ -83,7 +84,8 @@ async def test_the_principal_of_each_kind(accounts: Accounts) -> None:
     session = (await accounts.login(user.email, PASSWORD)).access_token
     key = (await accounts.key(session)).key
     system = (await accounts.call("CreateSystemApiKey", ADMIN_SECRET, name="s")).key
-    found = [await accounts.authenticator.identify(bearer) for bearer in (session, key, system, ADMIN_SECRET)]
+    bearers = (session, key, system, ADMIN_SECRET)
+    found = [(await accounts.authenticator.identify(bearer)).principal for bearer in bearers]
     assert [(principal.kind, principal.role, principal.email) for principal in found] == [
         (PrincipalKind.SESSION, Role.VIEWER, user.email),
         (PrincipalKind.USER_KEY, Role.VIEWER, user.email),
@@ -126,6 +128,45 @@ async def test_a_login_forgets_nothing_that_was_verified(accounts: Accounts, mon
     assert reads == []
 
 
+async def test_changes_to_others_forget_nothing_of_ones_own(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await accounts.session()
+    await accounts.authenticator.identify(session)
+    pair = await accounts.login()
+    await accounts.call("RefreshToken", refresh_token=pair.refresh_token)
+    reads = count_reads(accounts, monkeypatch)
+    for _ in range(3):
+        await accounts.authenticator.identify(session)
+    assert reads == ["changes_since"]  # once, and then no more
+
+
+async def test_a_standing_is_renewed_without_a_read_until_something_changes(
+    accounts: Accounts, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await accounts.session()
+    key = (await accounts.key(session)).key
+    for bearer in (session, key, ADMIN_SECRET):
+        standing = await accounts.authenticator.identify(bearer)
+        reads = count_reads(accounts, monkeypatch)
+        for _ in range(3):
+            assert await accounts.authenticator.renew(standing, bearer) is standing
+        assert reads == []
+    # An access token may end while a stream goes on: the session counts, and is read once.
+    standing = await accounts.authenticator.identify(session)
+    clock.advance(700)
+    reads = count_reads(accounts, monkeypatch)
+    for _ in range(3):
+        standing = await accounts.authenticator.renew(standing, session)
+    assert reads == ["live_session"]
+    await accounts.call("Logout", (await accounts.login()).access_token)
+    await accounts.authenticator.renew(standing, session)
+    assert reads.count("live_session") > 1
+    clock.advance(8 * 86_400)
+    with pytest.raises(Unauthenticated):
+        await accounts.authenticator.renew(standing, session)
+
+
 REVOCATIONS = {
     "key": "RevokeApiKey",
     "session": "RevokeSession",
@@ -147,7 +188,7 @@ async def test_a_revocation_holds_for_the_next_call_of_every_process(
                 await process.authenticator.identify(bearer)
         fields = {
             "key": {"api_key_id": key.api_key.api_key_id},
-            "session": {"session_id": (await accounts.authenticator.identify(session)).credential_id},
+            "session": {"session_id": (await accounts.authenticator.identify(session)).principal.credential_id},
             "role": {"user_id": user.user_id, "role": "ROLE_VIEWER"},
             "user": {"user_id": user.user_id},
         }[what]
@@ -161,7 +202,7 @@ async def test_a_revocation_holds_for_the_next_call_of_every_process(
             if what == "user":
                 assert await reason(process, key.key) == "API_KEY_INVALID"
             elif what == "role":
-                assert (await process.authenticator.identify(key.key)).role is Role.VIEWER
+                assert (await process.authenticator.identify(key.key)).principal.role is Role.VIEWER
 
 
 async def test_a_revocation_during_the_check_is_not_forgotten(
@@ -173,6 +214,8 @@ async def test_a_revocation_during_the_check_is_not_forgotten(
 
     async def revoked_meanwhile(fn: Any, *args: Any) -> Any:
         found = await read(fn, *args)
+        if fn is not find_owner:
+            return found
         monkeypatch.setattr(accounts.engine, "read", read)
         await accounts.call("RevokeApiKey", session, api_key_id=made.api_key.api_key_id)
         return found
@@ -190,7 +233,7 @@ async def test_what_is_remembered_expires(accounts: Accounts, clock: Clock) -> N
 
 
 async def test_no_more_is_remembered_than_there_is_room(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phoenix_grpc.authentication.CAPACITY", 2)
+    monkeypatch.setattr("phoenix_grpc.remembered.CAPACITY", 2)
     session = await accounts.session()
     first, second, third = [(await accounts.key(session)).key for _ in range(3)]
     for key in (first, second, first, third):
@@ -200,13 +243,12 @@ async def test_no_more_is_remembered_than_there_is_room(accounts: Accounts, monk
     assert reads == []
     await accounts.authenticator.identify(second)
     assert reads == ["find_owner"]
-    assert CAPACITY == 10_000
 
 
 async def test_refusals_are_not_remembered(accounts: Accounts) -> None:
     for number in range(100):
         assert await reason(accounts, f"garbage {number}") == "ACCESS_TOKEN_INVALID"
-    assert len(accounts.authenticator._verified) == 0
+    assert len(accounts.authenticator._remembered) == 0
 
 
 async def last_use(accounts: Accounts) -> int | None:
@@ -257,7 +299,7 @@ async def test_a_remembered_credential_is_not_read_again(accounts: Accounts, mon
         raise AssertionError("the store was read")
 
     monkeypatch.setattr(accounts.engine, "read", forbidden)
-    assert await accounts.authenticator.identify(key) is found
+    assert (await accounts.authenticator.identify(key)).principal is found.principal
 
 
 # The first start

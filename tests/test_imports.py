@@ -23,7 +23,8 @@ ALLOWED = {
     "store": {"errors", "ids", "model"},
     "mail": {"config", "errors"},
     "keyfile": {"config", "credentials", "errors"},
-    "authentication": {"config", "credentials", "errors", "ids", "model", "store"},
+    "authentication": {"config", "credentials", "errors", "ids", "model", "remembered", "store"},
+    "remembered": {"model", "store"},
     "audit": {"access", "model", "store"},
     "statuses": {"errors"},
     "guard": {

@@ -8,7 +8,7 @@ from phoenix_grpc.errors import Invalid, NotFound, dataset_not_found
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import ApiKey, Role
 from phoenix_grpc.store.engine import Row, Transaction
-from phoenix_grpc.store.revision import raise_auth_revision
+from phoenix_grpc.store.revision import Subject, revoke
 
 USE_RESOLUTION = 60_000_000
 """Microseconds: the last use of a key is written at most so often."""
@@ -153,7 +153,7 @@ def update_key(tx: Transaction, scope: Scope, key_id: int, changes: Mapping[str,
     if key.dataset_ids != old.dataset_ids:
         tx.run("DELETE FROM api_key_datasets WHERE api_key_id = :id", {"id": key_id})
         _insert_limits(tx, key)
-    raise_auth_revision(tx)
+    revoke(tx, Subject.KEY, key_id)
     return key
 
 
@@ -171,7 +171,7 @@ def rotate_key(tx: Transaction, scope: Scope, key_id: int, digest: bytes, hint: 
     )
     _insert_secret(tx, key_id, digest)
     tx.run("UPDATE api_keys SET hint = :hint WHERE id = :id", {"id": key_id, "hint": hint})
-    raise_auth_revision(tx)
+    revoke(tx, Subject.KEY, key_id)
     return replace(key, hint=hint)
 
 
@@ -183,7 +183,7 @@ def revoke_key(tx: Transaction, scope: Scope, key_id: int) -> None:
     """
     get_key(tx, scope, key_id)
     tx.run("UPDATE api_keys SET revoked_at = :now WHERE id = :id", {"id": key_id, "now": model.now()})
-    raise_auth_revision(tx)
+    revoke(tx, Subject.KEY, key_id)
 
 
 def record_uses(tx: Transaction, uses: Iterable[tuple[int, int]]) -> None:

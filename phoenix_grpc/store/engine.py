@@ -41,6 +41,10 @@ class Transaction(Protocol):
         """Reserves `count` consecutive ids of `kind`, never given before; answers the first."""
         ...
 
+    def wait_out_leases(self) -> None:
+        """Makes the write of this transaction return only when no process trusts the auth revision before it."""
+        ...
+
 
 class Engine(Protocol):
     """Runs functions of a transaction. All methods belong to one event loop.
@@ -55,6 +59,7 @@ class Engine(Protocol):
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls `fn(tx, ...)` in a write transaction; when it returns, the result is durable.
 
+        When `fn` has revoked credentials (store.revision), it returns a lease later: no process honours them then.
         `fn` may run more than once when the engine retries, so it must have no effect but through `tx`.
         """
         ...
@@ -64,7 +69,11 @@ class Engine(Protocol):
         ...
 
     def auth_revision(self) -> int:
-        """The auth revision as committed now, by any process; cheap enough for every call."""
+        """The auth revision as committed at most a lease ago, by any process; cheap enough for every call.
+
+        Raises:
+            Unavailable: when the lease is over and the store does not answer.
+        """
         ...
 
     async def check(self) -> None:

@@ -307,4 +307,16 @@ def m003_datasets(tx: Transaction) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (m001_sequences, m002_accounts, m003_datasets)
+def m004_auth_changes(tx: Transaction) -> None:
+    """What each auth revision is about, so that a process forgets no more than that."""
+    _statements(
+        tx, "CREATE TABLE auth_changes (revision BIGINT PRIMARY KEY, subject TEXT NOT NULL, subject_id TEXT NOT NULL)"
+    )
+
+
+MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
+    m001_sequences,
+    m002_accounts,
+    m003_datasets,
+    m004_auth_changes,
+)

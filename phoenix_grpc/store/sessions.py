@@ -7,7 +7,7 @@ from phoenix_grpc import model
 from phoenix_grpc.errors import NotFound
 from phoenix_grpc.model import Role, Session
 from phoenix_grpc.store.engine import Row, Transaction
-from phoenix_grpc.store.revision import raise_auth_revision
+from phoenix_grpc.store.revision import Subject, record_change, revoke
 
 REUSE_GRACE = 10_000_000
 """Microseconds in which a used refresh token may come again (two tabs, a retry) without being taken for stolen."""
@@ -89,7 +89,8 @@ def rotate_refresh_token(
         "UPDATE sessions SET generation = generation + 1, refreshed_at = :now, expires_at = :expires_at WHERE id = :id",
         {"id": session_id, "now": now, "expires_at": expires_at},
     )
-    raise_auth_revision(tx)
+    # No revocation: the caller has the new token, and nobody waits for the old one to end elsewhere.
+    record_change(tx, Subject.SESSION, session_id)
     return Rotation.ROTATED, live_session(tx, session_id)
 
 
@@ -120,14 +121,14 @@ def end_session(tx: Transaction, session_id: str, user_id: int | None = None) ->
     )
     if row is None:
         raise NotFound("Session", session_id[:100], "SESSION_NOT_FOUND")
-    raise_auth_revision(tx)
+    revoke(tx, Subject.SESSION, session_id)
     return Session(*row)
 
 
 def end_sessions(tx: Transaction, user_id: int, keep: str = "") -> int:
     """Ends all sessions of a user but the one to keep; answers how many."""
     ended = tx.run("DELETE FROM sessions WHERE user_id = :user_id AND id <> :keep", {"user_id": user_id, "keep": keep})
-    raise_auth_revision(tx)
+    revoke(tx, Subject.USER, user_id)
     return ended
 
 

@@ -10,7 +10,7 @@ from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Role, User
 from phoenix_grpc.store.engine import Row, Transaction
 from phoenix_grpc.store.passwords import set_password
-from phoenix_grpc.store.revision import raise_auth_revision
+from phoenix_grpc.store.revision import Subject, revoke
 from phoenix_grpc.store.sessions import end_sessions
 
 SYSTEM_EMAIL = "system@localhost"
@@ -128,7 +128,7 @@ def delete_user(tx: Transaction, user_id: int, actor_id: int | None) -> None:
         raise _protected("nobody can delete itself")
     _require_another_admin(tx, user)
     tx.run("DELETE FROM users WHERE id = :id", {"id": user_id})
-    raise_auth_revision(tx)
+    revoke(tx, Subject.USER, user_id)
 
 
 def has_first_users(tx: Transaction, admins: Sequence[tuple[str, str]]) -> bool:

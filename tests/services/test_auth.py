@@ -37,7 +37,7 @@ async def test_what_one_may_call_is_what_access_allows(accounts: Accounts, role:
     session = await accounts.session(role)
     limited = (await accounts.key(session, read_only=True)).key
     for bearer in (session, limited, ADMIN_SECRET):
-        principal = await accounts.authenticator.identify(bearer)
+        principal = (await accounts.authenticator.identify(bearer)).principal
         me = await accounts.call("WhoAmI", bearer)
         assert list(me.allowed_methods) == allowed_methods(accounts.rules, principal)
         for path in accounts.rules:

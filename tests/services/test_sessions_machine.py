@@ -243,7 +243,7 @@ class Credentials(RuleBasedStateMachine):
     def worth(self, process: Accounts, bearer: str) -> str:
         """The role that a credential has, or the reason why it has none."""
         try:
-            return str(self.run(process.authenticator.identify(bearer)).role)
+            return str(self.run(process.authenticator.identify(bearer)).principal.role)
         except Error as error:
             return error.reason
 
