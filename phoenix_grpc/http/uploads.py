@@ -1,13 +1,14 @@
 """Uploads: a JSON document or a file of a form becomes the gRPC upload stream."""
 
+import asyncio
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Annotated, Any
 
 from fastapi import Query
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from phoenix_grpc.http.answers import json_answer
@@ -63,7 +64,7 @@ async def upload_dataset(
     await door.check_access("UploadDataset")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/json":
-        response = await door.upload(await _document(request, door))
+        response = await _while_connected(request, door.upload(await _document(request, door)))
     elif media_type == "multipart/form-data":
         response = await _upload_form(request, door)
     elif media_type:
@@ -97,11 +98,37 @@ async def _upload_form(request: Request, door: Door) -> Any:
             file = form.get("file")
             if not isinstance(file, UploadFile):
                 raise Invalid('A part named "file", with a file name, is required.')
-            return await door.upload(_messages(_form_header(form, file), _chunks(file)))
+            messages = _messages(_form_header(form, file), _chunks(file))
+            return await _while_connected(request, door.upload(messages))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         raise Refused(507, "the server's storage is full") from None
+
+
+async def _while_connected(request: Request, upload: Coroutine[Any, Any, Any]) -> Any:
+    """The result of `upload`, which ends with the connection: who goes away has cancelled it.
+
+    Raises:
+        ClientDisconnect: when the client went first; the upload is published already, or never will be.
+    """
+    work = asyncio.ensure_future(upload)
+    gone = asyncio.ensure_future(_disconnection(request))
+    try:
+        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientDisconnect
+        return work.result()
+    finally:
+        gone.cancel()
+        work.cancel()
+        # Until it has ended it may read the form's file, which is closed next.
+        await asyncio.wait((work,))
+
+
+async def _disconnection(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _form_header(form: FormData, file: UploadFile) -> datasets_pb2.UploadDatasetHeader:

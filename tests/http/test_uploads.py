@@ -1,12 +1,15 @@
 """Uploads over REST: JSON and forms, Phoenix's rules, and every kind of bad body."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import secrets
+import sqlite3
 import zlib
 from typing import Any
 
+import httpx
 import pytest
 from backports import zstd
 
@@ -334,3 +337,20 @@ async def test_strangers_and_viewers_are_refused_before_the_body_is_read(web: We
         answer = await web.send("POST", URL, {**headers, "content-type": "application/json"}, content=b"[" * 10)
         assert answer.status_code == status
     assert answer.text == "Viewers cannot perform this action."
+
+
+@pytest.mark.parametrize("kind", ["json", "form"])
+async def test_who_goes_while_the_server_stores_has_cancelled_the_upload(web: Web, kind: str) -> None:
+    name = secrets.token_hex(8)
+    body = {"json": document(name=name)} if kind == "json" else form(name=name, action="create")
+    database = web.api.server.settings.working_dir / "phoenix_grpc.db"
+    lock = sqlite3.connect(database, isolation_level=None)
+    with contextlib.closing(lock):
+        lock.execute("BEGIN IMMEDIATE")  # the store waits
+        with pytest.raises(httpx.ReadTimeout):
+            await web.send("POST", URL, timeout=0.5, **body)
+        await asyncio.sleep(0.3)  # the server sees that the connection is gone
+    for number in range(3):  # and would have been behind it
+        await web.upload([{"after": number}])
+        await asyncio.sleep(0.2)
+    assert (await web.send("GET", f"/v1/datasets?name={name}")).json()["data"] == []
