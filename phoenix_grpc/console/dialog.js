@@ -7,19 +7,31 @@ let dialogs = 0;
 
 /**
  * Opens a dialog with a form.
- * @param {object} options title, content (nodes), submit (label), danger, wide, and onsubmit(form, signal): its result
- *   closes the dialog; the signal aborts when the person closes it before
+ * @param {object} options title, content (nodes), submit (label), danger, wide, status (see actionForm), and
+ *   onsubmit(form, leaving): its result closes the dialog. `leaving.signal` aborts when the person closes the dialog
+ *   before; from `leaving.forbid()` until onsubmit ends the person cannot
  * @returns {Promise<any>} what onsubmit answered, or null when the person cancelled
  */
-export function formDialog({ title, content, submit, danger = false, wide = false, onsubmit }) {
-  const leaving = new AbortController();
-  const cancel = h("button", { type: "button", onclick: () => dialog.close() }, "Cancel");
-  const action = async (form) => {
-    dialog.result = await onsubmit(form, leaving.signal);
-    dialog.close();
+export function formDialog({ title, content, submit, danger = false, wide = false, status = null, onsubmit }) {
+  const left = new AbortController();
+  let held = false;
+  const cancel = h("button", { type: "button", onclick: () => held || dialog.close() }, "Cancel");
+  const hold = (wanted) => {
+    held = wanted;
+    cancel.setAttribute("aria-disabled", held); // it keeps the focus, without which no key scrolls the dialog
+    dialog.setAttribute("closedby", held ? "none" : "closerequest"); // Escape: a second one cannot be prevented
   };
-  const dialog = frame(title, actionForm({ content, submit, danger, buttons: [cancel], action }), wide);
-  dialog.addEventListener("close", () => leaving.abort());
+  const action = async (form) => {
+    try {
+      dialog.result = await onsubmit(form, { signal: left.signal, forbid: () => hold(true) });
+      dialog.close();
+    } finally {
+      hold(false);
+    }
+  };
+  const dialog = frame(title, actionForm({ content, submit, danger, buttons: [cancel], status, action }), wide);
+  dialog.addEventListener("cancel", (event) => held && event.preventDefault());
+  dialog.addEventListener("close", () => left.abort());
   return closing(dialog);
 }
 
@@ -47,7 +59,8 @@ function typedField(typed) {
 /** Shows something until the person closes it. */
 export function showDialog(title, content) {
   const done = h("div", { class: "form-actions" }, h("button", { class: "primary" }, "Done"));
-  return closing(frame(title, h("form", { class: "stack", method: "dialog" }, content, done), false));
+  const foot = h("div", { class: "form-foot" }, done);
+  return closing(frame(title, h("form", { class: "stack", method: "dialog" }, content, foot), false));
 }
 
 function frame(title, form, wide) {

@@ -8,13 +8,15 @@ export class FormProblem extends Error {}
 
 /**
  * A form; what goes wrong is said above its buttons.
- * @param {object} options content (nodes), submit (label), danger, buttons (more of them), action(form)
+ * @param {object} options content (nodes), submit (label), danger, buttons (more of them), status (a node that shows
+ *   how the action goes, beside the buttons), action(form)
  */
-export function actionForm({ content, submit, danger = false, buttons = [], action }) {
+export function actionForm({ content, submit, danger = false, buttons = [], status = null, action }) {
   const error = h("p", { class: "note bad", role: "alert", hidden: true });
   const confirm = h("button", { type: "submit", class: danger ? "primary danger" : "primary" }, submit);
   const actions = h("div", { class: "form-actions" }, buttons, confirm);
-  const form = h("form", { class: "stack", method: "dialog" }, content, error, actions);
+  const foot = h("div", { class: "form-foot" }, error, status, actions);
+  const form = h("form", { class: "stack", method: "dialog" }, content, foot);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     error.hidden = true;

@@ -13,16 +13,19 @@ const MEDIA_TYPES = { csv: "text/csv", jsonl: "application/jsonl" };
  * @param {boolean} upload.gzip the file is compressed: said in the part's header, which the browser's FormData cannot
  * @param {[string, string][]} upload.fields the other form fields
  * @param {(loaded: number, total: number) => void} upload.onprogress
+ * @param {() => void} upload.onsent called when the server has all of it, and stores it
  * @param {AbortSignal} upload.signal
  * @returns {Promise<object>} the ids and counts of the server's answer
  * @throws {ApiError|SignedOut}
  */
-export function sendUpload({ file, format, gzip, fields, onprogress, signal }) {
+export function sendUpload({ file, format, gzip, fields, onprogress, onsent, signal }) {
+  signal.throwIfAborted();
   const boundary = `phoenix-grpc-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
   const request = new XMLHttpRequest();
   request.open("POST", serverUrl("/v1/datasets/upload?sync=true"));
   request.setRequestHeader("content-type", `multipart/form-data; boundary=${boundary}`);
   request.upload.addEventListener("progress", ({ loaded, total }) => onprogress(loaded, total));
+  request.upload.addEventListener("load", onsent);
   signal.addEventListener("abort", () => request.abort());
   const result = new Promise((resolve, reject) => {
     request.addEventListener("load", () => settle(request, resolve, reject));

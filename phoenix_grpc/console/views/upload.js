@@ -16,6 +16,9 @@ const ACTIONS = [
   ["update", "Make it equal to the file", "Also deletes examples that are not in the file. Older versions keep them."],
 ];
 
+const UNKNOWN =
+  "The connection broke while the server stored the file. It may be stored: look at the dataset before you try again.";
+
 /**
  * Opens the upload dialog.
  * @param {object} options
@@ -29,8 +32,9 @@ export async function uploadDialog({ file = null, dataset = null }) {
     title: dataset ? `Upload examples to ${dataset.name}` : "Upload a dataset",
     submit: "Upload",
     wide: true,
-    content: form.content,
-    onsubmit: (_element, signal) => form.send(signal),
+    content: form.body,
+    status: form.progress,
+    onsubmit: (_element, leaving) => form.send(leaving),
   });
   if (file) form.take(file);
   const result = await opened;
@@ -44,8 +48,7 @@ function summary({ num_created_examples: created, num_updated_examples: updated,
 
 class UploadForm {
   constructor(dataset) {
-    this.file = null;
-    this.shape = null;
+    this.guessedName = "";
     this.name = h("input", {
       name: "name",
       required: true,
@@ -57,71 +60,103 @@ class UploadForm {
     this.problem = h("p", { class: "note bad", role: "alert", hidden: true });
     this.mapping = h("div", { class: "stack", hidden: true });
     this.progress = h("div", { hidden: true });
-    this.chosen = h("span", { class: "muted small" }, "JSONL or CSV, also compressed as .gz");
+    this.chosen = h("span", { class: "muted small" });
     const name = !dataset && field("Name of the dataset", this.name);
-    this.content = [this.dropZone(), this.problem, name, this.actions, this.mapping, this.progress];
+    this.body = h("div", { class: "stack" }, this.dropZone(), this.problem, name, this.actions, this.mapping);
+    this.clear();
   }
 
   dropZone() {
     const picker = h("input", { type: "file", class: "visually-hidden", accept: ".csv,.jsonl,.ndjson,.gz,.json" });
-    picker.addEventListener("change", () => picker.files[0] && this.take(picker.files[0]));
+    picker.addEventListener("change", () => {
+      const [file] = picker.files;
+      picker.value = ""; // so that the same file, mended, can be chosen again
+      if (file) this.take(file);
+    });
     const title = h("span", { class: "drop-title" }, "Drop a file here, or choose one");
     const zone = h("label", { class: "drop" }, picker, title, this.chosen);
     acceptDrops(zone, (dropped) => this.take(dropped));
     return zone;
   }
 
+  /** Looks into a file, which replaces the earlier one whether it is fit or not. */
   async take(file) {
-    this.problem.hidden = true;
+    this.clear();
+    this.taken = file;
     try {
-      this.shape = await inspect(file);
+      const shape = await inspect(file);
+      if (this.taken === file) this.accept(file, shape);
     } catch (failure) {
       if (!(failure instanceof UnfitFile)) throw failure;
-      this.refuse(failure.message);
-      return;
+      if (this.taken === file) this.refuse(file, failure.message);
     }
+  }
+
+  clear() {
+    this.file = null;
+    this.shape = null;
+    this.selects = [];
+    this.mapping.hidden = true;
+    this.problem.hidden = true;
+    this.chosen.textContent = "JSONL or CSV, also compressed as .gz";
+    if (this.name.value === this.guessedName) this.name.value = "";
+  }
+
+  accept(file, shape) {
+    const { format, gzip, columns } = shape;
     this.file = file;
-    const { format, gzip, columns } = this.shape;
+    this.shape = shape;
     this.chosen.textContent = `${file.name} · ${bytes(file.size)} · ${format.toUpperCase()}${gzip ? ", gzip" : ""}`;
-    this.name.value ||= file.name.replace(/(\.(csv|jsonl|ndjson|json|gz))+$/i, "");
+    this.guessedName = file.name.replace(/(\.(csv|jsonl|ndjson|json|gz))+$/i, "");
+    this.name.value ||= this.guessedName;
     this.selects = guessRoles(columns).map((role, index) => roleSelect(columns[index].name, role));
     this.mapping.replaceChildren(mappingTable(columns, this.selects));
     this.mapping.hidden = false;
   }
 
-  refuse(text) {
-    this.problem.textContent = text;
+  refuse(file, text) {
+    this.problem.textContent = `${file.name}: ${text}`;
     this.problem.hidden = false;
   }
 
-  async send(signal) {
-    if (!this.file) throw new FormProblem("Choose a file first.");
+  async send(leaving) {
+    const { file, shape } = this;
+    if (!file) throw new FormProblem("Choose a file first.");
     const roles = this.selects.map((element) => element.value);
     const problem = mappingProblem(roles);
     if (problem) throw new FormProblem(problem);
     const action = this.actions.querySelector("input:checked").value;
-    const fields = [["action", action], ["name", this.name.value], ...mappingFields(this.shape.columns, roles)];
-    const bar = this.startProgress();
+    const fields = [["action", action], ["name", this.name.value], ...mappingFields(shape.columns, roles)];
+    const progress = this.startProgress(leaving);
+    this.body.inert = true;
     try {
       await freshen();
-      return await sendUpload({ file: this.file, ...this.shape, fields, signal, onprogress: bar });
+      return await sendUpload({ file, ...shape, fields, signal: leaving.signal, ...progress });
+    } catch (failure) {
+      throw this.stored && failure.status === 0 ? new FormProblem(UNKNOWN) : failure;
     } finally {
+      this.body.inert = false;
       this.progress.hidden = true;
     }
   }
 
-  startProgress() {
+  /** Shows how the upload goes, until the server has it all: what it then publishes cannot be called back. */
+  startProgress(leaving) {
     const element = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
-    const text = h("p", { class: "muted small", "aria-live": "polite" }, "Sending…");
+    const text = h("p", { class: "muted small", "aria-live": "polite" }, "Sending the file…");
     this.progress.replaceChildren(element, text);
     this.progress.hidden = false;
-    this.progress.scrollIntoView({ block: "nearest" });
-    return (loaded, total) => {
+    this.stored = false;
+    const onprogress = (loaded, total) => {
       element.value = loaded / total;
-      if (loaded < total) return;
-      element.removeAttribute("value");
-      text.textContent = "Sent. The server checks and stores the examples…";
     };
+    const onsent = () => {
+      this.stored = true;
+      leaving.forbid();
+      element.removeAttribute("value");
+      text.textContent = "Sent. The server stores the examples: this can no longer be cancelled.";
+    };
+    return { onprogress, onsent };
   }
 }
 
