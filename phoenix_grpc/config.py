@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     cookies_path: str = Field("/", description="Path of the cookies.", pattern="^/[A-Za-z0-9._~/-]*$")
     disable_rate_limit: bool = Field(False, description="Switches the limit of calls to /auth/* by address off.")
     http_max_json_bytes: Annotated[int, Field(ge=65_536, le=1 << 32)] = Field(
-        256 << 20, description="Largest JSON body of an upload, decompressed; it is held in memory."
+        256 << 20, description="Largest JSON body of an upload, decompressed; it is kept on disk meanwhile."
     )
     http_max_upload_bytes: Annotated[int, Field(ge=65_536)] = Field(
         8 << 30, description="Largest multipart body of an upload, decompressed; it is kept on disk meanwhile."

@@ -78,7 +78,7 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
         auth, datasets = AuthServicer(engine, settings, ring, rules), DatasetsServicer(engine, settings)
         stack.push_async_callback(auth.close)
         door = await stack.enter_async_context(grpc_door(settings, guard, engine, auth, datasets))
-        http_port = await stack.enter_async_context(http_door(settings, f"unix:{door.private}", door_token))
+        http_port = await stack.enter_async_context(http_door(settings, f"unix:{door.private}", budget, door_token))
         # Whatever ends first, both doors say so at once, and one grace is theirs together.
         stack.push_async_callback(door.drain)
         running = RunningServer(settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard)

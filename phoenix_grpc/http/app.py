@@ -18,7 +18,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match
 
 from phoenix_grpc import __version__
+from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import Settings
+from phoenix_grpc.errors import LimitExceeded
 from phoenix_grpc.http import (
     auth,
     datasets,
@@ -33,7 +35,7 @@ from phoenix_grpc.http import (
     users,
 )
 from phoenix_grpc.http.door import Backend, door_of
-from phoenix_grpc.http.errors import Invalid, Refused
+from phoenix_grpc.http.errors import Invalid, Refused, from_limit
 from phoenix_grpc.http.frame import Frame
 from phoenix_grpc.http.methods import method_of
 
@@ -45,18 +47,19 @@ _OPTIONS = [
 _EXPOSED = ["x-phoenix-server-version", "x-phoenix-grpc-version", "x-request-id", "retry-after", "content-disposition"]
 
 
-def create_app(settings: Settings, target: str, door_token: str = "") -> FastAPI:
+def create_app(settings: Settings, target: str, budget: ByteBudget, door_token: str = "") -> FastAPI:
     """The door as an ASGI application.
 
     Arguments:
         target: the gRPC server's address; a private Unix socket ("unix:PATH") in the running server.
+        budget: of the bytes that requests hold.
         door_token: the secret by which the guard knows the door.
     """
     app = FastAPI(
         title="phoenix-grpc",
         version=__version__,
         description="Versioned evaluation datasets for LLM teams: the REST API of Phoenix.",
-        lifespan=_lifespan(settings, target, door_token),
+        lifespan=_lifespan(settings, target, budget, door_token),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -68,6 +71,7 @@ def create_app(settings: Settings, target: str, door_token: str = "") -> FastAPI
     app.router.routes.extend(pages.assets())
     app.openapi = functools.partial(openapi.document, app)  # type: ignore[method-assign]
     app.add_exception_handler(Refused, _answer_refused)
+    app.add_exception_handler(LimitExceeded, _answer_limit)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
@@ -83,12 +87,12 @@ def _routers(settings: Settings) -> list[APIRouter]:
 
 
 def _lifespan(
-    settings: Settings, target: str, door_token: str
+    settings: Settings, target: str, budget: ByteBudget, door_token: str
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with grpc.aio.insecure_channel(target, options=_OPTIONS) as channel:
-            app.state.backend = Backend(settings, channel, door_token)
+            app.state.backend = Backend(settings, channel, budget, door_token)
             yield
 
     return lifespan
@@ -115,6 +119,10 @@ async def _answer_refused(request: Request, error: Any) -> Response:
         return refusal
     answer: Response = error.response()
     return answer
+
+
+async def _answer_limit(_request: Request, error: Any) -> Response:
+    return from_limit(error).response()
 
 
 async def _answer_invalid(request: Request, error: Any) -> Response:

@@ -9,6 +9,7 @@ from fastapi import Depends
 from google.protobuf.message import Message
 from starlette.requests import Request
 
+from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import Settings
 from phoenix_grpc.http import cookies
 from phoenix_grpc.http.errors import from_grpc
@@ -27,12 +28,14 @@ class Backend:
     """The gRPC server behind the door.
 
     Arguments:
+        budget: of the bytes that requests hold.
         door_token: the secret by which the guard knows the door.
     """
 
-    def __init__(self, settings: Settings, channel: grpc.aio.Channel, door_token: str) -> None:
+    def __init__(self, settings: Settings, channel: grpc.aio.Channel, budget: ByteBudget, door_token: str) -> None:
         self.settings = settings
         self.channel = channel
+        self.budget = budget
         self.door_token = door_token
         stubs = (datasets_pb2_grpc.DatasetsServiceStub, auth_pb2_grpc.AuthServiceStub)
         self._stubs = [make(channel) for make in stubs]

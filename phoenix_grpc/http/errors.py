@@ -9,6 +9,7 @@ import structlog
 from google.rpc import error_details_pb2, status_pb2
 from starlette.responses import PlainTextResponse, Response
 
+from phoenix_grpc.errors import LimitExceeded
 from phoenix_grpc.http.methods import is_write
 
 CHALLENGE = 'Bearer realm="Phoenix"'
@@ -88,10 +89,17 @@ class Refused(Exception):
         text: one sentence for people.
         reason: the reason of the gRPC error (errors.proto), if one is behind it.
         field: the field of the gRPC request that is not valid, if one is named.
+        facts: what else the gRPC error says for programs.
     """
 
     def __init__(
-        self, status: int, text: str, headers: Mapping[str, str] | None = None, reason: str = "", field: str = ""
+        self,
+        status: int,
+        text: str,
+        headers: Mapping[str, str] | None = None,
+        reason: str = "",
+        field: str = "",
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(text)
         self.status = status
@@ -99,6 +107,7 @@ class Refused(Exception):
         self.headers = dict(headers or {})
         self.reason = reason
         self.field = field
+        self.facts = dict(facts or {})
 
     def response(self) -> Response:
         """The answer: text, the challenge of a 401 (RFC 6750), Retry-After with 429 and 503."""
@@ -114,6 +123,11 @@ class Refused(Exception):
         if self.status == HTTPStatus.UNPROCESSABLE_ENTITY and self.field == field:
             self.text = f"Invalid {kind} GlobalID format: {id[:100]}"
         return self
+
+
+def from_limit(error: LimitExceeded) -> Refused:
+    """The HTTP answer for a limit that the door itself keeps."""
+    return Refused(429, error.message, {"retry-after": str(math.ceil(error.retry_after or 1))}, error.reason)
 
 
 class Invalid(Refused):
@@ -134,7 +148,7 @@ def from_grpc(error: grpc.aio.AioRpcError, method: str) -> Refused:
     seconds = math.ceil(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
     headers = {"retry-after": str(seconds)} if seconds else {}
     field = violations.field_violations[0].field if violations.field_violations else ""
-    return Refused(status, _text(error, info.reason, method, status), headers, info.reason, field)
+    return Refused(status, _text(error, info.reason, method, status), headers, info.reason, field, info.metadata)
 
 
 def _text(error: grpc.aio.AioRpcError, reason: str, method: str, status: int) -> str:

@@ -1,163 +1,234 @@
-"""The JSON document of an upload, as JSONL: its values stay the bytes that were sent, so numbers stay exact."""
+"""The JSON document of an upload, as JSONL: its values stay the bytes that were sent, so numbers stay exact.
+
+A document has its lists side by side, and JSONL one record after the other, so the elements of each list wait in a file
+until the document is complete. Neither is ever in memory as a whole.
+"""
 
 import asyncio
+import codecs
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+import tempfile
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import IO, Self
 
 import msgspec
 
+from phoenix_grpc.capacity import Hold
 from phoenix_grpc.http.bodies import too_large
-from phoenix_grpc.http.errors import Invalid
+from phoenix_grpc.http.errors import Invalid, Refused
+from phoenix_grpc.http.json_scanner import Malformed, ObjectScanner, Value
 
-_BRACE = ord("{")
+MAX_EXAMPLES = 1_000_000
+CHUNK = 1 << 20
+_IN_MEMORY = 64 << 10
 _WITHOUT_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 
-T = TypeVar("T")
+# The lists of a document, and the keys of a JSONL record that they become.
+_KEYS = {
+    "inputs": "input",
+    "outputs": "output",
+    "metadata": "metadata",
+    "splits": "splits",
+    "example_ids": "id",
+    "span_ids": "span_id",
+}
+_OBJECTS = ("inputs", "outputs", "metadata")
 
 
-class _Document(msgspec.Struct):
+class _Head(msgspec.Struct):
+    """What a document says about all examples."""
+
     name: str | int | float
-    inputs: list[msgspec.Raw]
     action: str | None = None
     description: str | None = None
-    outputs: list[msgspec.Raw] | None = None
-    metadata: list[msgspec.Raw] | None = None
-    splits: list[str | list[str] | None] | None = None
-    span_ids: list[str | None] | None = None
-    example_ids: list[str | None] | None = None
 
 
-_decoder = msgspec.json.Decoder(_Document)
+_head_of = msgspec.json.Decoder(_Head).decode
 
 
-@dataclass(frozen=True, slots=True)
+class _Column:
+    """The elements of one list, a line each."""
+
+    def __init__(self) -> None:
+        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - a Document closes it
+        self.count = 0
+        self.nulls = 0
+        self.longest = 0
+
+    def add(self, key: str, values: Sequence[Value]) -> None:
+        """Adds elements.
+
+        Raises:
+            Invalid: for one that is no object where it must be, and beyond 1,000,000.
+        """
+        # In JSON, a line end can only be white space between tokens.
+        texts = [bytes(value).translate(_WITHOUT_LINE_ENDS) for value in values]
+        lines = b"\n" + b"\n".join(texts)
+        if key in _OBJECTS and lines.count(b"\n{") < len(texts):
+            index = next(index for index, text in enumerate(texts) if not text.startswith(b"{"))
+            raise Invalid(f"{key}[{self.count + index}] must be an object")
+        self.count += len(texts)
+        if self.count > MAX_EXAMPLES:
+            raise Invalid(f"{key} may have {MAX_EXAMPLES:,} elements at most; upload a file as a form")
+        self.nulls += lines.count(b"\nnull")
+        self.longest = max(self.longest, *map(len, texts))
+        if key == "splits":  # of those that some elements name, null names none
+            lines = lines.replace(b"\nnull", b"\n[]")
+        self.file.write(memoryview(lines)[1:])
+        self.file.write(b"\n")
+
+
 class Document:
-    """A checked document.
+    """A document on its way through: `read` it, then take its `lines`. Use it as a context, which ends its files.
 
     Arguments:
-        name: of the dataset.
-        splits: what each example's splits are to be; None leaves all alone.
-        multi_line: whether the values hold line ends, which in JSON can only be white space between tokens.
+        limit: the bytes it may have.
+        longest: the bytes that a value may have.
+        hold: of the budget for what is in memory.
     """
 
-    name: str
-    action: str
-    description: str
-    inputs: Sequence[msgspec.Raw]
-    outputs: Sequence[msgspec.Raw]
-    metadata: Sequence[msgspec.Raw]
-    splits: Sequence[list[str]]
-    span_ids: Sequence[str | None]
-    example_ids: Sequence[str | None]
-    multi_line: bool
+    def __init__(self, limit: int, longest: int, hold: Hold) -> None:
+        self.name, self.action, self.description = "", "create", ""
+        self._limit = limit
+        self._hold = hold
+        self._head: dict[str, bytes] = {}
+        self._columns: dict[str, _Column] = {}
+        self._scanner = ObjectScanner(self, _KEYS, longest)
+        self._decode: Callable[[bytes, bool], str] | None = None
+        self._files = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
 
     @property
     def empty(self) -> bool:
         """Whether it says in so many words that there are no examples."""
-        return not self.inputs
+        return not self._columns["inputs"].count
 
-    async def lines(self, size: int) -> AsyncIterator[bytes]:
-        """The examples as JSONL, in chunks of about `size` bytes; they are made in a thread."""
-        chunks = self._chunks(size)
-        while (chunk := await asyncio.to_thread(next, chunks, b"")) != b"":
-            for start in range(0, len(chunk), size):
-                yield chunk[start : start + size]
+    async def read(self, body: AsyncIterator[bytes]) -> None:
+        """Reads the body of a request; the work is done in a thread.
 
-    def _chunks(self, size: int) -> Iterator[bytes]:
+        Raises:
+            Invalid: 422, saying what is wrong where.
+            HTTPException: 413, when it has more than `limit` bytes.
+            LimitExceeded: when the budget is spent.
+        """
+        parts: list[bytes] = []
+        size = total = 0
+        async for piece in body:
+            total += len(piece)
+            if total > self._limit:
+                raise too_large(self._limit)
+            await self._hold.grow(len(piece))
+            parts.append(piece)
+            size += len(piece)
+            if size >= self._scanner.wanted:
+                await asyncio.to_thread(self._feed, b"".join(parts))
+                parts, size = [], 0
+                self._hold.shrink(self._scanner.held)
+        await asyncio.to_thread(self._close, b"".join(parts))
+        self._hold.shrink(0)
+        # What the lines will take: whoever sends them on cannot wait.
+        await self._hold.grow(CHUNK + sum(column.longest for column in self._columns.values()))
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """The examples as JSONL, in chunks; they are made in a thread."""
+        chunks = self._chunks()
+        while chunk := await asyncio.to_thread(next, chunks, b""):
+            for start in range(0, len(chunk), CHUNK):
+                yield chunk[start : start + CHUNK]
+
+    def member(self, key: str, value: bytes) -> None:
+        """See json_scanner.Sink."""
+        if key not in _KEYS:
+            if key in _Head.__struct_fields__:
+                self._head[key] = value
+        elif value != b"null":
+            raise Invalid(f"{key} must be a list")
+
+    def begin_list(self, key: str) -> None:
+        """See json_scanner.Sink."""
+        self._columns[key] = _Column()
+        self._files.enter_context(self._columns[key].file)
+
+    def elements(self, key: str, values: Sequence[Value]) -> None:
+        """See json_scanner.Sink."""
+        self._columns[key].add(key, values)
+
+    def _feed(self, data: bytes, complete: bool = False) -> None:
+        try:
+            self._scanner.feed(self._as_utf8(data, complete))
+            if complete:
+                self._scanner.close()
+        except (Malformed, UnicodeError) as error:
+            raise _invalid(error) from None
+
+    def _close(self, data: bytes) -> None:
+        self._feed(data, complete=True)
+        try:
+            found = _head_of(b"{%b}" % b",".join(b'"%b":%b' % (key.encode(), self._head[key]) for key in self._head))
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise _invalid(error) from None
+        self.name, self.action = str(found.name), found.action or "create"
+        self.description = found.description or ""
+        self._check()
+
+    def _as_utf8(self, data: bytes, complete: bool) -> bytes:
+        """The bytes as UTF-8: JSON may come as UTF-16 or UTF-32 (RFC 4627), which its first four bytes tell."""
+        if self._decode is None:
+            encoding = json.detect_encoding(data[:4])
+            self._decode = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)().decode
+        return self._decode(data, complete).encode()
+
+    def _check(self) -> None:
+        """Holds the lists to fit each other; those that say nothing are left out."""
+        if "inputs" not in self._columns:
+            raise Invalid("inputs is required: a list of objects")
+        count = self._columns["inputs"].count
+        for key, column in list(self._columns.items()):
+            if column.count not in (0, count):
+                raise Invalid(f"{key} must have as many elements as inputs: {count}, not {column.count}")
+            # The TypeScript client sends a list of nulls when it means nothing; Phoenix then wipes every membership.
+            if key != "inputs" and column.nulls == column.count:
+                del self._columns[key]
+
+    def _chunks(self) -> Iterator[bytes]:
+        columns = {_KEYS[key]: column.file for key, column in self._columns.items()}
+        form = b"{%b}\n" % b",".join(b'"%b":%%b' % key.encode() for key in columns)
         parts: list[bytes] = []
         length = 0
-        for index in range(len(self.inputs)):
-            line = b"".join(self._line(index))
-            parts.append(line.translate(_WITHOUT_LINE_ENDS) if self.multi_line else line)
-            parts.append(b"\n")
-            length += len(line) + 1
-            if length >= size:
+        for line in map(form.__mod__, _rows(columns.values())):
+            parts.append(line)
+            length += len(line)
+            if length >= CHUNK:
                 yield b"".join(parts)
                 parts.clear()
                 length = 0
         if parts:
             yield b"".join(parts)
 
-    def _line(self, index: int) -> Iterator[Any]:
-        yield b'{"input":'
-        yield self.inputs[index]
-        for key, values in ((b',"output":', self.outputs), (b',"metadata":', self.metadata)):
-            if values:
-                yield key
-                yield values[index]
-        if self.splits:
-            yield b',"splits":'
-            yield msgspec.json.encode(self.splits[index])
-        for key, ids in ((b',"id":', self.example_ids), (b',"span_id":', self.span_ids)):
-            if ids and ids[index] is not None:
-                yield key
-                yield msgspec.json.encode(ids[index])
-        yield b"}"
+
+def _rows(files: Collection[IO[bytes]]) -> Iterator[tuple[bytes, ...]]:
+    for file in files:
+        file.seek(0)
+    return zip(*(map(bytes.rstrip, file) for file in files), strict=True)
 
 
-async def read_document(body: AsyncIterator[bytes], limit: int) -> Document:
-    """The document in a request's body.
-
-    Raises:
-        Invalid: 422, saying what is wrong where.
-        HTTPException: 413, when it has more than `limit` bytes.
-    """
-    read = bytearray()
-    async for piece in body:
-        if len(read) + len(piece) > limit:
-            raise too_large(limit)
-        read += piece
-    return await asyncio.to_thread(_parsed, read)
+def naming_element(refused: Refused) -> Refused:
+    """The same answer, saying which element of the document is meant, where it names a line of its JSONL."""
+    line, part = refused.facts.get("line"), refused.facts.get("part", "input")
+    if refused.reason == "INVALID_RECORD" and line:
+        field = next(field for field, key in _KEYS.items() if key == part)
+        refused.text = f"{field}[{int(line) - 1}]: {refused.text.partition(': ')[2]}"
+    return refused
 
 
-def _parsed(body: bytearray) -> Document:
-    try:
-        # JSON may come as UTF-16 or UTF-32 (RFC 4627); two bytes tell.
-        encoding = json.detect_encoding(body[:4])
-        found = _decoder.decode(body if encoding == "utf-8" else body.decode(encoding).encode())
-    except RecursionError:
-        raise Invalid("The body is nested too deep.") from None
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise Invalid(f"The body is not a valid upload: {error}") from None
-    return _checked(found, b"\n" in body or b"\r" in body)
-
-
-def _checked(found: _Document, multi_line: bool) -> Document:
-    count = len(found.inputs)
-    for field in ("inputs", "outputs", "metadata"):
-        _require_objects(field, getattr(found, field) or ())
-    for field in ("outputs", "metadata", "splits", "span_ids", "example_ids"):
-        values = getattr(found, field)
-        if values and len(values) != count:
-            raise Invalid(f"{field} must have as many elements as inputs: {count}, not {len(values)}")
-    return Document(
-        name=str(found.name),
-        action=found.action or "create",
-        description=found.description or "",
-        inputs=found.inputs,
-        outputs=found.outputs or (),
-        metadata=found.metadata or (),
-        splits=_memberships(found.splits),
-        span_ids=found.span_ids or (),
-        example_ids=found.example_ids or (),
-        multi_line=multi_line,
-    )
-
-
-def _require_objects(field: str, values: Sequence[msgspec.Raw]) -> None:
-    for index, value in enumerate(values):
-        if memoryview(value)[0] != _BRACE:
-            raise Invalid(f"{field}[{index}] must be an object")
-
-
-def _memberships(splits: Sequence[str | list[str] | None] | None) -> list[list[str]]:
-    """The split names of each example, blank ones left out; none at all when all are null.
-
-    The TypeScript client sends a list of nulls when it means nothing, and Phoenix then wipes every membership.
-    """
-    if not splits or all(names is None for names in splits):
-        return []
-    lists = ([names] if isinstance(names, str) else names or [] for names in splits)
-    return [[name.strip() for name in names if name.strip()] for names in lists]
+def _invalid(error: Exception) -> Invalid:
+    return Invalid(f"The body is not a valid upload: {error}")

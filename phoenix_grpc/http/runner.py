@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.http.app import create_app
@@ -20,7 +21,7 @@ _HEAD_SECONDS = 30
 
 
 @contextlib.asynccontextmanager
-async def http_door(settings: Settings, target: str, door_token: str = "") -> AsyncIterator[int]:
+async def http_door(settings: Settings, target: str, budget: ByteBudget, door_token: str = "") -> AsyncIterator[int]:
     """Serves HTTP until the block ends, then lets running requests end within the grace; gives the port.
 
     Arguments:
@@ -32,7 +33,7 @@ async def http_door(settings: Settings, target: str, door_token: str = "") -> As
     """
     listener = _listen(settings)
     config = uvicorn.Config(
-        create_app(settings, target, door_token),
+        create_app(settings, target, budget, door_token),
         http=functools.partial(  # type: ignore[arg-type]
             _Protocol,
             max_head_bytes=settings.http_max_header_bytes,

@@ -14,14 +14,12 @@ from starlette.responses import Response
 from phoenix_grpc.http.answers import json_answer
 from phoenix_grpc.http.door import CurrentDoor, Door
 from phoenix_grpc.http.errors import Invalid, Refused
-from phoenix_grpc.http.json_uploads import read_document
+from phoenix_grpc.http.json_uploads import CHUNK, Document, naming_element
 from phoenix_grpc.http.resources import Resource
 from phoenix_grpc.http.schemas import examples
 from phoenix_grpc.v1 import datasets_pb2
 
 router = Resource("datasets", "/v1/datasets")
-
-CHUNK = 1 << 20
 
 _ACTIONS = {
     "create": datasets_pb2.UPLOAD_ACTION_CREATE,
@@ -63,28 +61,36 @@ async def upload_dataset(
     """Uploads examples, as JSON or as a CSV or JSONL file in a form; the answer comes when all is stored."""
     await door.check_access("UploadDataset")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json":
-        response = await _while_connected(request, door.upload(await _document(request, door)))
-    elif media_type == "multipart/form-data":
-        response = await _upload_form(request, door)
-    elif media_type:
-        raise Invalid(f"The Content-Type must be application/json or multipart/form-data, it is {media_type[:100]}.")
-    else:
+    if not media_type:
         raise Invalid("The Content-Type is missing: application/json or multipart/form-data.", 400)
+    upload = _UPLOADS.get(media_type)
+    if upload is None:
+        raise Invalid(f"The Content-Type must be application/json or multipart/form-data, it is {media_type[:100]}.")
+    try:
+        response = await upload(request, door)
+    except OSError as error:  # of the files that bodies wait in
+        if error.errno != errno.ENOSPC:
+            raise
+        raise Refused(507, "the server's storage is full") from None
     return json_answer({"data": _uploaded_json(response)} if sync else None)
 
 
-async def _document(request: Request, door: Door) -> Upload:
-    """The upload that a JSON document asks for."""
-    document = await read_document(request.stream(), door.settings.http_max_json_bytes)
-    header = datasets_pb2.UploadDatasetHeader(
-        name=document.name,
-        action=_action(document.action),
-        description=document.description,
-        format=datasets_pb2.UPLOAD_FORMAT_JSONL,
-        allow_empty=document.empty,
-    )
-    return _messages(header, document.lines(CHUNK))
+async def _upload_document(request: Request, door: Door) -> Any:
+    """The response to the upload that a JSON document asks for."""
+    limit, longest = door.settings.http_max_json_bytes, door.settings.max_record_bytes
+    with door.backend.budget.hold() as hold, Document(limit, longest, hold) as document:
+        await document.read(request.stream())
+        header = datasets_pb2.UploadDatasetHeader(
+            name=document.name,
+            action=_action(document.action),
+            description=document.description,
+            format=datasets_pb2.UPLOAD_FORMAT_JSONL,
+            allow_empty=document.empty,
+        )
+        try:
+            return await _while_connected(request, door.upload(_messages(header, document.lines())))
+        except Refused as refused:
+            raise naming_element(refused) from None
 
 
 async def _upload_form(request: Request, door: Door) -> Any:
@@ -93,17 +99,15 @@ async def _upload_form(request: Request, door: Door) -> Any:
     if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
         # Others decode to what is no Unicode, and fail in ways of their own; RFC 7578 has none at all.
         raise Invalid("The charset of a form must be UTF-8.")
-    try:
-        async with request.form() as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise Invalid('A part named "file", with a file name, is required.')
-            messages = _messages(_form_header(form, file), _chunks(file))
-            return await _while_connected(request, door.upload(messages))
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise Refused(507, "the server's storage is full") from None
+    async with request.form() as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise Invalid('A part named "file", with a file name, is required.')
+        messages = _messages(_form_header(form, file), _chunks(file))
+        return await _while_connected(request, door.upload(messages))
+
+
+_UPLOADS = {"application/json": _upload_document, "multipart/form-data": _upload_form}
 
 
 async def _while_connected(request: Request, upload: Coroutine[Any, Any, Any]) -> Any:

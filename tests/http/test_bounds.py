@@ -100,6 +100,18 @@ async def test_a_body_beyond_the_limit_of_its_route_is_413(web: Web, path: str, 
         assert (answer.status_code, f"{limit} bytes" in answer.text) == (413, True)
 
 
+async def test_an_upload_beyond_the_budget_of_bytes_is_429_and_gives_back_what_it_held(tmp_path_factory: Any) -> None:
+    settings = door_settings(tmp_path_factory.mktemp("budget"), max_inflight_bytes=4 << 20)
+    async with web_of(settings) as web:
+        for _ in range(3):
+            body = {"name": "big", "inputs": [{"text": "x" * (5 << 20)}]}
+            answer = await web.send("POST", "/v1/datasets/upload", json=body)
+            assert (answer.status_code, "PHOENIX_MAX_INFLIGHT_BYTES" in answer.text) == (429, True)
+            assert int(answer.headers["retry-after"]) > 0
+        body = {"name": "small", "inputs": [{"text": "x" * (1 << 20)}] * 8}
+        assert (await web.send("POST", "/v1/datasets/upload", json=body)).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/v1/datasets", "/v1/users", "/v1/datasets/upload"])
 async def test_strangers_are_refused_before_a_long_body_has_come(web: Web, path: str) -> None:
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500000\r\n\r\n"

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Route
 
+from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import load_settings
 from phoenix_grpc.http.app import create_app
 from phoenix_grpc.http.methods import method_of
@@ -142,7 +143,7 @@ BODIES: dict[str, Any] = {
 
 def declared() -> dict[str, str | None]:
     """The routes of the application ("GET /path") with their gRPC methods; static files are no routes."""
-    app = create_app(load_settings(), "unix:/nowhere")
+    app = create_app(load_settings(), "unix:/nowhere", ByteBudget(1))
     return {
         f"{method} {route.path}": method_of(route)
         for route in app.routes

@@ -1,12 +1,12 @@
 """What reaches the parser: smuggled, oversized, slow and broken requests; never a crash, never a page."""
 
 import asyncio
-import functools
 from typing import Any
 
 import httpx
 import pytest
 
+from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.http import runner
 from tests.http.conftest import ADMIN, Web, door_settings, exchange, web_of
@@ -108,7 +108,10 @@ async def test_a_head_that_does_not_arrive_ends_the_connection(web: Web, monkeyp
 
 async def test_the_server_going_away_is_503_with_retry_after(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = door_settings(tmp_path_factory.mktemp("alone"))
-    async with runner.http_door(settings, "unix:/tmp/nobody-listens-here") as port, httpx.AsyncClient() as client:
+    async with (
+        runner.http_door(settings, "unix:/tmp/nobody-listens-here", ByteBudget(1 << 20)) as port,
+        httpx.AsyncClient() as client,
+    ):
         url = f"http://127.0.0.1:{port}"
         for path in ("/readyz", "/v1/datasets", "/v1/config"):
             answer = await client.get(url + path)
@@ -118,9 +121,9 @@ async def test_the_server_going_away_is_503_with_retry_after(tmp_path_factory: p
 
 async def test_a_port_in_use_stops_the_start_with_its_name(web: Web, tmp_path_factory: Any) -> None:
     port = httpx.URL(web.url).port
-    door = functools.partial(runner.http_door, door_settings(tmp_path_factory.mktemp("second"), port=port), "unix:/x")
+    settings = door_settings(tmp_path_factory.mktemp("second"), port=port)
     with pytest.raises(ConfigurationError, match="PHOENIX_PORT"):
-        async with door():
+        async with runner.http_door(settings, "unix:/x", ByteBudget(1)):
             pass
 
 

@@ -58,7 +58,7 @@ class JsonUpload(Model):
     name: str
     action: Literal["create", "append", "update"] = "create"
     description: str | None = None
-    inputs: list[dict[str, Any]]
+    inputs: Annotated[list[dict[str, Any]], Field(max_length=1_000_000)]
     outputs: list[dict[str, Any]] | None = None
     metadata: list[dict[str, Any]] | None = None
     splits: list[str | list[str] | None] | None = None
