@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     )
 
     root_url: str = Field(
-        "", description="Public address of the server: for links in mails, and its pages are trusted."
+        "",
+        description="Public address of the server: for links in mails, its pages are trusted, and without"
+        " authentication its name is served.",
     )
     smtp_hostname: str = Field("", description="Mail server; without it no mail is sent.")
     smtp_port: Port = Field(587, description="Port of the mail server.")

@@ -10,7 +10,7 @@ from phoenix_grpc.config import Settings
 from phoenix_grpc.http.bodies import BoundedBody
 from phoenix_grpc.http.errors import Refused
 from phoenix_grpc.http.headers import request_id
-from phoenix_grpc.http.origins import untrusted
+from phoenix_grpc.http.origins import MISDIRECTED, misdirected, untrusted
 from phoenix_grpc.http.rates import RateLimit
 
 _AUTH_BURST = 30
@@ -55,6 +55,9 @@ class Frame:
 
     def _refusal(self, request: Request) -> ASGIApp | None:
         """The answer to a request that goes no further."""
+        if misdirected(request, self._settings):
+            # RFC 9110, section 15.5.20: the target is none that this server is configured for.
+            return Refused(421, MISDIRECTED).response()
         if text := untrusted(request, self._settings):
             return Refused(401, text).response()
         if self._is_auth(request.scope) and not self._settings.disable_rate_limit:

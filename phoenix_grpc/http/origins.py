@@ -2,8 +2,14 @@
 
 Without authentication every unsafe call must, for then nothing but its origin tells who makes it.
 Programs send no Origin, and pass; a page of another site cannot leave it out (Fetch standard, section 3.1).
+
+Nor does the origin tell anything when somebody's name is made to lead here (DNS rebinding): the page and the server it
+calls then have one origin. With authentication on, such a page has no cookie of ours; with it off, only names that are
+this server's are served. An attack needs a name that the attacker owns, so addresses pass: that of a container, say.
+gRPC needs no such check: browsers do not speak it, and gRPC-Web is not served.
 """
 
+import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -15,6 +21,43 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 _PORTS = {"http": 80, "https": 443}
 
 Origin = tuple[str, str, int]
+
+MISDIRECTED = (
+    "While authentication is off, this server is reached as localhost, by an IP address, or by the name in PHOENIX_HOST"
+    " or PHOENIX_ROOT_URL: set PHOENIX_ROOT_URL to the address that people use, or switch authentication on."
+)
+
+
+def misdirected(request: Request, settings: Settings) -> bool:
+    """Whether a request without authentication was sent to a name that is not known to be this server's.
+
+    A request without Host passes: no browser sends one.
+    """
+    if settings.enable_auth:
+        return False
+    own = {settings.host.lower(), urlsplit(settings.root_url).hostname}
+    hosts = [_hostname(host) for host in request.headers.getlist("host")]
+    return not all(host in own or _is_loopback_name(host) or _is_address(host) for host in hosts)
+
+
+def _hostname(host: str) -> str:
+    """The name or the address in a Host field, without port, brackets and the dot of the root."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_loopback_name(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost")  # RFC 6761, section 6.3
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def untrusted(request: Request, settings: Settings) -> str | None:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
-from tests.http.conftest import PASSWORD, authorized, door_settings, web_of
+from phoenix_grpc.http.origins import misdirected
+from tests.http.conftest import ADMIN, PASSWORD, authorized, door_settings, web_of
 from tests.http.test_auth import GOOD, login, set_cookies
 
 
@@ -190,6 +192,60 @@ async def test_without_authentication_pages_of_others_still_write_nothing(folder
             answer = await web.send("POST", "/v1/datasets", headers, json={"name": f"{number}"})
             assert answer.status_code == status, headers
         assert (await web.send("GET", "/v1/datasets", {"origin": "http://evil.example.com"})).status_code == 200
+
+
+OWN = ["localhost", "localhost:{port}", "LocalHost.", "app.localhost:6006"]
+ADDRESSES = ["127.0.0.1:{port}", "[::1]:6006", "192.0.2.7", "[2001:db8::7]:80"]
+FOREIGN = [
+    "evil.example.com",
+    "evil.example.com:{port}",
+    "127.0.0.1.evil.example.com",
+    "localhost.evil.example.com",
+    "evillocalhost",
+    "evil.phoenix.example.com",
+    "example.com",
+    "[bad",
+    "",
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "served", "refused"),
+    [
+        ({"enable_auth": False}, OWN + ADDRESSES, [*FOREIGN, "phoenix.example.com"]),
+        (
+            {"enable_auth": False, "root_url": "https://phoenix.example.com/data"},
+            [*OWN, *ADDRESSES, "phoenix.example.com", "PHOENIX.example.com:8443"],
+            FOREIGN,
+        ),
+        ({"enable_auth": True}, OWN + ADDRESSES + FOREIGN, []),
+    ],
+)
+async def test_without_authentication_names_of_others_are_not_served(
+    folder: Any, settings: dict[str, Any], served: list[str], refused: list[str]
+) -> None:
+    async with web_of(door_settings(folder, **settings)) as web:
+        for number, host in enumerate(served + refused):
+            host = host.format(port=web.client.base_url.port)
+            page = {"host": host, "origin": f"http://{host}", **ADMIN}
+            answers = [
+                await web.send("POST", "/v1/datasets", page, json={"name": f"{number}"}),
+                await web.send("GET", "/v1/datasets", page),
+                await web.send("GET", "/", page),
+            ]
+            expected = [201, 200, 200] if number < len(served) else [421, 421, 421]
+            assert [answer.status_code for answer in answers] == expected, host
+            assert expected[0] == 201 or "PHOENIX_ROOT_URL" in answers[0].text
+        assert len((await web.send("GET", "/v1/datasets?limit=100")).json()["data"]) == len(served)
+
+
+async def test_without_authentication_the_name_to_listen_on_is_served(folder: Any) -> None:
+    settings = door_settings(folder, enable_auth=False, host="this-machine")
+    request = Request({"type": "http", "headers": [(b"host", b"This-Machine:6006")]})
+    assert not misdirected(request, settings)
+    twice = Request({"type": "http", "headers": [(b"host", b"this-machine"), (b"host", b"evil.example.com")]})
+    assert misdirected(twice, settings)
+    assert not misdirected(Request({"type": "http", "headers": []}), settings)
 
 
 async def test_password_login_can_be_switched_off(folder: Any) -> None:
