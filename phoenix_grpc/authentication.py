@@ -107,7 +107,7 @@ class Authenticator:
     async def _verify(self, bearer: str, key: bytes) -> Verified:
         if self._admin_secret and hmac.compare_digest(bearer.encode("utf-8", "surrogatepass"), self._admin_secret):
             return Verified(await self._system_user())
-        if bearer.startswith(api_keys.PREFIX):
+        if api_keys.claims_to_be_api_key(bearer):
             owner = await self._key_owner(bearer, key)
             return Verified(_key_principal(owner), key_id=owner.key_id)
         principal = await self._session_principal(bearer)

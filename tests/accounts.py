@@ -13,7 +13,7 @@ from phoenix_grpc import access, model
 from phoenix_grpc.access import ANONYMOUS, Caller, caller, declared_rules
 from phoenix_grpc.authentication import Authenticator, first_start
 from phoenix_grpc.config import Settings
-from phoenix_grpc.credentials import passwords
+from phoenix_grpc.credentials import api_keys, passwords
 from phoenix_grpc.errors import Error
 from phoenix_grpc.keyfile import open_key_ring
 from phoenix_grpc.services.auth import AuthServicer
@@ -49,6 +49,12 @@ def use_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def use_cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes hashing take no time."""
     monkeypatch.setattr(passwords, "hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+def first_days_key() -> str:
+    """A key as the first releases made them."""
+    body = "phx_" + api_keys.new_api_key()[7:-6]
+    return body + api_keys._checksum(body)
 
 
 class Accounts:

@@ -10,12 +10,13 @@ import pytest_asyncio
 
 from phoenix_grpc.authentication import Authenticator, first_start
 from phoenix_grpc.credentials.api_keys import new_api_key
+from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.errors import ConfigurationError, Unauthenticated, Unavailable
 from phoenix_grpc.model import PrincipalKind, Role
 from phoenix_grpc.store.api_keys import find_owner
 from phoenix_grpc.store.engine import Transaction, open_engine
 from phoenix_grpc.store.users import list_users
-from tests.accounts import PASSWORD, Accounts, Clock, accounts_in, use_cheap_passwords, use_clock
+from tests.accounts import PASSWORD, Accounts, Clock, accounts_in, first_days_key, use_cheap_passwords, use_clock
 from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET, make_settings
 
 
@@ -59,8 +60,8 @@ def count_reads(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> list[str
         ("a.b.c", "ACCESS_TOKEN_INVALID"),
         ("\ud800", "ACCESS_TOKEN_INVALID"),
         ("x" * 100_000, "ACCESS_TOKEN_INVALID"),
-        ("phx_", "API_KEY_INVALID"),
-        ("phx_" + "0" * 49, "API_KEY_INVALID"),
+        ("phgrpc_", "API_KEY_INVALID"),
+        ("phgrpc_" + "0" * 49, "API_KEY_INVALID"),
         pytest.param(new_api_key(), "API_KEY_INVALID", id="a key that was never made"),
         (ADMIN_SECRET[:-1], "ACCESS_TOKEN_INVALID"),
         (ADMIN_SECRET + "1", "ACCESS_TOKEN_INVALID"),
@@ -93,6 +94,20 @@ async def test_the_principal_of_each_kind(accounts: Accounts) -> None:
         (PrincipalKind.ADMIN_SECRET, Role.ADMIN, "system@localhost"),
     ]
     assert [principal.interactive for principal in found] == [True, False, False, True]
+
+
+async def test_a_key_of_the_first_days_verifies_until_it_is_rotated(accounts: Accounts) -> None:
+    session = await accounts.session()
+    made, old = await accounts.key(session), first_days_key()
+    swap = "UPDATE api_key_secrets SET digest = :old WHERE digest = :new"
+    await accounts.engine.write(lambda tx: tx.run(swap, {"old": digest(old), "new": digest(made.key)}))
+    assert (await accounts.authenticator.identify(old)).credential_id == made.api_key.api_key_id
+    assert await reason(accounts, made.key) == "API_KEY_INVALID"
+    assert await reason(accounts, old[:-1]) == "API_KEY_INVALID"
+    rotated = await accounts.call("RotateApiKey", session, api_key_id=made.api_key.api_key_id)
+    assert rotated.key.startswith("phgrpc_")
+    assert await reason(accounts, old) == "API_KEY_REVOKED"
+    assert (await accounts.authenticator.identify(rotated.key)).credential_id == made.api_key.api_key_id
 
 
 async def test_a_fresh_check_of_a_key_is_one_read_and_the_next_none(

@@ -61,15 +61,15 @@ BAD_ENTRIES = [
     ((("authorization", ADMIN_SECRET),), "CREDENTIALS_MALFORMED"),
     ((("authorization", "Bearer one two"),), "CREDENTIALS_MALFORMED"),
     ((("authorization", "Bearer " + "a" * 9000),), "CREDENTIALS_MALFORMED"),
-    ((("api_key", "phx_something"),), "CREDENTIALS_MALFORMED"),
-    ((("x-api-key", "phx_something"),), "CREDENTIALS_MALFORMED"),
+    ((("api_key", "phgrpc_something"),), "CREDENTIALS_MALFORMED"),
+    ((("x-api-key", "phgrpc_something"),), "CREDENTIALS_MALFORMED"),
     ((*bearer(ADMIN_SECRET), *bearer(ADMIN_SECRET)), "CREDENTIALS_CONFLICTING"),
-    ((*bearer(ADMIN_SECRET), ("x-api-key", "phx_something")), "CREDENTIALS_CONFLICTING"),
+    ((*bearer(ADMIN_SECRET), ("x-api-key", "phgrpc_something")), "CREDENTIALS_CONFLICTING"),
     (bearer("garbage"), "ACCESS_TOKEN_INVALID"),
     (bearer("a.b.c"), "ACCESS_TOKEN_INVALID"),
     (bearer(ADMIN_SECRET + "x"), "ACCESS_TOKEN_INVALID"),
-    (bearer("phx_" + "A" * 49), "API_KEY_INVALID"),
-    (bearer("phx_"), "API_KEY_INVALID"),
+    (bearer("phgrpc_" + "A" * 49), "API_KEY_INVALID"),
+    (bearer("phgrpc_"), "API_KEY_INVALID"),
 ]
 
 
@@ -115,7 +115,7 @@ async def test_the_scheme_is_read_in_any_case(api: Api) -> None:
 
 
 async def test_no_error_repeats_the_credential(api: Api) -> None:
-    for token in ("phx_" + "B" * 49, "secret.looking.token"):
+    for token in ("phgrpc_" + "B" * 49, "secret.looking.token"):
         error = await refused(api.auth.WhoAmI(WHO_AM_I, metadata=bearer(token)))
         assert token not in f"{error.details()}{error.trailing_metadata()}"
 

@@ -87,7 +87,7 @@ def test_metadata_that_grpc_repeats_is_not_logged(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(logs, "log", Log())
     record = logging.LogRecord(
-        "grpc", logging.WARNING, "", 0, "Invalid encoding on %s", (b"Bearer phx_SECRET\xff",), None
+        "grpc", logging.WARNING, "", 0, "Invalid encoding on %s", (b"Bearer phgrpc_SECRET\xff",), None
     )
     logs.LibraryHandler().emit(record)
     assert seen == ["metadata that is not ASCII was refused"]

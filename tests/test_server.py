@@ -166,7 +166,7 @@ def test_each_call_is_one_line_and_no_secret_is_in_the_log(tmp_path: Path) -> No
         session = bearer(pair.access_token)
         made = server.auth.CreateApiKey(auth_pb2.CreateApiKeyRequest(name="k"), metadata=session)
         server.auth.WhoAmI(auth_pb2.WhoAmIRequest(), metadata=(*bearer(made.key), ("x-request-id", "line-1")))
-        for metadata in (bearer("not-a-real-token"), bearer("phx_" + "A" * 49)):
+        for metadata in (bearer("not-a-real-token"), bearer("phgrpc_" + "A" * 49)):
             with pytest.raises(grpc.RpcError):
                 server.auth.WhoAmI(auth_pb2.WhoAmIRequest(), metadata=metadata)
         server.stop()

@@ -3,7 +3,7 @@
 from phoenix_grpc.client import Client
 from phoenix_grpc.v1 import datasets_pb2
 
-with Client("127.0.0.1:50051", api_key="phx_...") as client:
+with Client("127.0.0.1:50051", api_key="phgrpc_...") as client:
     client.upload("qa.jsonl.gz", "qa")
     for dataset in client.datasets.ListDatasets(datasets_pb2.ListDatasetsRequest()).datasets:
         print(dataset.name, dataset.example_count)

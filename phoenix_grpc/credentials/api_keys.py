@@ -1,4 +1,4 @@
-"""API keys: `phx_`, 256 random bits and a checksum, so that scanners find a leaked one and a mistyped one is refused.
+"""API keys: `phgrpc_`, 256 random bits and a checksum: scanners find a leaked one, and a mistyped one is refused.
 
 Only the digest of a key is stored (secrets.digest).
 """
@@ -8,18 +8,24 @@ import secrets
 import string
 import zlib
 
-PREFIX = "phx_"
+PREFIX = "phgrpc_"
+_PREFIXES = (PREFIX, "phx_")  # keys of the first days verify until they are rotated; `phx_` is PostHog's
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _SECRET_WIDTH = 43  # 62**43 > 2**256
 _CHECKSUM_WIDTH = 6  # 62**6 > 2**32
-_HINT_WIDTH = 8
-_PATTERN = re.compile(f"{PREFIX}[0-9A-Za-z]{{{_SECRET_WIDTH + _CHECKSUM_WIDTH}}}")
+_HINT_WIDTH = len(PREFIX) + 4
+_PATTERN = re.compile(f"(?:{'|'.join(_PREFIXES)})[0-9A-Za-z]{{{_SECRET_WIDTH + _CHECKSUM_WIDTH}}}")
 
 
 def new_api_key() -> str:
     """A new random key."""
     body = PREFIX + _base62(secrets.randbits(256), _SECRET_WIDTH)
     return body + _checksum(body)
+
+
+def claims_to_be_api_key(text: str) -> bool:
+    """Whether `text` begins as a key does."""
+    return text.startswith(_PREFIXES)
 
 
 def is_api_key(text: str) -> bool:

@@ -46,7 +46,7 @@ def test_a_password_is_asked_for_twice_at_a_terminal(admin: Cli, cli: Cli) -> No
 def test_a_key_is_printed_once_alone_and_works_at_once(member: Cli) -> None:
     made = member.run("keys", "create", "laptop", "--expires", "30d", "--description", "mine")
     key = made.stdout.strip()
-    assert key.startswith("phx_")
+    assert key.startswith("phgrpc_")
     assert key not in made.stderr
     with_key = Cli(member.home, {**member.variables, "PHOENIX_API_KEY": key})
     principal = with_key.json("whoami")

@@ -91,7 +91,7 @@ def test_a_terminal_gets_no_escape_sequences() -> None:
     ("arguments", "exit_code", "message"),
     [
         (["datasets", "list"], 3, "CREDENTIALS_MISSING"),
-        (["datasets", "list", "--api-key", "phx_wrong"], 3, "API_KEY_INVALID"),
+        (["datasets", "list", "--api-key", "phgrpc_wrong"], 3, "API_KEY_INVALID"),
         (["datasets", "list", "--address", "127.0.0.1:1"], 7, "no answer from 127.0.0.1:1"),
         (["datasets", "list", "--address", "127.0.0.1:1"], 7, "PHOENIX_GRPC_ADDRESS"),
         (["datasets", "list", "--address", "example.com"], 2, "in clear"),

@@ -14,28 +14,28 @@ from tests.client.conftest import Script, client_of, refusal
 
 
 def test_every_call_carries_the_key_as_bearer(script: Script) -> None:
-    with client_of(script, api_key="phx_key") as client:
+    with client_of(script, api_key="phgrpc_key") as client:
         client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="qa"))
         client.upload([b"{}"], "qa")
         client.download("qa", io.BytesIO())
-    assert [metadata["authorization"] for _, _, metadata in script.calls] == ["Bearer phx_key"] * 3
+    assert [metadata["authorization"] for _, _, metadata in script.calls] == ["Bearer phgrpc_key"] * 3
 
 
 def test_a_public_method_gets_no_credentials(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PHOENIX_CLIENT_HEADERS", "authorization=Bearer%20phx_header")
-    with client_of(script, api_key="phx_key") as client:
+    monkeypatch.setenv("PHOENIX_CLIENT_HEADERS", "authorization=Bearer%20phgrpc_header")
+    with client_of(script, api_key="phgrpc_key") as client:
         client.auth.Login(auth_pb2.LoginRequest(email="a@b.c", password="secret"))
     assert "authorization" not in script.calls[0][2]
     assert "/phoenix_grpc.v1.AuthService/Login" in PUBLIC
 
 
 def test_the_environment_gives_key_and_headers(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PHOENIX_API_KEY", "phx_environment")
-    monkeypatch.setenv("PHOENIX_CLIENT_HEADERS", "X-Team=a%20b,authorization=Bearer%20phx_header")
+    monkeypatch.setenv("PHOENIX_API_KEY", "phgrpc_environment")
+    monkeypatch.setenv("PHOENIX_CLIENT_HEADERS", "X-Team=a%20b,authorization=Bearer%20phgrpc_header")
     with client_of(script) as client:
         client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="qa"))
     metadata = script.calls[0][2]
-    assert (metadata["x-team"], metadata["authorization"]) == ("a b", "Bearer phx_environment")
+    assert (metadata["x-team"], metadata["authorization"]) == ("a b", "Bearer phgrpc_environment")
 
 
 @pytest.mark.parametrize("reason", ["ACCESS_TOKEN_EXPIRED", "SESSION_REVOKED"])

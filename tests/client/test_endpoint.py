@@ -52,10 +52,10 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
 
 def test_credentials_are_not_sent_in_clear_to_another_machine() -> None:
     with pytest.raises(ConfigurationError, match="in clear"):
-        Client("example.com:50051", api_key="phx_key")
-    Client("example.com:50051", api_key="phx_key", insecure=True).close()
-    Client("https://example.com", api_key="phx_key").close()
-    Client("example.com:50051", api_key="phx_key", tls=True).close()
+        Client("example.com:50051", api_key="phgrpc_key")
+    Client("example.com:50051", api_key="phgrpc_key", insecure=True).close()
+    Client("https://example.com", api_key="phgrpc_key").close()
+    Client("example.com:50051", api_key="phgrpc_key", tls=True).close()
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,14 @@ def test_tls_trusts_the_authorities_of_the_machine(
     port = server.add_secure_port("localhost:0", grpc.ssl_server_credentials([(pair.private_key_pem.bytes(), chain)]))
     server.start()
     request = datasets_pb2.GetDatasetRequest(name="qa")
-    with Client(f"https://localhost:{port}", "phx_key") as client, pytest.raises(PhoenixError) as caught:
+    with Client(f"https://localhost:{port}", "phgrpc_key") as client, pytest.raises(PhoenixError) as caught:
         client.datasets.GetDataset(request)
     assert caught.value.status is grpc.StatusCode.UNAVAILABLE
     assert script.calls == []
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     for address, tls in ((f"https://localhost:{port}", False), (f"localhost:{port}", True)):
-        with Client(address, "phx_key", tls=tls) as client:
+        with Client(address, "phgrpc_key", tls=tls) as client:
             assert client.datasets.GetDataset(request).name == "qa"
     server.stop(None).wait()
 

@@ -171,7 +171,7 @@ async def test_refresh_tokens_and_the_admin_secret_do_not_go_into_the_access_coo
 async def test_a_key_is_shown_once_and_its_list_leaves_nulls_out(web: Web) -> None:
     session = await web.session("MEMBER")
     made = await web.make_key(session, description="nightly", expires_at="2999-01-01T00:00:00")
-    assert made["key"].startswith("phx_")
+    assert made["key"].startswith("phgrpc_")
     assert (made["description"], made["expires_at"]) == ("nightly", "2999-01-01T00:00:00+00:00")
     await web.make_key(session)
     newest, oldest = (await web.send("GET", "/v1/user/api_keys", session)).json()["data"]

@@ -149,7 +149,7 @@ async def test_what_is_refused_reaches_the_program(web: Web, key: str) -> None:
     with pytest.raises(Exception, match=r"403|Viewers cannot perform this action\."):
         await run(web, viewer, lambda datasets: datasets.create_dataset(name="py viewer", inputs=[{"a": 1}]))
     with pytest.raises(httpx.HTTPStatusError, match="401"):
-        await run(web, "phx_nonsense", lambda datasets: datasets.list())
+        await run(web, "phgrpc_nonsense", lambda datasets: datasets.list())
 
 
 async def test_the_asynchronous_client(web: Web, key: str) -> None:

@@ -42,7 +42,7 @@ async def test_a_key_is_shown_once_and_identifies_its_owner(accounts: Accounts, 
     made = await accounts.key(session, name="  ci ", description="for the pipeline")
     assert made.api_key.name == "ci"
     assert made.api_key.description == "for the pipeline"
-    assert made.api_key.hint == made.key[:8]
+    assert made.api_key.hint == made.key[:11]
     assert made.api_key.create_time.ToMicroseconds() == clock.time
     assert not made.api_key.HasField("expire_time")
     me = await reads(accounts, made.key)
@@ -57,7 +57,7 @@ async def test_the_key_itself_is_nowhere_in_the_store(accounts: Accounts) -> Non
     made = await accounts.key(await accounts.session())
     await accounts.engine.read(lambda tx: tx.run("PRAGMA wal_checkpoint"))
     files = [path.read_bytes() for path in accounts.settings.working_dir.iterdir()]
-    assert not any(made.key[8:].encode() in content for content in files)
+    assert not any(made.key[11:].encode() in content for content in files)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ async def test_a_rotated_key_keeps_its_id_and_the_old_secret_dies(accounts: Acco
     new = await accounts.call("RotateApiKey", session, api_key_id=old.api_key.api_key_id)
     assert new.key != old.key
     assert (new.api_key.api_key_id, new.api_key.read_only) == (old.api_key.api_key_id, True)
-    assert new.api_key.hint == new.key[:8]
+    assert new.api_key.hint == new.key[:11]
     assert await accounts.reason("WhoAmI", old.key) == "API_KEY_REVOKED"
     await reads(accounts, new.key)
 

@@ -31,7 +31,7 @@ async def add(engine: Engine, user_id: int, digest: bytes = b"digest", **fields:
         "user_id": user_id,
         "name": "key",
         "description": None,
-        "hint": "phx_abcd",
+        "hint": "phgrpc_abcd",
         "created_at": 0,
         "expires_at": None,
         "last_used_at": None,
