@@ -56,7 +56,7 @@ ALLOWED = {
 # Libraries that one place alone may import.
 ALONE = {
     "sqlite_utils": {"store/sqlite.py"},
-    "sqlite3": {"store/sqlite.py"},
+    "sqlite3": {"store/sqlite.py", "store/sqlite_backup.py"},
     "uvicorn": {"http"},
     "fastapi": {"http"},
     "click": {"cli"},

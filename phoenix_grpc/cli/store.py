@@ -88,12 +88,12 @@ def backup(file: Path, working_dir: Path | None, database_url: str | None) -> No
       phoenix-grpc backup phoenix-2026-01-31.db
       phoenix-grpc backup --working-dir /srv/phoenix /backups/phoenix.db
     """
-    from phoenix_grpc.store import sqlite
+    from phoenix_grpc.store import sqlite_backup
     from phoenix_grpc.store.engine import sqlite_path
 
     path = sqlite_path(database_settings(working_dir, database_url).database_url)
     with _pages_bar("Backup") as progress:
-        sqlite.backup(path, file, progress)
+        sqlite_backup.backup(path, file, progress)
     note(f"Wrote {file} ({file.stat().st_size:,} bytes). It holds password hashes: keep it safe.")
 
 
@@ -111,7 +111,7 @@ def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str |
       phoenix-grpc restore phoenix-2026-01-31.db
       phoenix-grpc restore --yes --working-dir /srv/phoenix /backups/phoenix.db
     """
-    from phoenix_grpc.store import sqlite
+    from phoenix_grpc.store import sqlite_backup
     from phoenix_grpc.store.engine import sqlite_path
 
     path = sqlite_path(database_settings(working_dir, database_url).database_url)
@@ -119,7 +119,7 @@ def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str |
         require_terminal("--yes")
         click.confirm(f"Replace {path} by {file}?", abort=True, err=True)
     with _pages_bar("Restore") as progress:
-        sqlite.restore(file, path, progress)
+        sqlite_backup.restore(file, path, progress)
     note(f"Restored {path} from {file}.")
 
 

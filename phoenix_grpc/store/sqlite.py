@@ -5,7 +5,6 @@ The file is an ordinary one: the sqlite-utils CLI and Datasette open it.
 
 import asyncio
 import contextlib
-import fcntl
 import itertools
 import os
 import sqlite3
@@ -29,8 +28,6 @@ LEASE_SECONDS = 0.002
 """How long the auth revision is trusted: a read costs 25 us, so a busy server spends 1% of its time on it."""
 
 _WAL_LIMIT_BYTES = 64 << 20
-# Who has a database in WAL mode open holds a shared lock on this byte of its -shm (unixOpenSharedMemory in os_unix.c).
-_SHM_LOCK_BYTE = 128
 _ROWS_PER_INSERT = 400
 # A plain BEGIN fails at once with SQLITE_BUSY_SNAPSHOT when another process wrote; IMMEDIATE waits its turn.
 _BEGIN_WRITE = "BEGIN IMMEDIATE"
@@ -94,17 +91,17 @@ class SqliteEngine:
 
     def __init__(self, path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> None:
         self.path = path
-        with _opening(path):
+        with opening(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with contextlib.suppress(FileExistsError):
-                _create_private(path)
-            self._writer = _connect(path, busy_timeout)
+                create_private(path)
+            self._writer = connect(path, busy_timeout)
             sqlite_utils.Database(self._writer).enable_wal()
             with _Transacting(self._writer, _BEGIN_WRITE) as tx:
                 migrations.migrate(tx)
-            self._reader = _connect(path, busy_timeout, "PRAGMA query_only = ON")
+            self._reader = connect(path, busy_timeout, "PRAGMA query_only = ON")
             # A connection of its own: data_version stays stale while a cursor on the same connection is open.
-            self._watcher = _connect(path, busy_timeout, "PRAGMA query_only = ON")
+            self._watcher = connect(path, busy_timeout, "PRAGMA query_only = ON")
         self._data_version = -1
         self._auth_revision = -1
         self._lease = RevisionLease(self._read_auth_revision, LEASE_SECONDS)
@@ -159,108 +156,7 @@ class SqliteEngine:
             connection.close()
 
 
-def backup(path: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
-    """Writes a consistent copy of the database at `path` to the new file `target`, also while servers use it.
-
-    Arguments:
-        progress: called with the pages still to copy and the pages in all.
-
-    Raises:
-        ConfigurationError: when `path` is no database of ours, or `target` exists or cannot be written.
-    """
-    with _opening(path):
-        _require_ours(path)
-        if target.exists():
-            raise ConfigurationError(f"{target} exists; name a new file")
-        with _fresh(target.with_name(target.name + ".partial")) as partial:
-            _create_private(partial)
-            source, copy = _connect(path, BUSY_TIMEOUT_SECONDS), sqlite3.connect(partial)
-            with contextlib.closing(source), contextlib.closing(copy):
-                source.backup(copy, pages=1024, progress=lambda _, left, total: progress and progress(left, total))
-                copy.execute("PRAGMA journal_mode = DELETE")
-            _sync(partial)
-            partial.rename(target)
-        _sync(target.parent)
-
-
-def restore(source: Path, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
-    """Replaces the database at `path` by the backup `source`, all or nothing; a damaged one is kept as NAME.damaged.
-
-    Arguments:
-        progress: as for `backup`.
-
-    Raises:
-        ConfigurationError: when `source` is no sound backup, or a server is using `path`.
-    """
-    with _opening(source):
-        _require_ours(source)
-    with _opening(path):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _fresh(path.with_name(path.name + ".restored")) as fresh:
-            backup(source, fresh, progress)
-            if path.exists() and _is_damaged(path):
-                path.replace(path.with_name(path.name + ".damaged"))
-            fresh.replace(path)
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        _sync(path.parent)
-
-
-def _require_ours(path: Path) -> None:
-    """Raises ConfigurationError unless `path` is a sound database with our ledger."""
-    if not path.is_file():
-        raise ConfigurationError(f"{path} does not exist")
-    with contextlib.closing(_connect(path, BUSY_TIMEOUT_SECONDS, "PRAGMA query_only = ON")) as connection:
-        if not sqlite_utils.Database(connection)[migrations.LEDGER].exists():
-            raise ConfigurationError(f"{path} is not a database of phoenix-grpc")
-        if connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
-            raise ConfigurationError(f"{path} is damaged")
-
-
-def _is_damaged(path: Path) -> bool:
-    """Whether SQLite takes the file for damaged.
-
-    Raises:
-        ConfigurationError: when another process has it open.
-    """
-    in_use = ConfigurationError(f"{path} is in use; stop the server first")
-    try:
-        with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
-            # Leaving WAL mode needs the file to itself, so it fails while anybody else has it open.
-            connection.execute("PRAGMA journal_mode = DELETE")
-    except sqlite3.OperationalError:
-        raise in_use from None
-    except sqlite3.DatabaseError:
-        if _is_shared(path.with_name(path.name + "-shm")):
-            raise in_use from None
-        return True
-    return False
-
-
-def _is_shared(shm: Path) -> bool:
-    """Whether another process holds the lock of those who have the database open."""
-    if not shm.exists():
-        return False
-    with shm.open("r+b") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SHM_LOCK_BYTE)
-        except (BlockingIOError, PermissionError):  # POSIX allows either
-            return True
-    return False
-
-
-@contextlib.contextmanager
-def _fresh(path: Path) -> Iterator[Path]:
-    """A path at which there is no file, neither a leftover before the block nor a half one when it fails."""
-    path.unlink(missing_ok=True)
-    try:
-        yield path
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _connect(path: Path, busy_timeout: float, *pragmas: str) -> sqlite3.Connection:
+def connect(path: Path, busy_timeout: float, *pragmas: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=512
     )
@@ -269,21 +165,13 @@ def _connect(path: Path, busy_timeout: float, *pragmas: str) -> sqlite3.Connecti
     return connection
 
 
-def _create_private(path: Path) -> None:
+def create_private(path: Path) -> None:
     """Makes a new, empty file that only its owner reads; SQLite gives its -wal and -shm the same mode.
 
     Raises:
         FileExistsError: when there is one.
     """
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class _Transacting:
@@ -341,7 +229,7 @@ def _as_ours(error: sqlite3.Error) -> Exception:
 
 
 @contextlib.contextmanager
-def _opening(path: Path) -> Iterator[None]:
+def opening(path: Path) -> Iterator[None]:
     """Turns failures to open the database into a ConfigurationError that names the file."""
     try:
         yield

@@ -1,0 +1,125 @@
+"""Copies of the embedded database: taken while servers use it, and put back all or nothing."""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.store import migrations
+from phoenix_grpc.store.sqlite import BUSY_TIMEOUT_SECONDS, connect, create_private, opening
+
+# Who has a database in WAL mode open holds a shared lock on this byte of its -shm (unixOpenSharedMemory in os_unix.c).
+_SHM_LOCK_BYTE = 128
+_HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+
+
+def backup(path: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
+    """Writes a consistent copy of the database at `path` to the new file `target`, also while servers use it.
+
+    Arguments:
+        progress: called with the pages still to copy and the pages in all.
+
+    Raises:
+        ConfigurationError: when `path` is no database of ours, or `target` exists or cannot be written.
+    """
+    with opening(path):
+        _require_ours(path)
+        if target.exists():
+            raise ConfigurationError(f"{target} exists; name a new file")
+        with _fresh(target.with_name(target.name + ".partial")) as partial:
+            create_private(partial)
+            source, copy = connect(path, BUSY_TIMEOUT_SECONDS), sqlite3.connect(partial)
+            with contextlib.closing(source), contextlib.closing(copy):
+                source.backup(copy, pages=1024, progress=lambda _, left, total: progress and progress(left, total))
+                copy.execute("PRAGMA journal_mode = DELETE")
+            _sync(partial)
+            partial.rename(target)
+        _sync(target.parent)
+
+
+def restore(source: Path, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
+    """Replaces the database at `path` by the backup `source`, all or nothing; a damaged one is kept as NAME.damaged.
+
+    Arguments:
+        progress: as for `backup`.
+
+    Raises:
+        ConfigurationError: when `source` is no sound backup, or a server is using `path`.
+    """
+    with opening(source):
+        _require_ours(source)
+    with opening(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _fresh(path.with_name(path.name + ".restored")) as fresh:
+            backup(source, fresh, progress)
+            if path.exists() and _is_damaged(path):
+                path.replace(path.with_name(path.name + ".damaged"))
+            fresh.replace(path)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        _sync(path.parent)
+
+
+def _require_ours(path: Path) -> None:
+    """Raises ConfigurationError unless `path` is a sound database with our ledger."""
+    if not path.is_file():
+        raise ConfigurationError(f"{path} does not exist")
+    with contextlib.closing(connect(path, BUSY_TIMEOUT_SECONDS, "PRAGMA query_only = ON")) as connection:
+        if not connection.execute(_HAS_TABLE, (migrations.LEDGER,)).fetchall():
+            raise ConfigurationError(f"{path} is not a database of phoenix-grpc")
+        if connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
+            raise ConfigurationError(f"{path} is damaged")
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether SQLite takes the file for damaged.
+
+    Raises:
+        ConfigurationError: when another process has it open.
+    """
+    in_use = ConfigurationError(f"{path} is in use; stop the server first")
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+            # Leaving WAL mode needs the file to itself, so it fails while anybody else has it open.
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.OperationalError:
+        raise in_use from None
+    except sqlite3.DatabaseError:
+        if _is_shared(path.with_name(path.name + "-shm")):
+            raise in_use from None
+        return True
+    return False
+
+
+def _is_shared(shm: Path) -> bool:
+    """Whether another process holds the lock of those who have the database open."""
+    if not shm.exists():
+        return False
+    with shm.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SHM_LOCK_BYTE)
+        except (BlockingIOError, PermissionError):  # POSIX allows either
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def _fresh(path: Path) -> Iterator[Path]:
+    """A path at which there is no file, neither a leftover before the block nor a half one when it fails."""
+    path.unlink(missing_ok=True)
+    try:
+        yield path
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
