@@ -104,7 +104,7 @@ def backup(file: Path, working_dir: Path | None, database_url: str | None) -> No
 def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str | None) -> None:
     """Replace the database by the backup FILE.
 
-    All or nothing. Stop the server first.
+    All or nothing, also when it is interrupted. Stop the server first. A damaged database is kept as NAME.damaged.
 
     \b
     Examples:

@@ -86,13 +86,14 @@ class SqliteEngine:
     """See engine.Engine. Opens (and makes) the file at `path`, and migrates it.
 
     Raises:
-        ConfigurationError: when the file cannot be opened or migrated.
+        ConfigurationError: when the file cannot be opened or migrated, or is missing where a restore has been.
     """
 
     def __init__(self, path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> None:
         self.path = path
         with opening(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _refuse_to_begin_empty(path)
             with contextlib.suppress(FileExistsError):
                 create_private(path)
             self._writer = connect(path, busy_timeout)
@@ -163,6 +164,23 @@ def connect(path: Path, busy_timeout: float, *pragmas: str) -> sqlite3.Connectio
     for pragma in (*_PRAGMAS, *pragmas):
         connection.execute(pragma)
     return connection
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The file of the same name with a suffix behind it."""
+    return path.with_name(path.name + suffix)
+
+
+def _refuse_to_begin_empty(path: Path) -> None:
+    """Raises ConfigurationError for a database that is not there, while what a restore makes beside it is."""
+    if path.exists() and path.stat().st_size:
+        return
+    for left in (beside(path, suffix) for suffix in (".restored", ".restored.partial", ".damaged")):
+        if left.exists():
+            raise ConfigurationError(
+                f"{path} is missing, but {left} is there: run 'phoenix-grpc restore FILE' with a backup,"
+                f" or move {left.name} away to begin with an empty database"
+            )
 
 
 def create_private(path: Path) -> None:

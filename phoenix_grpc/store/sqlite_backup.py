@@ -2,18 +2,21 @@
 
 import contextlib
 import fcntl
+import itertools
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.store import migrations
-from phoenix_grpc.store.sqlite import BUSY_TIMEOUT_SECONDS, connect, create_private, opening
+from phoenix_grpc.store.sqlite import BUSY_TIMEOUT_SECONDS, beside, connect, create_private, opening
 
 # Who has a database in WAL mode open holds a shared lock on this byte of its -shm (unixOpenSharedMemory in os_unix.c).
 _SHM_LOCK_BYTE = 128
 _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+_CHECK = "PRAGMA quick_check(1)"
 
 
 def backup(path: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
@@ -29,7 +32,7 @@ def backup(path: Path, target: Path, progress: Callable[[int, int], None] | None
         _require_ours(path)
         if target.exists():
             raise ConfigurationError(f"{target} exists; name a new file")
-        with _fresh(target.with_name(target.name + ".partial")) as partial:
+        with _fresh(beside(target, ".partial")) as partial:
             create_private(partial)
             source, copy = connect(path, BUSY_TIMEOUT_SECONDS), sqlite3.connect(partial)
             with contextlib.closing(source), contextlib.closing(copy):
@@ -41,7 +44,9 @@ def backup(path: Path, target: Path, progress: Callable[[int, int], None] | None
 
 
 def restore(source: Path, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
-    """Replaces the database at `path` by the backup `source`, all or nothing; a damaged one is kept as NAME.damaged.
+    """Replaces the database at `path` by the backup `source`; a damaged one is kept as NAME.damaged, with its log.
+
+    Whenever it is interrupted, the old database is at `path` or the new one.
 
     Arguments:
         progress: as for `backup`.
@@ -53,14 +58,54 @@ def restore(source: Path, path: Path, progress: Callable[[int, int], None] | Non
         _require_ours(source)
     with opening(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _fresh(path.with_name(path.name + ".restored")) as fresh:
+        with _fresh(beside(path, ".restored")) as fresh:
             backup(source, fresh, progress)
-            if path.exists() and _is_damaged(path):
-                path.replace(path.with_name(path.name + ".damaged"))
+            if path.exists():
+                _keep_damaged(path)
+            # Before the new file comes: SQLite would take the old one's log for its own.
+            for suffix in ("-wal", "-shm"):
+                beside(path, suffix).unlink(missing_ok=True)
+            _sync(path.parent)
             fresh.replace(path)
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
         _sync(path.parent)
+
+
+def _keep_damaged(path: Path) -> None:
+    """Gives a damaged database a second name and copies its log beside that; a sound one is let be.
+
+    Raises:
+        ConfigurationError: when another process has it open.
+    """
+    if _is_shared(beside(path, "-shm")):
+        raise _in_use(path)
+    kept, log = _kept_name(path), beside(path, "-wal")
+    kept_log = beside(kept, "-wal")
+    with _fresh(beside(path, ".damaged.partial")) as partial:
+        if not kept.exists():
+            kept_log.unlink(missing_ok=True)
+            kept.hardlink_to(path)
+        if log.exists():
+            # Before SQLite opens the database: it may write the log into the file, or delete it.
+            create_private(partial)
+            shutil.copyfile(log, partial)
+            _sync(partial)
+            partial.replace(kept_log)
+    damaged = False
+    try:
+        damaged = _is_damaged(path)
+    finally:
+        if not damaged:
+            kept_log.unlink(missing_ok=True)
+            kept.unlink()
+
+
+def _kept_name(path: Path) -> Path:
+    """NAME.damaged, or with a number behind it when another file has that name."""
+    names = (
+        beside(path, f".damaged{number}") for number in itertools.chain([""], map(".{}".format, itertools.count(2)))
+    )
+    # It is this very file after a restore that was interrupted.
+    return next(name for name in names if not name.exists() or name.samefile(path))
 
 
 def _require_ours(path: Path) -> None:
@@ -70,7 +115,7 @@ def _require_ours(path: Path) -> None:
     with contextlib.closing(connect(path, BUSY_TIMEOUT_SECONDS, "PRAGMA query_only = ON")) as connection:
         if not connection.execute(_HAS_TABLE, (migrations.LEDGER,)).fetchall():
             raise ConfigurationError(f"{path} is not a database of phoenix-grpc")
-        if connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
+        if connection.execute(_CHECK).fetchall() != [("ok",)]:
             raise ConfigurationError(f"{path} is damaged")
 
 
@@ -80,18 +125,23 @@ def _is_damaged(path: Path) -> bool:
     Raises:
         ConfigurationError: when another process has it open.
     """
-    in_use = ConfigurationError(f"{path} is in use; stop the server first")
+    if not path.stat().st_size:
+        return beside(path, "-wal").exists()  # to SQLite it is a new database, whose log it deletes
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
             # Leaving WAL mode needs the file to itself, so it fails while anybody else has it open.
             connection.execute("PRAGMA journal_mode = DELETE")
+            return connection.execute(_CHECK).fetchall() != [("ok",)]
     except sqlite3.OperationalError:
-        raise in_use from None
+        raise _in_use(path) from None
     except sqlite3.DatabaseError:
-        if _is_shared(path.with_name(path.name + "-shm")):
-            raise in_use from None
+        if _is_shared(beside(path, "-shm")):
+            raise _in_use(path) from None
         return True
-    return False
+
+
+def _in_use(path: Path) -> ConfigurationError:
+    return ConfigurationError(f"{path} is in use; stop the server first")
 
 
 def _is_shared(shm: Path) -> bool:
