@@ -15,8 +15,8 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
-from phoenix_grpc.access import FILES
 from phoenix_grpc.config import Settings
+from phoenix_grpc.contract import SERVICES
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.guard import Guard
 from phoenix_grpc.reflection import add_reflection
@@ -26,7 +26,6 @@ from phoenix_grpc.store.engine import Engine
 from phoenix_grpc.v1 import auth_pb2_grpc, datasets_pb2_grpc
 
 HEALTH = "grpc.health.v1.Health"
-SERVICES = [service.full_name for file in FILES for service in file.services_by_name.values()]
 _HEALTH_SECONDS = 2.0
 _STREAMS_PER_CONNECTION = 1000
 _FOLDERS = Path("/tmp")  # noqa: S108 - mkdtemp makes folders in it that are their owner's alone

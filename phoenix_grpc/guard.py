@@ -19,8 +19,8 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from phoenix_grpc import access, errors
-from phoenix_grpc.access import ANONYMOUS, Caller, Rule, caller
+from phoenix_grpc import access, contract, errors
+from phoenix_grpc.access import ANONYMOUS, Caller, caller
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator, Standing
 from phoenix_grpc.capacity import ByteBudget, Room
@@ -61,7 +61,7 @@ class Guard(grpc.aio.ServerInterceptor):
     """Identifies the caller of each RPC and refuses what its rule does not allow.
 
     Arguments:
-        rules: the rule of every method, by path; a path that is not in it is denied.
+        methods: every method that is served, by path; a path that is not in it is denied.
         authenticator: None while authentication is off.
         door_token: a secret of the HTTP door, which alone may say where a call came from.
         max_calls: calls served at once; more are refused with RESOURCE_EXHAUSTED.
@@ -70,7 +70,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def __init__(
         self,
-        rules: Mapping[str, Rule],
+        methods: Mapping[str, contract.Method],
         authenticator: Authenticator | None,
         engine: Engine,
         refusals: RefusalRecorder,
@@ -79,7 +79,7 @@ class Guard(grpc.aio.ServerInterceptor):
         max_calls: int,
         budget: ByteBudget,
     ) -> None:
-        self._rules = rules
+        self._methods = methods
         self._authenticator = authenticator
         self._engine = engine
         self._refusals = refusals
@@ -126,7 +126,8 @@ class Guard(grpc.aio.ServerInterceptor):
         self, call: Caller, metadata: Metadata, continuation: Continuation, details: grpc.HandlerCallDetails
     ) -> Handler:
         """The guarded handler of the method, once the caller is identified and its rule allows the call."""
-        rule = self._rules.get(call.method)
+        method = self._methods.get(call.method)
+        rule = method.rule if method else None
         if rule is None or not rule.public:
             if self._draining:
                 raise errors.Unavailable("the server is stopping", "DRAINING")
@@ -213,7 +214,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
     async def _authorize_again(self, call: Caller, context: Any) -> None:
         """Ends a stream whose caller may no longer call: a stream lives longer than a permission."""
-        rule = self._rules[call.method]
+        rule = self._methods[call.method].rule
         if self._authenticator is None or rule.public:
             return
         token = bearer_token(context.invocation_metadata())
@@ -242,7 +243,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
     async def _hold_to_datasets(self, allowed: frozenset[int], message: Message) -> None:
         """Refuses a limited key any other dataset, whether or not it exists."""
-        part: Any = access.named_dataset(message)
+        part: Any = contract.named_dataset(message)
         if part is None or not (how := part.WhichOneof("dataset")):
             return
         if how == "name":
@@ -262,7 +263,7 @@ class Guard(grpc.aio.ServerInterceptor):
             log.error("internal error", method=call.method, request_id=call.request_id, exc_info=error)
             error = errors.Error("internal error")
         if isinstance(error, errors.Unauthenticated | errors.PermissionDenied):
-            self._refusals.record(call, error.reason, known_method=call.method in self._rules)
+            self._refusals.record(call, error.reason, known_method=call.method in self._methods)
         code, message, trailers = status_of(error, call.request_id)
         self._write_line(call, code.name, error.reason)
         await context.abort(code, message, trailers)

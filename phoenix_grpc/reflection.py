@@ -4,18 +4,17 @@ import contextlib
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
 ALPHA = "grpc.reflection.v1alpha.ServerReflection"
 V1 = "grpc.reflection.v1.ServerReflection"
 _METHOD = "ServerReflectionInfo"
-PATHS = tuple(f"/{service}/{_METHOD}" for service in (ALPHA, V1))
 
 
 def add_reflection(server: grpc.aio.Server, services: list[str]) -> None:
     """Lets clients ask `server` for the descriptors of `services`, and of reflection itself."""
-    _describe_v1()
     servicer = _Reflection([*services, ALPHA, V1])
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
@@ -39,11 +38,11 @@ class _Reflection(ReflectionServicer):  # type: ignore[misc]
         return super()._file_containing_symbol(request, fully_qualified_name)
 
 
-def _describe_v1() -> None:
-    """Adds the descriptor of v1 to the pool: that of v1alpha under another package."""
+def descriptors() -> list[FileDescriptor]:
+    """The protos of reflection under both of its names; that of v1 is the one of v1alpha in another package."""
     pool = descriptor_pool.Default()
     try:
-        pool.FindServiceByName(V1)
+        v1 = pool.FindServiceByName(V1).file
     except KeyError:
         file = descriptor_pb2.FileDescriptorProto()
         reflection_pb2.DESCRIPTOR.CopyToProto(file)
@@ -56,4 +55,5 @@ def _describe_v1() -> None:
         for method in file.service[0].method:
             method.input_type = method.input_type.replace(".v1alpha.", ".v1.")
             method.output_type = method.output_type.replace(".v1alpha.", ".v1.")
-        pool.AddSerializedFile(file.SerializeToString())
+        v1 = pool.AddSerializedFile(file.SerializeToString())
+    return [reflection_pb2.DESCRIPTOR, v1]

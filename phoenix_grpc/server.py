@@ -14,19 +14,19 @@ from dataclasses import dataclass
 
 import structlog
 import uvloop
+from grpc_health.v1 import health_pb2
 
-from phoenix_grpc import __version__, maintenance
-from phoenix_grpc.access import Rule, declared_rules
+from phoenix_grpc import __version__, contract, maintenance, reflection
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator, first_start
 from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import Settings
-from phoenix_grpc.grpc_door import HEALTH, grpc_door
+from phoenix_grpc.contract import Method, Rule
+from phoenix_grpc.grpc_door import grpc_door
 from phoenix_grpc.guard import Guard
 from phoenix_grpc.http.runner import http_door
 from phoenix_grpc.keyfile import open_key_ring
 from phoenix_grpc.logs import CallLog, LogWriter, configure_logs
-from phoenix_grpc.reflection import PATHS as REFLECTION_PATHS
 from phoenix_grpc.services.auth import AuthServicer
 from phoenix_grpc.services.datasets import DatasetsServicer
 from phoenix_grpc.store.engine import Engine, open_engine
@@ -61,7 +61,7 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
     Raises:
         ConfigurationError: when a setting, the database or a port stops the start.
     """
-    rules, door_token = all_rules(settings), secrets.token_urlsafe(32)
+    methods, door_token = served_methods(settings), secrets.token_urlsafe(32)
     async with contextlib.AsyncExitStack() as stack:
         engine = open_engine(settings.database_url, settings.sqlite_busy_seconds)
         stack.push_async_callback(engine.close)
@@ -73,9 +73,9 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
         known = authenticator if settings.enable_auth else None
         # One for both doors: memory does not ask which way a request came.
         budget = ByteBudget(settings.max_inflight_bytes)
-        guard = Guard(rules, known, engine, refusals, calls, door_token, settings.max_concurrent_calls, budget)
+        guard = Guard(methods, known, engine, refusals, calls, door_token, settings.max_concurrent_calls, budget)
         await stack.enter_async_context(maintenance.running(engine, settings, authenticator, refusals))
-        auth, datasets = AuthServicer(engine, settings, ring, rules), DatasetsServicer(engine, settings)
+        auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)
         stack.push_async_callback(auth.close)
         door = await stack.enter_async_context(grpc_door(settings, guard, engine, auth, datasets))
         http_port = await stack.enter_async_context(http_door(settings, f"unix:{door.private}", budget, door_token))
@@ -125,18 +125,13 @@ async def _run(settings: Settings, log_writer: LogWriter | None) -> None:
     log.info("stopped")
 
 
-def all_rules(settings: Settings) -> Mapping[str, Rule]:
-    """The rules of every method this server serves: ours declare them, those of health and reflection are here.
-
-    Raises:
-        ConfigurationError: when a method of ours declares none.
-    """
-    public = Rule(access_pb2.ACCESS_PUBLIC)
-    reflection = public if settings.grpc_reflection else Rule(access_pb2.ACCESS_READ)
+def served_methods(settings: Settings) -> Mapping[str, Method]:
+    """Every method this server serves, by path: ours, and those of health and reflection."""
+    reflects = contract.PUBLIC if settings.grpc_reflection else Rule(access_pb2.ACCESS_READ)
     return {
-        **declared_rules(),
-        **{f"/{HEALTH}/{name}": public for name in ("Check", "Watch", "List")},
-        **dict.fromkeys(REFLECTION_PATHS, reflection),
+        **contract.METHODS,
+        **contract.declared([health_pb2.DESCRIPTOR], contract.PUBLIC),
+        **contract.declared(reflection.descriptors(), reflects),
     }
 
 

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-from phoenix_grpc.access import FILES
 from phoenix_grpc.cli import main as cli
 from phoenix_grpc.config import PREFIX, ClientSettings, Settings
+from phoenix_grpc.contract import FILES
 from phoenix_grpc.v1 import access_pb2
 
 ROOT = Path(__file__).parent.parent

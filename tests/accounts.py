@@ -10,9 +10,10 @@ import argon2
 import pytest
 
 from phoenix_grpc import access, model
-from phoenix_grpc.access import ANONYMOUS, Caller, caller, declared_rules
+from phoenix_grpc.access import ANONYMOUS, Caller, caller
 from phoenix_grpc.authentication import Authenticator, first_start
 from phoenix_grpc.config import Settings
+from phoenix_grpc.contract import METHODS
 from phoenix_grpc.credentials import api_keys, passwords
 from phoenix_grpc.errors import Error
 from phoenix_grpc.keyfile import open_key_ring
@@ -63,17 +64,16 @@ class Accounts:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.engine = open_engine(settings.database_url)
-        self.rules = declared_rules()
         ring = open_key_ring(settings)
         self.ring = ring
         self.authenticator = Authenticator(self.engine, settings, ring)
-        self.servicer = AuthServicer(self.engine, settings, ring, self.rules)
+        self.servicer = AuthServicer(self.engine, settings, ring, METHODS)
         self.calls = 0
 
     async def call(self, method: str, bearer: str = "", /, **fields: Any) -> Any:
         """Calls a method as the guard does: identified, allowed, then served."""
         path = f"/{SERVICE.full_name}/{method}"
-        rule = self.rules[path]
+        rule = METHODS[path].rule
         known = self.settings.enable_auth and not rule.public
         principal = (await self.authenticator.identify(bearer)).principal if known else ANONYMOUS
         if (refusal := access.refusal(rule, principal)) is not None:

@@ -8,9 +8,9 @@ from types import ModuleType
 import click
 import pytest
 
-from phoenix_grpc.access import FILES
 from phoenix_grpc.cli import main as cli
 from phoenix_grpc.config import ClientSettings, Settings
+from phoenix_grpc.contract import FILES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

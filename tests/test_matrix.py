@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 
-from phoenix_grpc.access import FILES
+from phoenix_grpc.contract import FILES
 from phoenix_grpc.credentials.tokens import KeyRing
 from phoenix_grpc.model import now
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2

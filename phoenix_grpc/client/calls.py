@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.message import Message
 
 from phoenix_grpc.client.errors import PhoenixError, error_of
-from phoenix_grpc.v1 import access_pb2, auth_pb2, datasets_pb2
+from phoenix_grpc.contract import METHODS, identified_part
 
 T = TypeVar("T")
 
@@ -18,15 +18,6 @@ refused one. An empty answer means to call without credentials."""
 
 RENEWABLE = frozenset({"ACCESS_TOKEN_EXPIRED", "SESSION_REVOKED"})
 """Reasons after which another token may do: this one expired, or another process refreshed the session."""
-
-PUBLIC = frozenset(
-    f"/{service.full_name}/{method.name}"
-    for file in (datasets_pb2.DESCRIPTOR, auth_pb2.DESCRIPTOR)
-    for service in file.services_by_name.values()
-    for method in service.methods
-    if method.GetOptions().Extensions[access_pb2.access].access == access_pb2.ACCESS_PUBLIC  # type: ignore[index]
-)
-"""Methods that do not read credentials, so none are sent."""
 
 
 class _Details(NamedTuple):
@@ -75,11 +66,12 @@ class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor,
         return _Responses(continuation(self._completed(details, token), request), lambda call: self._error(call, token))
 
     def _token(self, method: str) -> str:
-        return "" if method in PUBLIC else self._token_source(self._refused)
+        return "" if METHODS[method].rule.public else self._token_source(self._refused)
 
     def _completed(self, details: Any, token: str, timeout: float | None = None) -> _Details:
         metadata = {**self._headers, **({"authorization": f"Bearer {token}"} if token else {})}
-        if details.method in PUBLIC:
+        if METHODS[details.method].rule.public:
+            # It does not read credentials, so none are sent.
             metadata.pop("authorization", None)
         return _Details(
             details.method,
@@ -139,12 +131,10 @@ def identified(request: Message) -> Message:
 
     The caller's message stays as it is: sent again by the caller, it means another request.
     """
-    part: Any = request
-    if "header" in request.DESCRIPTOR.fields_by_name and request.HasField("header"):
-        part = request.header  # type: ignore[attr-defined]
-    if "request_id" not in part.DESCRIPTOR.fields_by_name or part.request_id:
+    part = identified_part(request)
+    if part is None or part.request_id:
         return request
-    copy: Any = type(request)()
+    copy = type(request)()
     copy.CopyFrom(request)
-    (copy if part is request else copy.header).request_id = str(uuid.uuid4())
-    return copy  # type: ignore[no-any-return]
+    identified_part(copy).request_id = str(uuid.uuid4())
+    return copy

@@ -8,12 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import grpc
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
-from google.protobuf.descriptor_pb2 import MethodOptions
 
 from phoenix_grpc import __version__
+from phoenix_grpc.contract import METHODS
 from phoenix_grpc.errors import ConfigurationError
-from phoenix_grpc.v1 import auth_pb2, datasets_pb2
 
 DEFAULT_PORT = 50051
 MAX_RECEIVED_BYTES = 64 << 20
@@ -97,13 +95,7 @@ def _system_roots() -> bytes | None:
 
 def service_config() -> str:
     """Retries of UNAVAILABLE, for methods that may run twice: they change nothing, or carry a request_id."""
-    names = [
-        {"service": method.containing_service.full_name, "method": method.name}
-        for file in (datasets_pb2.DESCRIPTOR, auth_pb2.DESCRIPTOR)
-        for service in file.services_by_name.values()
-        for method in service.methods
-        if _may_run_twice(method)
-    ]
+    names = [{"service": method.service, "method": method.name} for method in METHODS.values() if method.may_run_twice]
     policy = {
         "maxAttempts": 4,
         "initialBackoff": "0.2s",
@@ -112,14 +104,3 @@ def service_config() -> str:
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
     return json.dumps({"methodConfig": [{"name": names, "retryPolicy": policy}]})
-
-
-def _may_run_twice(method: MethodDescriptor) -> bool:
-    return method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS or _carries_id(method.input_type)
-
-
-def _carries_id(message: Descriptor) -> bool:
-    header = message.fields_by_name.get("header")
-    return "request_id" in message.fields_by_name or (
-        header is not None and header.message_type is not None and _carries_id(header.message_type)
-    )

@@ -11,10 +11,10 @@ from starlette.requests import Request
 
 from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import Settings
+from phoenix_grpc.contract import BY_NAME
 from phoenix_grpc.http import cookies
 from phoenix_grpc.http.errors import from_grpc
 from phoenix_grpc.http.headers import Metadata, call_metadata
-from phoenix_grpc.http.methods import is_public, path_of
 from phoenix_grpc.v1 import auth_pb2, auth_pb2_grpc, datasets_pb2, datasets_pb2_grpc
 
 CALL_SECONDS = 60
@@ -74,9 +74,9 @@ class Door:
         Raises:
             Refused: with the answer that the call would get.
         """
-        if is_public(method):
+        if BY_NAME[method].rule.public:
             return
-        request = auth_pb2.CheckAccessRequest(method=path_of(method))
+        request = auth_pb2.CheckAccessRequest(method=BY_NAME[method].path)
         try:
             await self.backend.method("CheckAccess")(request, metadata=self.metadata, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:

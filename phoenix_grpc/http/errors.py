@@ -9,8 +9,8 @@ import structlog
 from google.rpc import error_details_pb2, status_pb2
 from starlette.responses import PlainTextResponse, Response
 
+from phoenix_grpc.contract import BY_NAME
 from phoenix_grpc.errors import LimitExceeded
-from phoenix_grpc.http.methods import is_write
 
 CHALLENGE = 'Bearer realm="Phoenix"'
 
@@ -154,7 +154,7 @@ def from_grpc(error: grpc.aio.AioRpcError, method: str) -> Refused:
 def _text(error: grpc.aio.AioRpcError, reason: str, method: str, status: int) -> str:
     """Phoenix's text where there is one, else the server's own sentence; what the library said is for the log alone."""
     if reason == "ROLE_INSUFFICIENT":
-        return _VIEWERS_REFUSED if is_write(method) else _ADMINS_ONLY
+        return _VIEWERS_REFUSED if BY_NAME[method].rule.writes_data else _ADMINS_ONLY
     if text := _TEXTS_BY_METHOD.get((method, reason)) or _TEXTS.get(reason):
         return text
     if reason:

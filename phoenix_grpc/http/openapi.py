@@ -5,8 +5,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from phoenix_grpc.contract import BY_NAME
 from phoenix_grpc.http.cookies import ACCESS
-from phoenix_grpc.http.methods import is_public, method_in
+from phoenix_grpc.http.methods import method_in
 
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key or an access token."},
@@ -24,7 +25,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         made["components"]["securitySchemes"] = _SCHEMES
         for operation in (operation for path in made["paths"].values() for operation in path.values()):
             method = method_in(operation)
-            if method is not None and not is_public(method):
+            if method is not None and not BY_NAME[method].rule.public:
                 operation["security"] = _SECURED
         app.openapi_schema = made
     return app.openapi_schema

@@ -6,8 +6,9 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
 
 from phoenix_grpc import __version__
-from phoenix_grpc.access import Rule, allowed_methods, caller, refusal
+from phoenix_grpc.access import allowed_methods, caller, refusal
 from phoenix_grpc.config import Settings
+from phoenix_grpc.contract import Method
 from phoenix_grpc.credentials.tokens import KeyRing
 from phoenix_grpc.errors import NotFound
 from phoenix_grpc.model import Principal, PrincipalKind, Role
@@ -25,8 +26,8 @@ _Power = tuple[PrincipalKind, Role, bool, bool]
 class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods, auth_pb2_grpc.AuthServiceServicer):
     """See auth.proto, which says what each method does and answers; the arguments are those of AuthMethods."""
 
-    def __init__(self, engine: Engine, settings: Settings, ring: KeyRing, rules: Mapping[str, Rule]) -> None:
-        super().__init__(engine, settings, ring, rules)
+    def __init__(self, engine: Engine, settings: Settings, ring: KeyRing, methods: Mapping[str, Method]) -> None:
+        super().__init__(engine, settings, ring, methods)
         self._allowed: dict[_Power, list[str]] = {}
 
     async def GetServerConfig(self, request: auth_pb2.GetServerConfigRequest, context: object) -> auth_pb2.ServerConfig:
@@ -44,10 +45,10 @@ class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods, auth_pb2_grpc.AuthS
 
     async def CheckAccess(self, request: auth_pb2.CheckAccessRequest, context: object) -> Empty:
         """See auth.proto. The guard has held the named dataset against the key already."""
-        rule = self.rules.get(request.method)
-        if rule is None:
+        method = self.methods.get(request.method)
+        if method is None:
             raise NotFound("Method", request.method[:200], "METHOD_NOT_FOUND")
-        if (error := refusal(rule, caller.get().principal)) is not None:
+        if (error := refusal(method.rule, caller.get().principal)) is not None:
             raise error
         return Empty()
 
@@ -61,7 +62,7 @@ class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods, auth_pb2_grpc.AuthS
         """Remembered by all that the rules look at: WhoAmI is asked often, and there are few such powers."""
         power = (principal.kind, principal.role, principal.read_only, principal.dataset_ids is not None)
         if power not in self._allowed:
-            self._allowed[power] = allowed_methods(self.rules, principal)
+            self._allowed[power] = allowed_methods(self.methods, principal)
         return self._allowed[power]
 
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from phoenix_grpc import model
-from phoenix_grpc.access import Caller, Rule, auth_disabled, caller
+from phoenix_grpc.access import Caller, auth_disabled, caller
 from phoenix_grpc.config import Settings
+from phoenix_grpc.contract import Method
 from phoenix_grpc.credentials.tokens import KeyRing
 from phoenix_grpc.errors import FailedPrecondition, PermissionDenied
 from phoenix_grpc.mail import Mailer
@@ -25,14 +26,14 @@ class AuthMethods:
     """The ground that the methods of each subject are written on.
 
     Arguments:
-        rules: the rule of every method, by path.
+        methods: every method that is served, by path.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, ring: KeyRing, rules: Mapping[str, Rule]) -> None:
+    def __init__(self, engine: Engine, settings: Settings, ring: KeyRing, methods: Mapping[str, Method]) -> None:
         self.engine = engine
         self.settings = settings
         self.ring = ring
-        self.rules = rules
+        self.methods = methods
         self.mailer = Mailer(settings)
         self.hashing = PasswordHashing()
 
