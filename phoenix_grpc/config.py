@@ -1,6 +1,7 @@
 """The settings: one frozen object, read from `PHOENIX_*` variables and flags; the only reader of the environment."""
 
 import ipaddress
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -269,6 +270,14 @@ class ClientSettings(BaseSettings):
         url = urlsplit(self.collector_endpoint)
         host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname
         return self.grpc_address or (f"{url.scheme}://{host}" if host else f"127.0.0.1:{self.grpc_port}")
+
+
+def prefer_grpc_experiments() -> None:
+    """Chooses gRPC's older listener, which takes a fifth less CPU a call (grpcio 1.85), unless GRPC_EXPERIMENTS is set.
+
+    It counts only before grpc is imported. It is for a process that serves, not for one that imports this package.
+    """
+    os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
 
 
 def load_settings(**flags: Any) -> Settings:

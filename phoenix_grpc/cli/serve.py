@@ -37,7 +37,7 @@ def serve(
       phoenix-grpc serve --port 6007 --grpc-port 50052 --working-dir /srv/phoenix
       PHOENIX_ENABLE_AUTH=false phoenix-grpc serve
     """
-    from phoenix_grpc.config import load_settings
+    from phoenix_grpc.config import load_settings, prefer_grpc_experiments
 
     settings = load_settings(
         host=host,
@@ -47,6 +47,7 @@ def serve(
         working_dir=working_dir,
         sql_database_url=database_url,
     )
+    prefer_grpc_experiments()
     from phoenix_grpc.server import run
 
     run(settings)
