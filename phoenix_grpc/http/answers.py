@@ -4,14 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.responses import Response
 
 from phoenix_grpc.http.schemas import InvalidRequest
 
-_MAX_EXACT = 2**53
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 _DESCRIPTIONS = {
     400: "The body is no form.",
@@ -60,21 +57,6 @@ def optional_time(message: Any, field: str) -> str | None:
 def optional_text(message: Any, field: str) -> str | None:
     """An optional text field, or None when it is unset."""
     return getattr(message, field) if message.HasField(field) else None
-
-
-def json_object(struct: Struct) -> dict[str, Any]:
-    """A Struct as a JSON object; whole numbers are integers."""
-    found: dict[str, Any] = _whole(MessageToDict(struct)) if struct.fields else {}
-    return found
-
-
-def _whole(value: Any) -> Any:
-    """The value with integers in place of those doubles that are whole, as far as doubles tell one from the next."""
-    if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_EXACT else value
 
 
 def without_nulls(item: dict[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,13 @@ from fastapi import Query
 from starlette.responses import Response
 
 from phoenix_grpc.http import schemas
-from phoenix_grpc.http.answers import json_answer, json_object, optional_text, time_text
+from phoenix_grpc.http.answers import json_answer, optional_text, time_text
 from phoenix_grpc.http.door import CurrentDoor
 from phoenix_grpc.http.errors import Invalid
 from phoenix_grpc.http.resources import Resource
 from phoenix_grpc.http.schemas import datasets
 from phoenix_grpc.ids import parse_id
+from phoenix_grpc.structs import object_to_struct, struct_to_object
 from phoenix_grpc.v1 import datasets_pb2
 
 router = Resource("datasets")
@@ -40,7 +41,7 @@ async def list_datasets(
 async def create_dataset(door: CurrentDoor, body: datasets.NewDataset) -> Response:
     """Creates an empty dataset."""
     request = datasets_pb2.CreateDatasetRequest(
-        name=body.name, description=body.description, metadata=schemas.struct_of(body.metadata)
+        name=body.name, description=body.description, metadata=object_to_struct(body.metadata)
     )
     return json_answer({"data": dataset_json(await door.call("CreateDataset", request))}, 201)
 
@@ -61,7 +62,7 @@ async def update_dataset(door: CurrentDoor, id: str, body: datasets.DatasetChang
     if not paths:
         raise Invalid("name, description or metadata is required")
     update = datasets_pb2.Dataset(name=body.name or "", description=body.description)
-    update.metadata.CopyFrom(schemas.struct_of(body.metadata or {}))
+    update.metadata.CopyFrom(object_to_struct(body.metadata or {}))
     request = datasets_pb2.UpdateDatasetRequest(dataset_id=id, update=update)
     request.update_mask.paths.extend(paths)
     return json_answer({"data": dataset_json(await door.call("UpdateDataset", request))})
@@ -107,7 +108,7 @@ def dataset_json(dataset: Any) -> dict[str, Any]:
         "id": dataset.dataset_id,
         "name": dataset.name,
         "description": optional_text(dataset, "description"),
-        "metadata": json_object(dataset.metadata),
+        "metadata": struct_to_object(dataset.metadata),
         "created_at": time_text(dataset.create_time),
         "updated_at": time_text(dataset.update_time),
         "example_count": dataset.example_count,
@@ -118,7 +119,7 @@ def _version_json(version: Any) -> dict[str, Any]:
     return {
         "version_id": version.version_id,
         "description": optional_text(version, "description"),
-        "metadata": json_object(version.metadata),
+        "metadata": struct_to_object(version.metadata),
         "created_at": time_text(version.create_time),
         "created_count": version.created_count,
         "updated_count": version.updated_count,

@@ -6,11 +6,12 @@ from fastapi import Query
 from starlette.responses import Response
 
 from phoenix_grpc.http import schemas
-from phoenix_grpc.http.answers import json_answer, json_object, optional_text, time_text
+from phoenix_grpc.http.answers import json_answer, optional_text, time_text
 from phoenix_grpc.http.datasets import dataset_field
 from phoenix_grpc.http.door import CurrentDoor
 from phoenix_grpc.http.resources import Resource
 from phoenix_grpc.http.schemas import splits
+from phoenix_grpc.structs import object_to_struct, struct_to_object
 from phoenix_grpc.v1 import datasets_pb2
 
 router = Resource("splits", "/v1/datasets/{dataset_identifier}/splits")
@@ -37,7 +38,7 @@ async def create_split(door: CurrentDoor, dataset_identifier: str, body: splits.
         split_name=body.name,
         description=body.description,
         color=body.color,
-        metadata=schemas.struct_of(body.metadata),
+        metadata=object_to_struct(body.metadata),
         example_ids=body.example_ids,
     )
     return json_answer({"data": _split_json(await door.call("CreateSplit", request))}, 201)
@@ -61,7 +62,7 @@ async def update_split(door: CurrentDoor, dataset_identifier: str, split_id: str
             name=body.name or "",
             description=body.description,
             color=body.color or "",
-            metadata=schemas.struct_of(body.metadata or {}),
+            metadata=object_to_struct(body.metadata or {}),
         )
     )
     if not request.update_mask.paths:
@@ -83,7 +84,7 @@ def _split_json(split: Any) -> dict[str, Any]:
         "name": split.name,
         "description": optional_text(split, "description"),
         "color": split.color,
-        "metadata": json_object(split.metadata),
+        "metadata": struct_to_object(split.metadata),
         "example_count": split.example_count,
         "created_at": time_text(split.create_time),
         "updated_at": time_text(split.update_time),

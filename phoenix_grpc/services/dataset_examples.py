@@ -14,7 +14,7 @@ from phoenix_grpc.services.dataset_methods import DatasetMethods
 from phoenix_grpc.services.messages import changed_message, example_message, revision_message
 from phoenix_grpc.services.naming import dataset_name, example_name, example_names, limited, without_nul
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
-from phoenix_grpc.services.values import checked_name, optional_id, optional_text, struct_to_json
+from phoenix_grpc.services.values import checked_name, optional_id, optional_text
 from phoenix_grpc.store import changes, datasets, examples, splits, versions
 from phoenix_grpc.store.changes import Change, Changed, ExampleUpdate
 from phoenix_grpc.store.datasets import DatasetName
@@ -22,6 +22,7 @@ from phoenix_grpc.store.engine import Row, Transaction
 from phoenix_grpc.store.examples import ExampleName, Page, Revision
 from phoenix_grpc.store.formats.canonical import content_hash
 from phoenix_grpc.store.uploads import Record
+from phoenix_grpc.structs import struct_to_json
 from phoenix_grpc.v1 import datasets_pb2
 
 _PARTS: tuple[Literal["input", "output", "metadata"], ...] = ("input", "output", "metadata")

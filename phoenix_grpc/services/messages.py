@@ -5,11 +5,12 @@ from functools import lru_cache
 
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Dataset, Label, Split, Version
-from phoenix_grpc.services.values import json_to_struct, set_time
+from phoenix_grpc.services.values import set_time
 from phoenix_grpc.store.changes import Changed
 from phoenix_grpc.store.datasets import etag_of
 from phoenix_grpc.store.engine import Row
 from phoenix_grpc.store.examples import Revision
+from phoenix_grpc.structs import json_to_struct
 from phoenix_grpc.v1 import datasets_pb2
 
 _KEPT_CHARS = 1000

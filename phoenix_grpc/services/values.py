@@ -3,22 +3,19 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
-import msgspec
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from phoenix_grpc.errors import FailedPrecondition, Invalid
+from phoenix_grpc.errors import Invalid
 from phoenix_grpc.ids import decode_id
+from phoenix_grpc.structs import struct_to_json
 
 MAX_NAME = 1000
 MAX_TEXT = 10_000
 MAX_METADATA_VALUES = 5000
-MAX_STRUCT_DEPTH = 32
-_MAX_EXACT = 2**53
 
 
 def checked_name(text: str, field: str, longest: int = MAX_NAME) -> str:
@@ -142,86 +139,3 @@ def metadata_json(struct: Struct, field: str) -> str:
 
 def _nests(value: Any) -> bool:
     return value.WhichOneof("kind") in ("struct_value", "list_value")
-
-
-def struct_to_json(struct: Struct, field: str) -> str:
-    """A Struct as JSON text; whole numbers within 2^53 become integers.
-
-    Raises:
-        Invalid: naming `field`, for NaN, Infinity, or a value without a kind.
-    """
-    return msgspec.json.encode(_plain(struct, field)).decode()
-
-
-def _plain(value: Any, field: str) -> Any:
-    if isinstance(value, Struct):
-        return {key: _plain(item, f"{field}.{key}"[:200]) for key, item in value.fields.items()}
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return _plain(value.struct_value, field)
-    if kind == "list_value":
-        return [_plain(item, field) for item in value.list_value.values]
-    if kind == "null_value":
-        return None
-    if kind == "number_value":
-        return _plain_number(value.number_value, field)
-    if kind is None:
-        raise Invalid(field, "a value without a kind; send null_value for null")
-    return getattr(value, kind)
-
-
-def _plain_number(number: float, field: str) -> int | float:
-    if number != number or number in (float("inf"), float("-inf")):
-        raise Invalid(field, "NaN and Infinity are no JSON numbers")
-    return int(number) if number.is_integer() and abs(number) <= _MAX_EXACT else number
-
-
-def json_to_struct(text: str, struct: Struct, field: str) -> None:
-    """Fills a Struct with a JSON object.
-
-    Raises:
-        FailedPrecondition: VALUE_NOT_REPRESENTABLE, for a number that no double holds and nesting beyond 32.
-    """
-    if text == "{}":
-        return
-    try:
-        value = _decoder.decode(text)
-    except msgspec.ValidationError:  # the only one that decoding without a type raises is about a long integer
-        raise _not_representable(field, "an integer of so many digits") from None
-    struct.update(_carried(value, field))
-
-
-def _double(text: str) -> float:
-    number = float(text)
-    if repr(number) != text and Decimal(repr(number)) != Decimal(text):
-        raise _not_representable("", f"the number {text[:50]}")
-    return number
-
-
-_decoder = msgspec.json.Decoder(float_hook=_double)
-
-
-def _carried(value: Any, field: str, depth: int = 0) -> Any:
-    if depth > MAX_STRUCT_DEPTH:
-        raise _not_representable(field, f"nesting beyond {MAX_STRUCT_DEPTH}")
-    if isinstance(value, dict):
-        return {key: _carried(item, f"{field}.{key}"[:200], depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_carried(item, field, depth + 1) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and not _is_double(value):
-        raise _not_representable(field, f"the number {str(value)[:50]}")
-    return value
-
-
-def _is_double(value: int) -> bool:
-    try:
-        return int(float(value)) == value
-    except OverflowError:
-        return False
-
-
-def _not_representable(field: str, what: str) -> FailedPrecondition:
-    place = f"{field}: " if field else ""
-    return FailedPrecondition(
-        f"{place}a Struct cannot carry {what}; DownloadDataset carries every value", "VALUE_NOT_REPRESENTABLE"
-    )

@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any, Generic, TypeVar
 
-from google.protobuf.struct_pb2 import Struct
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from phoenix_grpc.structs import MAX_DEPTH, MAX_EXACT
+
 T = TypeVar("T")
-_MAX_EXACT = 2**53
-_MAX_DEPTH = 32
 
 PageLimit = Annotated[int, Field(gt=0, description="How many at most.")]
 KeyLimit = Annotated[int, Field(gt=0, le=1000, description="How many at most.")]
@@ -16,27 +15,20 @@ Cursor = Annotated[str | None, Field(description="The next_cursor of the page be
 
 def _carried(value: Any, depth: int = 0) -> Any:
     """The value, when a Struct carries it without loss."""
-    if depth > _MAX_DEPTH:
-        raise ValueError(f"nested beyond {_MAX_DEPTH} levels")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested beyond {MAX_DEPTH} levels")
     if isinstance(value, dict):
         for item in value.values():
             _carried(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
             _carried(item, depth + 1)
-    elif isinstance(value, int) and abs(value) > _MAX_EXACT:
+    elif isinstance(value, int) and abs(value) > MAX_EXACT:
         raise ValueError("has a number beyond 2^53, which only examples can have")
     return value
 
 
 Metadata = Annotated[dict[str, Any], AfterValidator(_carried)]
-
-
-def struct_of(value: dict[str, Any]) -> Struct:
-    """A checked JSON object as a Struct."""
-    struct = Struct()
-    struct.update(value)
-    return struct
 
 
 class Model(BaseModel):
