@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 
@@ -50,6 +52,10 @@ class Server:
         """The process's memory in MB, now (VmRSS) or at its highest (VmHWM)."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"{field}:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the process has taken."""
+        return cpu_of(self.process)
 
     def forget_peak(self) -> None:
         """Makes VmHWM start again from now."""
@@ -94,9 +100,26 @@ def _messages(header: datasets_pb2.UploadDatasetHeader, data: Path) -> Iterator[
             yield datasets_pb2.UploadDatasetRequest(chunk=chunk)
 
 
+def cpu_of(process: subprocess.Popen[bytes]) -> float:
+    """Seconds of CPU that a process has taken, as a user and in the kernel."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Echo(NamedTuple):
+    """A bare grpc.aio server, with gRPC's default settings."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the process has taken."""
+        return cpu_of(self.process)
+
+
 @contextlib.contextmanager
-def echo(reply: bytes) -> Iterator[str]:
-    """A bare grpc.aio server that answers every unary call with `reply`; gives its address."""
+def echo(reply: bytes) -> Iterator[Echo]:
+    """A bare grpc.aio server that answers every unary call with `reply`."""
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).parent), "echo"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -104,7 +127,7 @@ def echo(reply: bytes) -> Iterator[str]:
     assert process.stdout is not None
     process.stdin.write(len(reply).to_bytes(4, "big") + reply)
     process.stdin.flush()
-    yield f"127.0.0.1:{int(process.stdout.readline())}"
+    yield Echo(f"127.0.0.1:{int(process.stdout.readline())}", process)
     process.kill()
     process.wait()
 
