@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import ADMIN_PASSWORD
 from tests.process import ServerProcess
+from tests.transcripts import commands, pattern
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 BIN = Path(sys.executable).parent
@@ -34,9 +35,7 @@ def examples() -> Iterator[Example]:
             last = re.search(r"^(?:#|//) (.*)\Z", block.strip(), re.MULTILINE)
             yield Example(language, block, last[1] if last else "")
             continue
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            yield Example(language, command, output)
+        yield from (Example(language, command, output) for command, output in commands(block))
 
 
 class Reader:
@@ -93,12 +92,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         reader = Reader(folder, server)
         yield reader
         reader.close()
-
-
-def pattern(output: str) -> str:
-    """A regular expression for an output; "…" stands for anything, and the space of tables does not count."""
-    parts = (re.sub(r"(?:\\ )+", r"\\s+", re.escape(part)) for part in output.strip().split("…"))
-    return r"\s*" + ".*?".join(parts) + r"\s*"
 
 
 def test_the_examples_run_as_printed(reader: Reader) -> None:
