@@ -72,6 +72,8 @@ class ExampleMethods(DatasetMethods):
             if listed.page.rows or listed.page.after is None:
                 return await asyncio.to_thread(_examples_response, request, listed, size)
             after = listed.page.after
+            # A read may run inline, and so would a long row of pages without a row.
+            await asyncio.sleep(0)
 
     async def GetExample(
         self, request: datasets_pb2.GetExampleRequest, context: object
@@ -124,13 +126,11 @@ def _list_examples(tx: Transaction, query: _Query) -> _Listed:
     split_ids = [split.id for split in splits.find_splits(tx, dataset.id, query.splits)]
     if query.names:
         found = set(examples.find_examples(tx, dataset.id, query.names, version_id))
-        if split_ids:
-            found = examples.members_among(tx, dataset.id, split_ids, found)
-        ids = sorted(example_id for example_id in found if example_id > query.after)[: query.limit]
-        found_page = examples.read_some(tx, dataset.id, version_id, ids, len(ids) == query.limit)
+        ids = sorted(example_id for example_id in found if example_id > query.after)
+        found_page = examples.read_members(tx, dataset.id, version_id, ids, split_ids, query.limit)
     else:
         found_page = examples.read_page(tx, dataset.id, version_id, query.after, query.limit, split_ids)
-    return _Listed(version_id, found_page, examples.split_names(tx, dataset.id, [row[0] for row in found_page.rows]))
+    return _Listed(version_id, *examples.read_splits(tx, dataset.id, found_page))
 
 
 def _examples_response(
@@ -155,7 +155,7 @@ def _get_example(
     rows = examples.read_some(tx, dataset.id, version_id, [example_id]).rows
     return _Found(
         rows[0] if rows else None,
-        examples.split_names(tx, dataset.id, [example_id]).get(example_id, ()),
+        examples.split_names(tx, dataset.id, example_id),
         example_id,
         rows[0][1] if rows else name.external_id,
         examples.read_history(tx, dataset.id, example_id) if with_history else [],

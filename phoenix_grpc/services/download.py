@@ -137,8 +137,5 @@ def _read_page(tx: Transaction, snapshot: Snapshot, after: int, size: int) -> tu
     dataset_id = snapshot.dataset.id
     split_ids = [split.id for split in snapshot.splits]
     page = examples.read_page(tx, dataset_id, snapshot.version.id, after, size, split_ids)
-    if not page.rows:
-        return (), {}, page.after
-    if split_ids:  # few examples of a wide range, perhaps
-        return page.rows, examples.split_names(tx, dataset_id, [row[0] for row in page.rows]), page.after
-    return page.rows, examples.splits_of(tx, dataset_id, page.rows[0][0], page.rows[-1][0]), page.after
+    page, names = examples.read_splits(tx, dataset_id, page)
+    return page.rows, names, page.after

@@ -1,5 +1,7 @@
 """Examples as a version has them: in pages, by name, with their splits and their history."""
 
+import bisect
+import heapq
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,6 +11,8 @@ from phoenix_grpc.store import datasets
 from phoenix_grpc.store.engine import Row, Transaction, numbered
 
 PAGE_CHARS = 4 << 20
+PAGE_MEMBERSHIPS = 5000
+"""Memberships of examples in splits that are read at once: a few milliseconds. One example has 1,000 at most."""
 MAX_HISTORY = 1000
 
 _COLUMNS = "e.id, e.external_id, r.input, r.output, r.metadata, e.span_id, r.created_at, r.born"
@@ -71,8 +75,8 @@ def read_page(
     latest = datasets.get_dataset(tx, dataset_id).latest_version_id
     params = {"dataset": dataset_id, "version": version_id, "after": after, "limit": limit}
     if split_ids:
-        ids = _members(tx, dataset_id, split_ids, after, limit)
-        return read_some(tx, dataset_id, version_id, ids, len(ids) == limit)
+        ids, more = _members(tx, dataset_id, split_ids, after, limit)
+        return read_some(tx, dataset_id, version_id, ids, more)
     if version_id == latest:
         rows = tx.scan(
             f"SELECT {_COLUMNS} FROM revisions r CROSS JOIN examples e WHERE r.dataset_id = :dataset"
@@ -111,17 +115,26 @@ def _page(rows: Iterable[Row], limit: int, rest: int | None) -> Page:
     return Page(found, found[-1][0] if len(found) == limit else rest)
 
 
-def _members(tx: Transaction, dataset_id: int, split_ids: Sequence[int], after: int, limit: int) -> list[int]:
-    """The next members of any of the splits: the first of each, merged."""
-    members: set[int] = set()
-    for split_id in set(split_ids):
-        rows = tx.rows(
-            "SELECT example_id FROM split_members WHERE dataset_id = :dataset AND split_id = :split"
-            " AND example_id > :after ORDER BY example_id LIMIT :limit",
-            {"dataset": dataset_id, "split": split_id, "after": after, "limit": limit},
+def _members(
+    tx: Transaction, dataset_id: int, split_ids: Collection[int], after: int, limit: int
+) -> tuple[list[int], bool]:
+    """The next members of any of the splits: merged as they are read, up to a bound. And whether there may be more."""
+    merged = heapq.merge(
+        *(
+            tx.scan(
+                "SELECT example_id FROM split_members WHERE dataset_id = :dataset AND split_id = :split"
+                " AND example_id > :after ORDER BY example_id LIMIT :limit",
+                {"dataset": dataset_id, "split": split_id, "after": after, "limit": limit},
+            )
+            for split_id in set(split_ids)
         )
-        members.update(example_id for (example_id,) in rows)
-    return sorted(members)[:limit]
+    )
+    members: dict[int, None] = {}
+    for count, (example_id,) in enumerate(merged, 1):
+        members[example_id] = None
+        if len(members) == limit or count >= PAGE_MEMBERSHIPS:
+            return list(members), True
+    return list(members), False
 
 
 def read_some(tx: Transaction, dataset_id: int, version_id: int, ids: Sequence[int], more: bool = False) -> Page:
@@ -170,37 +183,70 @@ def find_examples(tx: Transaction, dataset_id: int, names: Sequence[ExampleName]
     return [number for number in found if number is not None]
 
 
-def members_among(tx: Transaction, dataset_id: int, split_ids: Sequence[int], ids: Collection[int]) -> set[int]:
-    """Those of these examples that are in one of the splits."""
+def read_members(
+    tx: Transaction, dataset_id: int, version_id: int, ids: Sequence[int], split_ids: Collection[int], limit: int
+) -> Page:
+    """Up to `limit` of these examples; with splits, of those that are in one of them.
+
+    Arguments:
+        ids: ascending.
+        split_ids: empty means all examples.
+    """
+    asked = ids[:limit]
+    if split_ids:
+        asked = asked[: max(1, PAGE_MEMBERSHIPS // len(split_ids))]
+        found = read_some(tx, dataset_id, version_id, _members_among(tx, dataset_id, split_ids, asked))
+    else:
+        found = read_some(tx, dataset_id, version_id, asked)
+    return found if len(asked) == len(ids) or found.after else Page(found.rows, asked[-1])
+
+
+def _members_among(tx: Transaction, dataset_id: int, split_ids: Collection[int], ids: Sequence[int]) -> list[int]:
     split_marks, split_params = numbered("split", split_ids)
     marks, params = numbered("id", ids)
     rows = tx.rows(
-        f"SELECT example_id FROM split_members WHERE dataset_id = :dataset AND example_id IN ({marks})"
-        f" AND split_id IN ({split_marks})",
+        f"SELECT DISTINCT example_id FROM split_members WHERE dataset_id = :dataset AND example_id IN ({marks})"
+        f" AND split_id IN ({split_marks}) ORDER BY example_id",
         {**params, **split_params, "dataset": dataset_id},
     )
-    return {example_id for (example_id,) in rows}
+    return [example_id for (example_id,) in rows]
 
 
-def split_names(tx: Transaction, dataset_id: int, ids: Collection[int]) -> dict[int, tuple[str, ...]]:
-    """The names of the splits, sorted, of each of these examples that is in any."""
-    marks, params = numbered("id", ids)
-    rows = tx.rows(
+def read_splits(tx: Transaction, dataset_id: int, page: Page) -> tuple[Page, dict[int, tuple[str, ...]]]:
+    """The page, and the names of the splits, sorted, of each of its examples that is in any.
+
+    The page ends early where its examples are in more than 5,000 together.
+    """
+    if not page.rows:
+        return page, {}
+    ids = [row[0] for row in page.rows]
+    found = _memberships(tx, dataset_id, ids, PAGE_MEMBERSHIPS)
+    if len(found) == PAGE_MEMBERSHIPS:
+        # The last one may be in more; nothing is known of those behind it.
+        kept = max(1, bisect.bisect_left(ids, found[-1][0]))
+        found = [row for row in found if row[0] <= ids[kept - 1]]
+        page = Page(page.rows[:kept], ids[kept - 1])
+    return page, _names_by_example(found)
+
+
+def split_names(tx: Transaction, dataset_id: int, example_id: int) -> tuple[str, ...]:
+    """The names of the splits that an example is in, sorted."""
+    return _names_by_example(_memberships(tx, dataset_id, [example_id], PAGE_MEMBERSHIPS)).get(example_id, ())
+
+
+def _memberships(tx: Transaction, dataset_id: int, ids: Sequence[int], limit: int) -> list[Row]:
+    """The first memberships of these examples, in their order: (example_id, name of the split)."""
+    params: dict[str, object]
+    if ids[-1] - ids[0] < 2 * len(ids):
+        which, params = "c.example_id >= :first AND c.example_id <= :last", {"first": ids[0], "last": ids[-1]}
+    else:  # few examples of a wide range
+        marks, params = numbered("id", ids)
+        which = f"c.example_id IN ({marks})"
+    return tx.rows(
         "SELECT c.example_id, p.name FROM split_members c CROSS JOIN splits p WHERE c.dataset_id = :dataset"
-        f" AND c.example_id IN ({marks}) AND p.dataset_id = :dataset AND p.id = c.split_id",
-        {**params, "dataset": dataset_id},
+        f" AND {which} AND p.dataset_id = :dataset AND p.id = c.split_id ORDER BY c.example_id LIMIT :limit",
+        {**params, "dataset": dataset_id, "limit": limit},
     )
-    return _names_by_example(rows)
-
-
-def splits_of(tx: Transaction, dataset_id: int, first_id: int, last_id: int) -> dict[int, tuple[str, ...]]:
-    """The names of the splits, sorted, of each example from `first_id` to `last_id` that is in any."""
-    rows = tx.rows(
-        "SELECT c.example_id, p.name FROM split_members c CROSS JOIN splits p WHERE c.dataset_id = :dataset"
-        " AND c.example_id >= :first AND c.example_id <= :last AND p.dataset_id = :dataset AND p.id = c.split_id",
-        {"dataset": dataset_id, "first": first_id, "last": last_id},
-    )
-    return _names_by_example(rows)
 
 
 def _names_by_example(rows: Iterable[Row]) -> dict[int, tuple[str, ...]]:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from phoenix_grpc.errors import AlreadyExists, NotFound
+from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.model import Split, now
 from phoenix_grpc.store.engine import Params, Transaction, numbered
+
+MAX_SPLITS = 1000
+"""Splits that one example may be in."""
 
 _COLUMNS = "id, name, description, color, metadata, created_at, updated_at, example_count"
 
@@ -23,6 +26,7 @@ def create_split(
 
     Raises:
         AlreadyExists: SPLIT_EXISTS.
+        Invalid: when an example would be in more than 1,000 splits.
     """
     row = tx.row(
         f"INSERT INTO splits (dataset_id, {_COLUMNS})"
@@ -40,7 +44,7 @@ def create_split(
     )
     if row is None:
         raise AlreadyExists("DatasetSplit", name, "SPLIT_EXISTS")
-    _add_examples(tx, dataset_id, row[0], example_ids)
+    _add_examples(tx, dataset_id, row[0], example_ids, "example_ids")
     return get_split(tx, dataset_id, row[0])
 
 
@@ -60,6 +64,7 @@ def update_split(
     Raises:
         NotFound: SPLIT_NOT_FOUND.
         AlreadyExists: SPLIT_EXISTS.
+        Invalid: when an example would be in more than 1,000 splits.
     """
     split = get_split(tx, dataset_id, split_id)
     name = changes.get("name")
@@ -70,7 +75,7 @@ def update_split(
         f"UPDATE splits SET {settings}updated_at = :now WHERE dataset_id = :dataset AND id = :id",
         {**changes, "dataset": dataset_id, "id": split_id, "now": now()},
     )
-    _add_examples(tx, dataset_id, split_id, added)
+    _add_examples(tx, dataset_id, split_id, added, "add_example_ids")
     marks, params = numbered("example", set(removed))
     remove_members(
         tx, f"split_id = :split AND example_id IN ({marks})", {**params, "dataset": dataset_id, "split": split_id}
@@ -154,7 +159,7 @@ def remove_members(tx: Transaction, which: str, params: Params) -> None:
     tx.run(f"DELETE {leaving}", params)
 
 
-def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: Sequence[int]) -> None:
+def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: Sequence[int], field: str) -> None:
     marks, params = numbered("example", set(example_ids))
     values = {**params, "dataset": dataset_id, "split": split_id, "now": now()}
     added = tx.run(
@@ -166,6 +171,14 @@ def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: 
         "UPDATE splits SET example_count = example_count + :added WHERE dataset_id = :dataset AND id = :split",
         {**values, "added": added},
     )
+    crowded = tx.row(
+        f"SELECT example_id FROM split_members WHERE dataset_id = :dataset AND example_id IN ({marks})"
+        " GROUP BY example_id HAVING COUNT(*) > :most LIMIT 1",
+        {**values, "most": MAX_SPLITS},
+    )
+    if crowded:
+        example = encode_id("DatasetExample", crowded[0])
+        raise Invalid(field, f"an example is in {MAX_SPLITS:,} splits at most; {example} is in as many already")
 
 
 def _by_id(tx: Transaction, dataset_id: int, split_id: int) -> Split | None:

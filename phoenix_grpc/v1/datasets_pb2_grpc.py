@@ -312,8 +312,9 @@ class DatasetsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateSplit(self, request, context):
-        """Creates a split, a named subset of a dataset's examples. Splits are not versioned.
-        Statuses: NOT_FOUND for the dataset or an example; ALREADY_EXISTS when the dataset has a split of that name.
+        """Creates a split, a named subset of a dataset's examples. Splits are not versioned. An example is in 1,000 at most.
+        Statuses: NOT_FOUND for the dataset or an example; ALREADY_EXISTS when the dataset has a split of that name;
+        INVALID_ARGUMENT when an example is in 1,000 splits already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -321,7 +322,8 @@ class DatasetsServiceServicer:
 
     def UpdateSplit(self, request, context):
         """Changes a split; examples are added first, then removed.
-        Statuses: NOT_FOUND for the dataset, the split or an example; ALREADY_EXISTS when the new name is taken.
+        Statuses: NOT_FOUND for the dataset, the split or an example; ALREADY_EXISTS when the new name is taken;
+        INVALID_ARGUMENT when an example is in 1,000 splits already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

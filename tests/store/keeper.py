@@ -9,6 +9,7 @@ from phoenix_grpc.model import Dataset
 from phoenix_grpc.store import datasets, examples, uploads
 from phoenix_grpc.store.datasets import DatasetName
 from phoenix_grpc.store.engine import Engine, Row
+from phoenix_grpc.store.examples import Page
 from phoenix_grpc.store.formats.canonical import content_hash
 from phoenix_grpc.store.uploads import Publication, Published, Record
 
@@ -78,6 +79,5 @@ class Keeper:
         """The splits of each live example that is in any, by content."""
         dataset = await self.dataset(name)
         rows = await self.rows(dataset.id, dataset.latest_version_id)
-        ids = [row[0] for row in rows]
-        names = await self.engine.read(examples.split_names, dataset.id, ids)
+        _, names = await self.engine.read(examples.read_splits, dataset.id, Page(rows, None))
         return {json.loads(row[2])["value"]: names[row[0]] for row in rows if row[0] in names}

@@ -1,5 +1,6 @@
 """Examples at a version: pages, names, history, small changes."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from phoenix_grpc.errors import Aborted, Invalid, NotFound
 from phoenix_grpc.store import changes, examples, splits
 from phoenix_grpc.store.changes import Change, ExampleUpdate
 from phoenix_grpc.store.engine import Engine
-from phoenix_grpc.store.examples import ExampleName
+from phoenix_grpc.store.examples import ExampleName, Page
 from tests.store.keeper import Keeper, named, record
 
 
@@ -194,3 +195,47 @@ async def test_validate_only_changes_nothing(abc: Keeper) -> None:
     assert (await deleted(abc.engine, "a", validate_only=True)).deleted == 1
     assert await abc.dataset() == before
     assert await abc.contents() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+async def test_a_page_ends_where_its_examples_are_in_too_many_splits(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch, sparse: bool
+) -> None:
+    monkeypatch.setattr(examples, "PAGE_MEMBERSHIPS", 5)
+    names = {1: "abcd", 2: "abcd", 3: "", 4: "a", 5: "abcdefgh", 6: "b"}
+    for content, found in names.items():
+        await keeper.upload([record(content, splits=list(found))])
+        if sparse:
+            await keeper.upload([record(content)], name="other")
+    dataset = await keeper.dataset()
+    rows = await keeper.rows(dataset.id, dataset.latest_version_id)
+    pages: list[list[str]] = []
+    page = Page(rows, None)
+    while page.rows:
+        cut, splits_by_id = await keeper.engine.read(examples.read_splits, dataset.id, page)
+        pages.append(["".join(splits_by_id.get(row[0], ())) for row in cut.rows])
+        assert (cut.after is None) == (cut == page)
+        page = Page([row for row in rows if cut.after and row[0] > cut.after], None)
+    # The fifth is in more than a page takes; by no way that there is now.
+    assert pages == [["abcd"], ["abcd", ""], ["a"], ["abcde"], ["b"]]
+
+
+async def test_members_of_many_splits_come_in_pages_without_loss(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examples, "PAGE_MEMBERSHIPS", 7)
+    found = [record(number, splits=["abcdef"[number % 6], "x", "y"]) for number in range(20)]
+    await keeper.upload([*found, record("alone", splits=["z"]), record("outside")])
+    dataset = await keeper.dataset()
+    known = await keeper.engine.read(splits.list_splits, dataset.id, None, 100)
+    rows = await keeper.rows(dataset.id, dataset.latest_version_id, 10, [split.id for split in known])
+    assert [json.loads(row[2])["value"] for row in rows] == [*range(20), "alone"]
+    ids, after = [row[0] for row in rows], 0
+    among: list[int] = []
+    chosen = [split.id for split in known if split.name in "ab"]
+    while after is not None:
+        left = [example_id for example_id in ids if example_id > after]
+        page = await keeper.engine.read(examples.read_members, dataset.id, dataset.latest_version_id, left, chosen, 10)
+        among += [json.loads(row[2])["value"] for row in page.rows]
+        after = page.after
+    assert among == [number for number in range(20) if number % 6 < 2]

@@ -10,7 +10,7 @@ from phoenix_grpc.store import changes, datasets, examples, splits, uploads, ver
 from phoenix_grpc.store.changes import Change, ExampleUpdate
 from phoenix_grpc.store.datasets import DatasetFilter
 from phoenix_grpc.store.engine import NO_PARAMS, Engine, Params, Row, Transaction
-from phoenix_grpc.store.examples import ExampleName
+from phoenix_grpc.store.examples import ExampleName, Page
 from phoenix_grpc.store.uploads import Publication
 from tests.store.keeper import named, record
 
@@ -103,8 +103,10 @@ NAME = [ExampleName(None, "id1", "id1")]
         (examples.read_page, (1, 3, 0, 10, [1])),
         (examples.read_some, (1, 2, [1, 2])),
         (examples.find_examples, (1, NAME, 2)),
-        (examples.split_names, (1, [1, 2])),
-        (examples.members_among, (1, [1], [1, 2])),
+        (examples.read_splits, (1, Page([(1,), (2,)], None))),
+        (examples.read_splits, (1, Page([(1,), (9,)], None))),
+        (examples.split_names, (1, 1)),
+        (examples.read_members, (1, 2, [1, 2], [1], 10)),
         (examples.read_history, (1, 1)),
         (datasets.find_dataset, (named("d"),)),
         (datasets.list_datasets, (DatasetFilter(), "create_time desc", 5, 10)),

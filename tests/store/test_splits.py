@@ -2,7 +2,7 @@
 
 import pytest
 
-from phoenix_grpc.errors import AlreadyExists, NotFound
+from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Split
 from phoenix_grpc.store import splits
@@ -80,3 +80,19 @@ async def test_splits_are_listed_newest_first_in_pages(keeper: Keeper, ids: list
     found = await keeper.engine.read(splits.list_splits, dataset.id, None, 2)
     found += await keeper.engine.read(splits.list_splits, dataset.id, found[-1].id, 2)
     assert [split.name for split in found] == ["c", "b", "a"]
+
+
+async def test_an_example_is_in_1000_splits_at_most(
+    keeper: Keeper, ids: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(splits, "MAX_SPLITS", 3)
+    made = [await create(keeper, name, ids[0]) for name in "abc"]
+    dataset = await keeper.dataset()
+    with pytest.raises(Invalid, match="example_ids: an example is in 3 splits at most"):
+        await create(keeper, "d", ids[1], ids[0])
+    other = await create(keeper, "d", ids[1])
+    with pytest.raises(Invalid, match="add_example_ids: "):
+        await keeper.engine.write(splits.update_split, dataset.id, other.id, {}, ids, [])
+    await keeper.engine.write(splits.update_split, dataset.id, made[0].id, {}, [ids[0]], [ids[0]])
+    await keeper.engine.write(splits.update_split, dataset.id, other.id, {}, ids, [])
+    assert await keeper.splits() == {1: ("b", "c", "d"), 2: ("d",), 3: ("d",)}

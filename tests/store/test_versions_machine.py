@@ -16,7 +16,7 @@ from phoenix_grpc.errors import Invalid, NotFound
 from phoenix_grpc.store import changes, examples, splits, uploads, versions
 from phoenix_grpc.store.changes import Change, ExampleUpdate
 from phoenix_grpc.store.engine import open_engine
-from phoenix_grpc.store.examples import ExampleName
+from phoenix_grpc.store.examples import ExampleName, Page
 from tests.store.keeper import Keeper, named, record
 
 CONTENTS = st.integers(0, 2)
@@ -136,7 +136,8 @@ class VersionsMachine(RuleBasedStateMachine):
     @invariant()
     def splits_have_their_members(self) -> None:
         dataset = self.do(self.keeper.dataset())
-        names = self.do(self.keeper.engine.read(examples.split_names, dataset.id, self.model.ever))
+        page = Page([(example_id,) for example_id in sorted(self.model.ever)], None)
+        _, names = self.do(self.keeper.engine.read(examples.read_splits, dataset.id, page))
         assert names == {one: tuple(sorted(found)) for one, found in self.model.members.items() if found}
         counts = Counter(name for found in self.model.members.values() for name in found)
         for split in self.do(self.keeper.engine.read(splits.list_splits, dataset.id, None, 10)):

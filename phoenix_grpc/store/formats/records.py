@@ -12,11 +12,11 @@ import msgspec
 from phoenix_grpc.errors import Invalid, InvalidRecord
 from phoenix_grpc.ids import parse_id
 from phoenix_grpc.store.formats.canonical import NotJson, content_hash, require_depth
+from phoenix_grpc.store.splits import MAX_SPLITS
 from phoenix_grpc.store.uploads import Record
 
 BUCKETS = ("input", "output", "metadata")
 MAX_BATCH = 2000
-MAX_SPLITS = 1000
 MAX_SPLIT_NAME = 1000
 _MAX_IGNORED_KEYS = 100
 _MAX_KEY_SHOWN = 200
