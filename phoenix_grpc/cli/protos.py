@@ -21,12 +21,55 @@ _IMPORT = re.compile(r'^import (?:public |weak )?"([^"]+)";', re.MULTILINE)
 def protos(folder: Path, force: bool) -> None:
     """Write the .proto files into DIR.
 
-    With them come the ones they import, and those of error details.
+    With them come the ones they import, and those of error details. Make stubs from them with the tools of your
+    language, here in the folder stubs. Whole programs in six languages are in the repository's folder examples.
 
     \b
     Examples:
-      phoenix-grpc protos ./protos
-      protoc -I ./protos --go_out=. ./protos/phoenix_grpc/v1/*.proto
+      phoenix-grpc protos protos
+      mkdir stubs
+
+    \b
+    Python:
+      pip install grpcio-tools grpcio-status
+      python -m grpc_tools.protoc -I protos --python_out=stubs --pyi_out=stubs \\
+        --grpc_python_out=stubs protos/phoenix_grpc/v1/*.proto
+
+    \b
+    Go:
+      go install google.golang.org/protobuf/cmd/protoc-gen-go@latest
+      go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@latest
+      export PATH="$PATH:$(go env GOPATH)/bin"
+      protoc -I protos --go_out=stubs --go_opt=paths=source_relative \\
+        --go-grpc_out=stubs --go-grpc_opt=paths=source_relative \\
+        protos/phoenix_grpc/v1/*.proto
+
+    \b
+    Java, with Debian's protobuf-compiler and protobuf-compiler-grpc-java-plugin:
+      protoc -I protos --java_out=stubs --grpc-java_out=stubs \\
+        --plugin=protoc-gen-grpc-java="$(command -v grpc_java_plugin)" \\
+        protos/phoenix_grpc/v1/*.proto
+
+    \b
+    Node:
+      npm install @grpc/grpc-js @grpc/proto-loader
+      npx proto-loader-gen-types --grpcLib=@grpc/grpc-js -I protos -O stubs \\
+        protos/phoenix_grpc/v1/*.proto
+
+    \b
+    C++, with Debian's protobuf-compiler-grpc:
+      protoc -I protos --cpp_out=stubs --grpc_out=stubs \\
+        --plugin=protoc-gen-grpc="$(command -v grpc_cpp_plugin)" \\
+        protos/phoenix_grpc/v1/*.proto protos/google/rpc/*.proto
+
+    \b
+    Ruby, with the gem grpc-tools or Debian's ruby-grpc-tools:
+      grpc_tools_ruby_protoc -I protos --ruby_out=stubs --grpc_out=stubs \\
+        protos/phoenix_grpc/v1/*.proto
+
+    \b
+    C#, messages only; in a project Grpc.Tools makes the services as well:
+      protoc -I protos --csharp_out=stubs protos/phoenix_grpc/v1/*.proto
     """
     if folder.is_dir() and any(folder.iterdir()) and not force:
         raise Failure(f"{folder} is not empty; name a new folder, or say --force", USAGE)

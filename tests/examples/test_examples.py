@@ -3,9 +3,7 @@
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from platformdirs import user_cache_path
 from phoenix_grpc.v1 import auth_pb2
 from tests.conftest import ADMIN_PASSWORD
 from tests.process import ServerProcess
+from tests.toolchains import PATH, need
 from tests.transcripts import commands, pattern
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -27,8 +26,6 @@ RECORDS = [json.loads(line) for line in (EXAMPLES / "qa.jsonl").read_text().spli
 STRANGER = "stranger@example.com"
 FAILURES_UNTIL_THROTTLED = 5
 MINUTES = 60
-# Debian's node may be too old to run TypeScript; that of the environment is not.
-PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 TOOLS = {
     "Go": ("go", "protoc"),
@@ -106,10 +103,7 @@ def protos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workshop(language: str, protos: Path) -> Iterator[Workshop]:
-    missing = [tool for tool in TOOLS[language] if shutil.which(tool, path=PATH) is None]
-    if missing and "CI" not in os.environ:
-        pytest.skip(f"{language} needs {', '.join(missing)}: .ci/run installs them")
-    assert not missing
+    need(*TOOLS[language])
     section = next(section for section in SECTIONS if section.startswith(f"{language}\n"))
     workshop = Workshop(language, section)
     with workshop.lock:
