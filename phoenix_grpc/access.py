@@ -41,6 +41,16 @@ class Caller:
     address: str = ""
     revision: int = 0
 
+    @property
+    def identity(self) -> str:
+        """What bounds for each caller count by: the user, the system key, or the address of who is nobody."""
+        principal = self.principal
+        if principal.kind is PrincipalKind.ANONYMOUS:
+            return self.address
+        if principal.kind in (PrincipalKind.SESSION, PrincipalKind.USER_KEY):
+            return f"user {principal.user_id}"
+        return principal.credential_id or principal.kind.value
+
 
 caller: ContextVar[Caller] = ContextVar("caller")
 """Set by the guard for the task of each call."""

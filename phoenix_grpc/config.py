@@ -84,6 +84,13 @@ class Settings(BaseSettings):
         16 << 20, description="Largest record of an upload, decompressed."
     )
     upload_idle_seconds: Seconds = Field(60, description="An upload that sends nothing for so long is ended.")
+    download_stall_seconds: Seconds = Field(
+        60,
+        description="A client that does not take a part of a download, or of any HTTP answer, for so long is cut off.",
+    )
+    max_downloads_per_caller: Annotated[int, Field(ge=1)] = Field(
+        100, description="Downloads that one caller may have open at once; more are RESOURCE_EXHAUSTED, or 429."
+    )
     max_concurrent_calls: Annotated[int, Field(ge=1)] = Field(
         10_000, description="Calls served at once; more are RESOURCE_EXHAUSTED."
     )

@@ -17,6 +17,7 @@ from grpc_health.v1._async import HealthServicer
 
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import SERVICES
+from phoenix_grpc.ending import remember_makers
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.guard import Guard
 from phoenix_grpc.reflection import add_reflection
@@ -59,6 +60,7 @@ class GrpcDoor:
 
     async def start(self) -> None:
         """Begins to serve."""
+        remember_makers()
         await self._server.start()
 
     async def drain(self) -> None:

@@ -5,6 +5,7 @@ On the way out: errors to statuses, audit, one log line. A refusal answers befor
 """
 
 import asyncio
+import contextlib
 import hmac
 import inspect
 import itertools
@@ -25,6 +26,7 @@ from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator, Standing
 from phoenix_grpc.capacity import ByteBudget, Room
 from phoenix_grpc.carriers import MAX_CREDENTIAL, REQUEST_ID
+from phoenix_grpc.ending import end_call
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.logs import CallLine, CallLog
 from phoenix_grpc.statuses import status_of
@@ -33,6 +35,9 @@ from phoenix_grpc.store.engine import Engine
 
 MAX_PUBLIC_STREAMS = 1000
 """Streams that strangers may hold open, all together: health and reflection."""
+
+_LAST_WORD = 0.1
+"""What part of the time to stall a client then has for the rest of what was written and the status behind it."""
 
 _CARRIERS = ("authorization", "api_key", "api-key", "x-api-key")
 
@@ -66,6 +71,7 @@ class Guard(grpc.aio.ServerInterceptor):
         door_token: a secret of the HTTP door, which alone may say where a call came from.
         max_calls: calls served at once; more are refused with RESOURCE_EXHAUSTED.
         budget: of the bytes that requests hold.
+        stall_seconds: how long a client may take for a part of a stream; a slower one is ended.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class Guard(grpc.aio.ServerInterceptor):
         door_token: str,
         max_calls: int,
         budget: ByteBudget,
+        stall_seconds: float,
     ) -> None:
         self._methods = methods
         self._authenticator = authenticator
@@ -86,6 +93,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._calls = calls
         self._door_token = door_token.encode()
         self._budget = budget
+        self._stall_seconds = stall_seconds
         self._calls_room = Room(max_calls)
         self._public_room = Room(MAX_PUBLIC_STREAMS)
         self._open_room = Room(math.inf)
@@ -189,9 +197,11 @@ class Guard(grpc.aio.ServerInterceptor):
                 response = method.behavior(await self._receive(call, method, request), context)
             if not inspect.isasyncgen(response):
                 return await response
-            async for part in response:
-                await context.write(part)
-                await self._authorize_again(call, context)
+            # Closed at once when the client stalls: what it holds must not wait for the garbage collector.
+            async with contextlib.aclosing(response):
+                async for part in response:
+                    await self._send(part, context)
+                    await self._authorize_again(call, context)
         except asyncio.CancelledError:
             status = "CANCELLED"
             raise
@@ -211,6 +221,16 @@ class Guard(grpc.aio.ServerInterceptor):
         if call.principal is not ANONYMOUS or self._authenticator is None:
             return self._calls_room
         return self._public_room if method.streams else self._open_room
+
+    async def _send(self, part: Any, context: Any) -> None:
+        """Raises LimitExceeded when the client takes too long for it."""
+        try:
+            async with asyncio.timeout(self._stall_seconds):
+                await context.write(part)
+        except TimeoutError:
+            raise errors.LimitExceeded(
+                f"the client took nothing for {self._stall_seconds:g} seconds (PHOENIX_DOWNLOAD_STALL_SECONDS)"
+            ) from None
 
     async def _authorize_again(self, call: Caller, context: Any) -> None:
         """Ends a stream whose caller may no longer call: a stream lives longer than a permission."""
@@ -266,7 +286,13 @@ class Guard(grpc.aio.ServerInterceptor):
             self._refusals.record(call, error.reason, known_method=call.method in self._methods)
         code, message, trailers = status_of(error, call.request_id)
         self._write_line(call, code.name, error.reason)
-        await context.abort(code, message, trailers)
+        try:
+            async with asyncio.timeout(self._stall_seconds * _LAST_WORD):
+                await context.abort(code, message, trailers)
+        except TimeoutError:
+            # A status comes behind what was written, which nobody takes.
+            end_call(asyncio.current_task())
+            raise asyncio.CancelledError from None
 
     def _write_line(self, call: Caller, status: str, reason: str = "") -> None:
         principal = call.principal

@@ -73,7 +73,17 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
         known = authenticator if settings.enable_auth else None
         # One for both doors: memory does not ask which way a request came.
         budget = ByteBudget(settings.max_inflight_bytes)
-        guard = Guard(methods, known, engine, refusals, calls, door_token, settings.max_concurrent_calls, budget)
+        guard = Guard(
+            methods,
+            known,
+            engine,
+            refusals,
+            calls,
+            door_token,
+            settings.max_concurrent_calls,
+            budget,
+            settings.download_stall_seconds,
+        )
         await stack.enter_async_context(maintenance.running(engine, settings, authenticator, refusals))
         auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)
         stack.push_async_callback(auth.close)

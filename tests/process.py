@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,19 @@ class ServerProcess:
                 self.started = json.loads(line)
                 self._serving.set()
         self._serving.set()
+
+    def grown(self, work: Callable[[], Any]) -> int:
+        """By how many bytes its memory grew at most, while this was done."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # from here on the peak counts anew
+        idle = self.memory("VmRSS")
+        work()
+        return self.memory("VmHWM") - idle
+
+    def memory(self, which: str = "VmRSS") -> int:
+        """A size of the process, in bytes."""
+        found = re.search(rf"{which}:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        assert found is not None
+        return int(found[1]) * 1024
 
     def kill(self) -> None:
         """Ends it as a power cut would."""

@@ -43,6 +43,8 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.max_metadata_size", 64 << 10),
+    # A reader of this channel may stall: what it has not read must wait at its sender.
+    ("grpc.http2.bdp_probe", 0),
 ]
 _EXPOSED = ["x-phoenix-server-version", "x-phoenix-grpc-version", "x-request-id", "retry-after", "content-disposition"]
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -38,6 +39,7 @@ async def http_door(settings: Settings, target: str, budget: ByteBudget, door_to
             _Protocol,
             max_head_bytes=settings.http_max_header_bytes,
             max_connections=settings.http_max_connections,
+            stall_seconds=settings.download_stall_seconds,
         ),
         loop="none",
         ws="none",
@@ -98,28 +100,47 @@ class _Protocol(HttpToolsProtocol):
     Arguments:
         max_head_bytes: of the head of a request; also of what comes without being body after it: trailers, extensions.
         max_connections: open at once.
+        stall_seconds: how long a client may take for what was written; a slower one is cut off.
     """
 
-    def __init__(self, *args: Any, max_head_bytes: int, max_connections: int, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, max_head_bytes: int, max_connections: int, stall_seconds: float, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._max_head_bytes = max_head_bytes
         self._max_connections = max_connections
         self._bodiless_bytes = 0
         self._in_head = True
         self._head_timer: asyncio.TimerHandle | None = None
+        self._stall_seconds = stall_seconds
+        self._stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Gives the first head its time; a connection too many is closed."""
         super().connection_made(transport)
+        # The system's own buffer is enough; and so writing is paused as long as anything is held here.
+        transport.set_write_buffer_limits(0)
         if len(self.connections) > self._max_connections:
             self._refuse(503, "Too many connections.")
             return
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops the clock."""
+        """Stops the clocks."""
         self._stop_head_timer()
+        self._stop_stall_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Gives the client its time to take what was written; closing would wait for it for ever."""
+        self._stop_stall_timer()
+        self._stall_timer = self.loop.call_later(self._stall_seconds, self._cut_off)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Stops that clock: all was taken."""
+        self._stop_stall_timer()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Refuses a head, and ends what follows one without being body, that goes on beyond the bound."""
@@ -181,3 +202,13 @@ class _Protocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _cut_off(self) -> None:
+        """Closes at once: without lingering, or the system would keep what nobody takes for minutes."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None

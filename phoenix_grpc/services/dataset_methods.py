@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from phoenix_grpc.config import Settings
+from phoenix_grpc.services.downloads import Downloads
 from phoenix_grpc.services.naming import repeatable
 from phoenix_grpc.store import requests
 from phoenix_grpc.store.engine import Engine, Transaction
@@ -19,6 +20,7 @@ class DatasetMethods:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self.engine = engine
         self.settings = settings
+        self.downloads = Downloads(settings)
 
     async def write_once(self, request: Any, response: type[M], act: Callable[[Transaction], M]) -> M:
         """What `act` answers in a write transaction; or the first answer, when the request comes again under its id.

@@ -1,5 +1,6 @@
 """The two streaming methods of DatasetsService: files in and out."""
 
+import contextlib
 from collections.abc import AsyncIterator
 
 from phoenix_grpc.errors import Invalid
@@ -33,5 +34,7 @@ class TransferMethods(DatasetMethods):
         self, request: datasets_pb2.DownloadDatasetRequest, context: object
     ) -> AsyncIterator[datasets_pb2.DownloadDatasetResponse]:
         """See datasets.proto."""
-        async for message in download(self.engine, request):
-            yield message
+        with self.downloads.begin() as share:
+            async with contextlib.aclosing(download(self.engine, request, share)) as messages:
+                async for message in messages:
+                    yield message

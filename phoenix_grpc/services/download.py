@@ -1,12 +1,15 @@
 """The way of one download: a snapshot of one version, page by page, as chunks of a file."""
 
 import asyncio
+import contextlib
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.model import Dataset, Split, Version
+from phoenix_grpc.services.downloads import Share
 from phoenix_grpc.services.messages import dataset_message, split_message, version_message
 from phoenix_grpc.services.naming import dataset_name, limited
 from phoenix_grpc.services.values import known_enum, optional_id
@@ -19,8 +22,8 @@ from phoenix_grpc.store.formats.downloads import Splits
 from phoenix_grpc.v1 import datasets_pb2
 
 _PAGE_ROWS = 1000
-# Clients take 4 MiB a message unless told otherwise.
-_CHUNK_BYTES = 1 << 20
+
+T = TypeVar("T")
 
 _TEXT = "text/plain; charset=utf-8"
 
@@ -63,8 +66,8 @@ def read_snapshot(tx: Transaction, name: DatasetName, version_id: int | None, sp
 
 
 async def download(
-    engine: Engine, request: datasets_pb2.DownloadDatasetRequest
-) -> AsyncIterator[datasets_pb2.DownloadDatasetResponse]:
+    engine: Engine, request: datasets_pb2.DownloadDatasetRequest, share: Share
+) -> AsyncGenerator[datasets_pb2.DownloadDatasetResponse, None]:
     """The header, then the bytes of the file.
 
     Raises:
@@ -81,12 +84,16 @@ async def download(
     snapshot = replace(snapshot, after=after, limit=request.limit or math.inf)
     yield datasets_pb2.DownloadDatasetResponse(header=_header(snapshot, request.format))
     if request.format == datasets_pb2.DOWNLOAD_FORMAT_CSV:
-        pages = _csv(engine, snapshot)
+        pages = _csv(engine, snapshot, share)
     else:
-        pages = _formed(engine, snapshot, _FORMS[request.format])
-    async for data in pages:
-        for start in range(0, len(data), _CHUNK_BYTES):
-            yield datasets_pb2.DownloadDatasetResponse(chunk=data[start : start + _CHUNK_BYTES])
+        pages = _formed(engine, snapshot, share, _FORMS[request.format])
+    async with contextlib.aclosing(pages):
+        async for data in pages:
+            await share.take(len(data))
+            # A page is one chunk, as a rule; far below the 4 MiB a message that clients take unless told otherwise.
+            size = 2 * share.page_chars
+            for start in range(0, len(data), size):
+                yield datasets_pb2.DownloadDatasetResponse(chunk=data[start : start + size])
 
 
 def _header(snapshot: Snapshot, format: "datasets_pb2.DownloadFormat") -> datasets_pb2.DownloadDatasetHeader:
@@ -102,40 +109,46 @@ def _header(snapshot: Snapshot, format: "datasets_pb2.DownloadFormat") -> datase
     )
 
 
-async def _formed(engine: Engine, snapshot: Snapshot, form: Form) -> AsyncIterator[bytes]:
-    """A page of long rows takes up to 100 ms: in a thread, so that the loop goes on."""
-    async for rows, names in _pages(engine, snapshot):
-        yield await asyncio.to_thread(_encoded, form, rows, names)
+async def _formed(engine: Engine, snapshot: Snapshot, share: Share, form: Form) -> AsyncGenerator[bytes, None]:
+    async for data in _pages(engine, snapshot, share, lambda rows, names: form(rows, names).encode()):
+        yield data
 
 
-async def _csv(engine: Engine, snapshot: Snapshot) -> AsyncIterator[bytes]:
+async def _csv(engine: Engine, snapshot: Snapshot, share: Share) -> AsyncGenerator[bytes, None]:
     table = CsvTable()
-    async for rows, names in _pages(engine, snapshot):
-        await asyncio.to_thread(table.survey, rows, names)
+    async for _ in _pages(engine, snapshot, share, table.survey):
+        pass
     yield table.header().encode()
-    async for rows, names in _pages(engine, snapshot):
-        yield await asyncio.to_thread(_encoded, table.page, rows, names)
+    async for data in _pages(engine, snapshot, share, lambda rows, names: table.page(rows, names).encode()):
+        yield data
 
 
-def _encoded(form: Form, rows: Sequence[Row], names: Splits) -> bytes:
-    return form(rows, names).encode()
+async def _pages(
+    engine: Engine, snapshot: Snapshot, share: Share, use: Callable[[Sequence[Row], Splits], T]
+) -> AsyncGenerator[T, None]:
+    """What `use` makes of each page. The rows themselves are not kept while the client takes it.
 
-
-async def _pages(engine: Engine, snapshot: Snapshot) -> AsyncIterator[tuple[Sequence[Row], Splits]]:
+    A page takes some ms: `use` runs in a thread, so that the loop goes on.
+    """
     after: int | None = snapshot.after
     left = snapshot.limit
     while after is not None and left:
-        rows, names, after = await engine.read(_read_page, snapshot, after, int(min(left, _PAGE_ROWS)))
-        if rows:
-            yield rows, names
+        count = int(min(left, _PAGE_ROWS))
+        rows, names, after = await engine.read(_read_page, snapshot, after, count, share.page_chars)
         left -= len(rows)
+        if rows:
+            made = asyncio.to_thread(use, rows, names)
+            rows, names = (), {}
+            yield await made
         # A read may run inline, and so would a long row of pages without a row.
         await asyncio.sleep(0)
 
 
-def _read_page(tx: Transaction, snapshot: Snapshot, after: int, size: int) -> tuple[Sequence[Row], Splits, int | None]:
+def _read_page(
+    tx: Transaction, snapshot: Snapshot, after: int, size: int, chars: int
+) -> tuple[Sequence[Row], Splits, int | None]:
     dataset_id = snapshot.dataset.id
     split_ids = [split.id for split in snapshot.splits]
-    page = examples.read_page(tx, dataset_id, snapshot.version.id, after, size, split_ids)
+    page = examples.read_page(tx, dataset_id, snapshot.version.id, after, size, split_ids, chars)
     page, names = examples.read_splits(tx, dataset_id, page)
     return page.rows, names, page.after

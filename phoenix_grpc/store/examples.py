@@ -60,14 +60,19 @@ class Revision(NamedTuple):
 
 
 def read_page(
-    tx: Transaction, dataset_id: int, version_id: int, after: int, limit: int, split_ids: Sequence[int] = ()
+    tx: Transaction,
+    dataset_id: int,
+    version_id: int,
+    after: int,
+    limit: int,
+    split_ids: Sequence[int] = (),
+    max_chars: int = PAGE_CHARS,
 ) -> Page:
     """Up to `limit` examples of a version with ids above `after`, in a time that depends on `limit` alone.
 
-    A page ends early after 4 Mi characters of content.
-
     Arguments:
         split_ids: only members of one of these splits; empty means all examples.
+        max_chars: of content, after which a page ends early.
 
     Raises:
         Aborted: DATASET_DELETED, when the dataset was deleted meanwhile.
@@ -76,7 +81,7 @@ def read_page(
     params = {"dataset": dataset_id, "version": version_id, "after": after, "limit": limit}
     if split_ids:
         ids, more = _members(tx, dataset_id, split_ids, after, limit)
-        return read_some(tx, dataset_id, version_id, ids, more)
+        return read_some(tx, dataset_id, version_id, ids, more, max_chars)
     if version_id == latest:
         rows = tx.scan(
             f"SELECT {_COLUMNS} FROM revisions r CROSS JOIN examples e WHERE r.dataset_id = :dataset"
@@ -84,11 +89,11 @@ def read_page(
             " ORDER BY r.example_id LIMIT :limit",
             params,
         )
-        return _page(rows, limit, None)
-    return _older_page(tx, params, max(limit, _WINDOW))
+        return _page(rows, limit, None, max_chars)
+    return _older_page(tx, params, max(limit, _WINDOW), max_chars)
 
 
-def _older_page(tx: Transaction, params: dict[str, int], window: int) -> Page:
+def _older_page(tx: Transaction, params: dict[str, int], window: int, max_chars: int) -> Page:
     """A page out of the next `window` examples, dead or alive: any number of dead ones may lie in a row."""
     row = tx.row(
         "SELECT id FROM examples WHERE dataset_id = :dataset AND id > :after ORDER BY id LIMIT 1 OFFSET :window",
@@ -100,17 +105,17 @@ def _older_page(tx: Transaction, params: dict[str, int], window: int) -> Page:
         f" AND e.id > :after{until} AND {_AT_VERSION} ORDER BY e.id LIMIT :limit",
         {**params, "until": row[0] if row else None},
     )
-    return _page(rows, params["limit"], row[0] if row else None)
+    return _page(rows, params["limit"], row[0] if row else None, max_chars)
 
 
-def _page(rows: Iterable[Row], limit: int, rest: int | None) -> Page:
+def _page(rows: Iterable[Row], limit: int, rest: int | None, max_chars: int) -> Page:
     """A page of the rows that fit; `rest` is where more examples may be when all of them fit."""
     found: list[Row] = []
     chars = 0
     for row in rows:
         found.append(row)
         chars += len(row[2]) + len(row[3]) + len(row[4])
-        if chars > PAGE_CHARS:
+        if chars > max_chars:
             return Page(found, row[0])
     return Page(found, found[-1][0] if len(found) == limit else rest)
 
@@ -137,7 +142,14 @@ def _members(
     return list(members), False
 
 
-def read_some(tx: Transaction, dataset_id: int, version_id: int, ids: Sequence[int], more: bool = False) -> Page:
+def read_some(
+    tx: Transaction,
+    dataset_id: int,
+    version_id: int,
+    ids: Sequence[int],
+    more: bool = False,
+    max_chars: int = PAGE_CHARS,
+) -> Page:
     """Those of these examples that the version has, in order of their ids.
 
     Arguments:
@@ -150,7 +162,7 @@ def read_some(tx: Transaction, dataset_id: int, version_id: int, ids: Sequence[i
         f" AND e.id IN ({marks}) AND {_AT_VERSION} ORDER BY e.id",
         {**params, "dataset": dataset_id, "version": version_id},
     )
-    return _page(rows, len(ids) + 1, ids[-1] if more else None)
+    return _page(rows, len(ids) + 1, ids[-1] if more else None, max_chars)
 
 
 def find_examples(tx: Transaction, dataset_id: int, names: Sequence[ExampleName], version_id: int | None) -> list[int]:

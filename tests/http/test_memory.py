@@ -2,11 +2,10 @@
 
 import gzip
 import json
-import re
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +27,6 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
         upload_form(server, "small", INPUTS[:1])
         download(server, upload_json(server, document(INPUTS[:1])))
         yield server
-
-
-def grown(server: ServerProcess, work: Callable[[], Any]) -> int:
-    """By how many bytes the memory of the server grew at most, while this was done."""
-    Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")  # from here on the peak counts anew
-    idle = memory(server, "VmRSS")
-    work()
-    return memory(server, "VmHWM") - idle
-
-
-def memory(server: ServerProcess, which: str) -> int:
-    """A size of the process, in bytes."""
-    found = re.search(rf"{which}:\s+(\d+) kB", Path(f"/proc/{server.process.pid}/status").read_text())
-    assert found is not None
-    return int(found[1]) * 1024
 
 
 def document(inputs: list[Any]) -> bytes:
@@ -95,13 +79,13 @@ def download(server: ServerProcess, dataset_id: str, encoding: str = "identity")
 
 
 def test_a_form_is_bounded_by_the_chunk(server: ServerProcess) -> None:
-    assert grown(server, lambda: upload_form(server, "big", INPUTS)) < 60 * MB
+    assert server.grown(lambda: upload_form(server, "big", INPUTS)) < 60 * MB
 
 
 def test_a_json_document_is_bounded_by_the_chunk(server: ServerProcess) -> None:
     body = document(INPUTS)
     assert len(body) > 30 * MB
-    assert grown(server, lambda: upload_json(server, body)) < 60 * MB
+    assert server.grown(lambda: upload_json(server, body)) < 60 * MB
 
 
 @pytest.mark.parametrize(
@@ -123,7 +107,7 @@ def test_a_small_body_that_unfolds_freezes_nobody(server: ServerProcess, body: b
             request = urllib.request.Request(server.started["http"] + "/v1/datasets", headers=ADMIN)
             assert urllib.request.urlopen(request, timeout=3).status == 200
 
-    assert grown(server, call_meanwhile) < 100 * MB
+    assert server.grown(call_meanwhile) < 100 * MB
     sending.join()
     assert (refused[0][0], text in refused[0][1]) == (422, True)
 
@@ -132,5 +116,5 @@ def test_a_small_body_that_unfolds_freezes_nobody(server: ServerProcess, body: b
 def test_a_download_is_bounded_by_the_chunk(server: ServerProcess, encoding: str) -> None:
     dataset_id = upload_json(server, document(INPUTS))
     sizes = []
-    assert grown(server, lambda: sizes.append(download(server, dataset_id, encoding))) < 60 * MB
+    assert server.grown(lambda: sizes.append(download(server, dataset_id, encoding))) < 60 * MB
     assert (sizes[0] > 30 * MB) == (encoding == "identity")

@@ -1,0 +1,57 @@
+"""Readers that stall: their calls end, with what they hold; others go on."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from phoenix_grpc.v1 import datasets_pb2
+from tests.attackers import receive_until_ended, stalled_downloads
+from tests.conftest import Api, api_of, make_settings
+from tests.process import ServerProcess
+
+MB = 1 << 20
+RECORD = json.dumps({"input": {"text": "x" * 4000}}).encode() + b"\n"
+REQUEST = datasets_pb2.DownloadDatasetRequest(name="long")
+HEADER = datasets_pb2.UploadDatasetHeader(name="long", action="UPLOAD_ACTION_CREATE")
+
+
+def upload_long(server: ServerProcess) -> None:
+    """A dataset of 20 MB, far more than all buffers on the way to one client."""
+    messages = [datasets_pb2.UploadDatasetRequest(header=HEADER), datasets_pb2.UploadDatasetRequest(chunk=RECORD * 500)]
+    server.datasets.UploadDataset(iter([*messages, *[messages[1]] * 9]), metadata=server.admin)
+
+
+def test_stalled_downloads_hold_little_and_are_ended(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, PHOENIX_DOWNLOAD_STALL_SECONDS="1") as server:
+        upload_long(server)
+
+        def stall() -> None:
+            request = REQUEST.SerializeToString()
+            with stalled_downloads(server.address, request, server.admin, 100) as connections:
+                # gRPC lets go of the last call only when the next one comes.
+                assert receive_until_ended(connections, 99, 15) >= 99
+                server.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="long"), metadata=server.admin)
+                assert receive_until_ended(connections, 100, 5) == 100
+
+        assert server.grown(stall) < 100 * MB  # 11 MB each before downloads read little at once
+        stall()
+        assert server.memory() < 300 * MB
+        lines = [json.loads(line) for line in server.lines if "DownloadDataset" in line]
+        assert {(line["status"], line["reason"]) for line in lines} == {("RESOURCE_EXHAUSTED", "LIMIT_EXCEEDED")}
+
+
+async def test_a_reader_that_takes_its_time_for_all_but_not_for_a_part_is_served(tmp_path: Path) -> None:
+    async with api_of(make_settings(tmp_path, download_stall_seconds=1)) as api:
+        await api.upload(HEADER, RECORD * 2000)
+        size = 0
+        async for message in api.datasets.DownloadDataset(REQUEST, metadata=api.admin):
+            size += len(message.chunk)
+            await asyncio.sleep(0.03)
+        assert size > 2000 * 4000
+
+
+async def test_a_call_that_ends_in_time_is_not_touched_by_the_clock(api: Api) -> None:
+    await api.upload(HEADER, RECORD)
+    for _ in range(3):
+        parts = [part async for part in api.datasets.DownloadDataset(REQUEST, metadata=api.admin)]
+        assert len(parts) == 2
