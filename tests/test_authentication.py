@@ -101,13 +101,13 @@ async def test_a_key_of_the_first_days_verifies_until_it_is_rotated(accounts: Ac
     made, old = await accounts.key(session), first_days_key()
     swap = "UPDATE api_key_secrets SET digest = :old WHERE digest = :new"
     await accounts.engine.write(lambda tx: tx.run(swap, {"old": digest(old), "new": digest(made.key)}))
-    assert (await accounts.authenticator.identify(old)).credential_id == made.api_key.api_key_id
+    assert (await accounts.authenticator.identify(old)).principal.credential_id == made.api_key.api_key_id
     assert await reason(accounts, made.key) == "API_KEY_INVALID"
     assert await reason(accounts, old[:-1]) == "API_KEY_INVALID"
     rotated = await accounts.call("RotateApiKey", session, api_key_id=made.api_key.api_key_id)
     assert rotated.key.startswith("phgrpc_")
     assert await reason(accounts, old) == "API_KEY_REVOKED"
-    assert (await accounts.authenticator.identify(rotated.key)).credential_id == made.api_key.api_key_id
+    assert (await accounts.authenticator.identify(rotated.key)).principal.credential_id == made.api_key.api_key_id
 
 
 async def test_a_fresh_check_of_a_key_is_one_read_and_the_next_none(
