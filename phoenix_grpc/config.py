@@ -119,7 +119,9 @@ class Settings(BaseSettings):
         False, description="Marks cookies Secure; always so when PHOENIX_ROOT_URL begins with https."
     )
     cookies_path: str = Field("/", description="Path of the cookies.", pattern="^/[A-Za-z0-9._~/-]*$")
-    disable_rate_limit: bool = Field(False, description="Switches the limit of calls to /auth/* by address off.")
+    disable_rate_limit: bool = Field(
+        False, description="Switches off the limits of calls to /auth/* by address, and of reset mails by user."
+    )
     http_max_json_bytes: Annotated[int, Field(ge=65_536, le=1 << 32)] = Field(
         256 << 20, description="Largest JSON body of an upload, decompressed; it is kept on disk meanwhile."
     )

@@ -1,6 +1,7 @@
 """Mails to users: composed, and sent after the call was answered, so that its time says nothing about who exists."""
 
 import asyncio
+import html
 from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
@@ -57,9 +58,10 @@ class Mailer:
         return self._message(
             email,
             "Set a new password",
-            f"Somebody asked for a new password for {email} at {self._root}.\n\n"
-            f"Set it here; the link works once, and soon expires:\n\n{self._link(token)}\n\n"
-            "If it was not you, ignore this mail: your password stays as it is.\n",
+            f"Somebody asked for a new password for {email} at {self._root}.",
+            "Set it here; the link works once, and soon expires:",
+            self._link(token),
+            "If it was not you, ignore this mail: your password stays as it is.",
         )
 
     def welcome_mail(self, email: str, token: str) -> EmailMessage:
@@ -67,15 +69,17 @@ class Mailer:
         return self._message(
             email,
             "Welcome: choose your password",
-            f"An account was made for {email} at {self._root}.\n\n"
-            f"Choose a password here; the link works once, and expires in a few days:\n\n{self._link(token)}\n",
+            f"An account was made for {email} at {self._root}.",
+            "Choose a password here; the link works once, and expires in a few days:",
+            self._link(token),
         )
 
     def _link(self, token: str) -> str:
         # Browsers send no fragment: the token stays out of logs and referrers.
         return f"{self._root}/#/reset-password?token={token}"
 
-    def _message(self, to: str, subject: str, text: str) -> EmailMessage:
+    def _message(self, to: str, subject: str, *paragraphs: str) -> EmailMessage:
+        """A mail as text and as HTML; a paragraph that is an address becomes a link."""
         message = EmailMessage()
         sender = self._settings.smtp_mail_from
         message["From"] = sender
@@ -84,7 +88,9 @@ class Mailer:
         message["Date"] = formatdate(localtime=False)
         # With the domain given, since finding out the host's name may ask the network.
         message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].partition("@")[2] or "localhost")
-        message.set_content(text)
+        message.set_content("\n\n".join(paragraphs) + "\n")
+        body = "\n".join(_html(paragraph) for paragraph in paragraphs)
+        message.add_alternative(f"<!DOCTYPE html>\n<html><body>\n{body}\n</body></html>\n", subtype="html")
         return message
 
     async def _deliver(self, compose: Compose) -> None:
@@ -110,3 +116,9 @@ class Mailer:
             validate_certs=settings.smtp_validate_certs,
             timeout=TIMEOUT_SECONDS,
         )
+
+
+def _html(paragraph: str) -> str:
+    text = html.escape(paragraph)
+    is_link = paragraph.startswith(("http://", "https://")) and " " not in paragraph
+    return f'<p><a href="{text}">{text}</a></p>' if is_link else f"<p>{text}</p>"

@@ -19,6 +19,14 @@ class Role(enum.StrEnum):
     SYSTEM = "SYSTEM"
 
 
+class AuthMethod(enum.StrEnum):
+    """How a user signs in: with a password kept here, or by a provider of identities."""
+
+    LOCAL = "LOCAL"
+    OAUTH2 = "OAUTH2"
+    LDAP = "LDAP"
+
+
 class PrincipalKind(enum.StrEnum):
     """By what kind of credential a caller was identified."""
 
@@ -138,6 +146,7 @@ class User:
     created_at: int
     updated_at: int
     password_needs_reset: bool
+    auth_method: AuthMethod = AuthMethod.LOCAL
 
 
 @dataclass(frozen=True, slots=True)

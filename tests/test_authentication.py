@@ -367,7 +367,7 @@ async def test_of_those_who_start_at_once_one_makes_the_users(tmp_path: Path) ->
 async def test_configured_admins_are_made_at_any_start_and_never_changed(tmp_path: Path) -> None:
     await start(tmp_path)
     admins = "ada=Ada@example.com; bob = bob@example.com"
-    made = [*FIRST, ("Ada@example.com", "ADMIN"), ("bob@example.com", "ADMIN")]
+    made = [*FIRST, ("ada@example.com", "ADMIN"), ("bob@example.com", "ADMIN")]
     assert await start(tmp_path, admins=admins) == (None, made)
 
     def demote(tx: Transaction) -> None:

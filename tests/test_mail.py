@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +83,53 @@ async def test_mail_needs_a_server_and_an_address_for_links(
     assert Mailer(make_settings(tmp_path, smtp_hostname=host, root_url=root)).enabled is enabled
 
 
+def parts(content: bytes) -> tuple[EmailMessage, str, str]:
+    """A mail as it was received, its text and its HTML."""
+    message = email.message_from_bytes(content, policy=email.policy.default)
+    assert message.get_content_type() == "multipart/alternative"
+    plain, rich = message.iter_parts()
+    assert (plain.get_content_type(), rich.get_content_type()) == ("text/plain", "text/html")
+    return message, plain.get_content(), rich.get_content()
+
+
+class Links(HTMLParser):
+    """What an HTML text shows, the addresses it leads to, and its elements."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.shown, self.addresses, self.elements = "", [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.elements.add(tag)
+        self.addresses += [value for name, value in attrs if name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        self.shown += data
+
+
+async def test_what_people_chose_is_no_markup(tmp_path: Path) -> None:
+    name = '"<img src=x>&amp;"@example.com'
+    mailer = Mailer(make_settings(tmp_path, root_url="https://data.example.com/?a=1&b=<i>"))
+    _, plain, rich = parts(mailer.reset_mail(name, "TOKEN").as_bytes())
+    assert name in plain
+    page = Links(rich)
+    assert name in page.shown
+    assert page.elements == {"html", "body", "p", "a"}
+    assert page.addresses == ["https://data.example.com/?a=1&b=<i>/#/reset-password?token=TOKEN"]
+
+
 async def test_a_mail_carries_the_link_and_its_sender(tmp_path: Path) -> None:
     async with mail_server() as (mailbox, port):
         assert await send(tmp_path, port, smtp_mail_from="Data <data@example.com>") == []
     ((encrypted, name, content),) = mailbox.received
     assert (encrypted, name) == (False, "")
-    message = email.message_from_bytes(content, policy=email.policy.default)
+    message, plain, rich = parts(content)
     assert (message["From"], message["To"]) == ("Data <data@example.com>", "ada@example.com")
     assert message["Date"]
     assert message["Message-ID"].endswith("@example.com>")
-    assert "https://data.example.com/#/reset-password?token=TOKEN" in message.get_content().splitlines()
+    assert "https://data.example.com/#/reset-password?token=TOKEN" in plain.splitlines()
+    assert Links(rich).addresses == ["https://data.example.com/#/reset-password?token=TOKEN"]
 
 
 async def test_encryption_is_used_when_it_is_offered(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from phoenix_grpc.v1 import auth_pb2
 
 ROLES = click.Choice(["admin", "member", "viewer"], case_sensitive=False)
+METHODS = click.Choice(["local", "oauth2", "ldap"], case_sensitive=False)
 
 
 @click.group()
@@ -57,8 +58,11 @@ def list_users(server: Server, as_json: bool) -> None:
     if as_json:
         return print_json([plain(user) for user in found])
     return print_table(
-        ["ID", "E-MAIL", "USERNAME", "ROLE", "CREATED"],
-        ((user.user_id, user.email, user.username, _role(user), time_text(user.create_time)) for user in found),
+        ["ID", "E-MAIL", "USERNAME", "ROLE", "SIGNS IN BY", "CREATED"],
+        (
+            (user.user_id, user.email, user.username, _role(user), _auth_method(user), time_text(user.create_time))
+            for user in found
+        ),
     )
 
 
@@ -68,10 +72,24 @@ def _role(user: "auth_pb2.User") -> str:
     return auth_pb2.Role.Name(user.role).removeprefix("ROLE_")
 
 
+def _auth_method(user: "auth_pb2.User") -> str:
+    from phoenix_grpc.v1 import auth_pb2
+
+    return auth_pb2.AuthMethod.Name(user.auth_method).removeprefix("AUTH_METHOD_")
+
+
 @users.command()
 @click.argument("email")
 @click.option("--role", type=ROLES, default="member", show_default=True, help="What the user may do.")
 @click.option("--username", help="The user's name. [default: the e-mail]")
+@click.option(
+    "--auth-method",
+    "method",
+    type=METHODS,
+    default="local",
+    show_default=True,
+    help="How the user signs in: with a password kept here, or by a provider.",
+)
 @password_stdin_option
 @random_password_option
 @server_options
@@ -81,22 +99,32 @@ def create(
     email: str,
     role: str,
     username: str | None,
+    method: str,
     password_stdin: bool,
     random_password: bool,
     as_json: bool,
 ) -> None:
     """Create a user who logs in with EMAIL.
 
+    Who signs in by a provider has no password, and cannot log in while the server has no such provider.
+
     \b
     Examples:
       phoenix-grpc users create ada@example.com --role member
       phoenix-grpc users create bob@example.com --role viewer --random-password
+      phoenix-grpc users create eve@example.com --auth-method oauth2
     """
     from phoenix_grpc.v1 import auth_pb2
 
-    password = new_password(password_stdin, random_password)
+    if method != "local" and (password_stdin or random_password):
+        raise click.UsageError(f"a user of --auth-method {method} has no password")
+    password = new_password(password_stdin, random_password) if method == "local" else ""
     request = auth_pb2.CreateUserRequest(
-        email=email, username=username or "", role=f"ROLE_{role.upper()}", password=password
+        email=email,
+        username=username or "",
+        role=f"ROLE_{role.upper()}",
+        password=password,
+        auth_method=f"AUTH_METHOD_{method.upper()}",
     )
     with server.connect() as client:
         user = client.auth.CreateUser(request)
@@ -158,9 +186,9 @@ def delete(server: Server, email: str, yes: bool) -> None:
 def _find_user(client: "Client", email: str) -> "auth_pb2.User":
     from phoenix_grpc.v1 import auth_pb2
 
-    wanted = email.strip().casefold()
+    wanted = email.strip().lower()
     for user in items(client.auth.ListUsers, auth_pb2.ListUsersRequest(page_size=1000), "users"):
-        if user.email.casefold() == wanted:
+        if user.email == wanted:
             found: auth_pb2.User = user
             return found
     raise Failure(f"no user has the e-mail {email}; 'phoenix-grpc users list' shows them", NOT_FOUND)
@@ -207,13 +235,14 @@ async def _reset(url: str, email: str, password_hash: str) -> "User":
 
 
 def _set_password(tx: "Transaction", email: str, password_hash: str) -> "User":
+    from phoenix_grpc.credentials.emails import normal_email
     from phoenix_grpc.errors import NotFound
     from phoenix_grpc.ids import encode_id
     from phoenix_grpc.model import AuditEvent
     from phoenix_grpc.store import audit
     from phoenix_grpc.store import users as accounts
 
-    user = accounts.find_user(tx, email)
+    user = accounts.find_user(tx, normal_email(email))
     if user is None:
         raise NotFound("User", email, "USER_NOT_FOUND")
     user = accounts.update_user(tx, user.id, accounts.UserChange(password_hash=password_hash), actor_id=None)

@@ -1,5 +1,7 @@
 """E-mails, by which users log in."""
 
+import unicodedata
+
 import email_validator
 
 from phoenix_grpc.errors import Invalid
@@ -11,8 +13,13 @@ for _name in ("localhost", "local", "test"):
     email_validator.SPECIAL_USE_DOMAIN_NAMES.remove(_name)
 
 
+def normal_email(text: str) -> str:
+    """What e-mails are stored and found by: trimmed, composed (NFC) and in lower case."""
+    return unicodedata.normalize("NFC", text.strip().lower())
+
+
 def checked_email(text: str, field: str) -> str:
-    """The e-mail, trimmed and in its normal form; nothing is looked up.
+    """The e-mail in its normal form; nothing is looked up.
 
     Raises:
         Invalid: naming `field`, when it is no e-mail.
@@ -21,4 +28,4 @@ def checked_email(text: str, field: str) -> str:
         found = email_validator.validate_email(text.strip(), check_deliverability=False, globally_deliverable=False)
     except email_validator.EmailNotValidError as error:
         raise Invalid(field, str(error)) from None
-    return found.normalized
+    return normal_email(found.normalized)

@@ -65,6 +65,7 @@ async def create_user(door: CurrentDoor, body: users.UserCreation) -> Response:
         username=new.username,
         role=_role(new.role),
         password=new.password or "",
+        auth_method=auth_pb2.AuthMethod.Value(f"AUTH_METHOD_{new.auth_method}"),  # type: ignore[arg-type]
         send_welcome_email=body.send_welcome_email,
     )
     return json_answer({"data": _user_json(await door.call("CreateUser", request))}, 201)
@@ -117,7 +118,7 @@ def _user_json(user: Any) -> dict[str, Any]:
         "email": user.email,
         "username": user.username,
         "role": auth_pb2.Role.Name(user.role).removeprefix("ROLE_"),
-        "auth_method": "LOCAL",
+        "auth_method": auth_pb2.AuthMethod.Name(user.auth_method).removeprefix("AUTH_METHOD_"),
         "password_needs_reset": user.password_needs_reset,
     }
 

@@ -35,6 +35,7 @@ def user_message(user: User) -> auth_pb2.User:
         username=user.username,
         role=role_value(user.role),
         password_needs_reset=user.password_needs_reset,
+        auth_method=auth_pb2.AuthMethod.Value(f"AUTH_METHOD_{user.auth_method.value}"),  # type: ignore[arg-type]
     )
     set_time(message.create_time, user.created_at)
     set_time(message.update_time, user.updated_at)

@@ -6,13 +6,14 @@ from email.message import EmailMessage
 from google.protobuf.empty_pb2 import Empty
 
 from phoenix_grpc.access import caller
+from phoenix_grpc.credentials.emails import normal_email
 from phoenix_grpc.credentials.passwords import checked_password
 from phoenix_grpc.credentials.secrets import digest, new_token
 from phoenix_grpc.credentials.tokens import MAX_TOKEN
 from phoenix_grpc.errors import FailedPrecondition, Invalid
-from phoenix_grpc.model import Role
+from phoenix_grpc.model import AuthMethod, Role
 from phoenix_grpc.services import auth_messages
-from phoenix_grpc.services.auth_methods import after_minutes, call_event, owner_id
+from phoenix_grpc.services.auth_methods import UNLIMITED, after_minutes, call_event, owner_id
 from phoenix_grpc.services.auth_sessions import SessionMethods, login_failed, sent_password
 from phoenix_grpc.services.values import checked_name
 from phoenix_grpc.store import audit, passwords, users
@@ -46,7 +47,7 @@ class PasswordMethods(SessionMethods):
     async def RequestPasswordReset(self, request: auth_pb2.RequestPasswordResetRequest, context: object) -> Empty:
         """See auth.proto."""
         self.require_password_login()
-        email = checked_name(request.email, "email")
+        email = normal_email(checked_name(request.email, "email"))
         if not self.mailer.enabled:
             raise FailedPrecondition(
                 "this server sends no mail (PHOENIX_SMTP_HOSTNAME, PHOENIX_ROOT_URL); ask an admin",
@@ -56,15 +57,16 @@ class PasswordMethods(SessionMethods):
         return Empty()
 
     async def _reset_mail(self, email: str) -> EmailMessage | None:
-        """The mail for the user with this e-mail; None for strangers, and when one was sent a moment ago."""
+        """The mail for the user with this e-mail; None for strangers, without a password, and after too many mails."""
         token = new_token()
+        most = UNLIMITED if self.settings.disable_rate_limit else passwords.MAX_RESETS
         expires_at = after_minutes(self.settings.password_reset_token_expiry_minutes)
 
         def put(tx: Transaction) -> str | None:
             user = users.find_user(tx, email)
-            if user is None or user.role is Role.SYSTEM:
+            if user is None or user.role is Role.SYSTEM or user.auth_method is not AuthMethod.LOCAL:
                 return None
-            return user.email if passwords.put_reset(tx, user.id, digest(token), expires_at) else None
+            return user.email if passwords.put_reset(tx, user.id, digest(token), expires_at, most) else None
 
         known = await self.engine.write(put)
         return self.mailer.reset_mail(known, token) if known else None

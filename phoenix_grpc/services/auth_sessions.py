@@ -8,6 +8,7 @@ from google.protobuf.empty_pb2 import Empty
 from phoenix_grpc import model
 from phoenix_grpc.access import caller
 from phoenix_grpc.credentials import passwords as policy
+from phoenix_grpc.credentials.emails import normal_email
 from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.credentials.tokens import AccessClaims, RefreshClaims
 from phoenix_grpc.errors import Invalid, NotFound, PermissionDenied, Unauthenticated
@@ -31,19 +32,20 @@ class SessionMethods(AuthMethods):
     async def Login(self, request: auth_pb2.LoginRequest, context: object) -> auth_pb2.TokenPair:
         """See auth.proto."""
         self.require_password_login()
-        email, password = checked_name(request.email, "email"), sent_password(request.password, "password")
+        email = normal_email(checked_name(request.email, "email"))
+        password = sent_password(request.password, "password")
         user_id, old_hash, new_hash = await self.verified(email, password)
         session = new_session(user_id, self._refresh_expiry())
         token = self.ring.issue_refresh(RefreshClaims(session.id, session.expires_at))
         event = replace(call_event("login"), actor_user_id=user_id, actor_kind="SESSION", credential_id=session.id)
 
         def begin(tx: Transaction) -> LiveSession | None:
-            passwords.require_unlocked(tx, users.email_key(email), self.max_failures)
+            passwords.require_unlocked(tx, email, self.max_failures)
             if not passwords.has_password(tx, user_id, old_hash):
                 return None
             if new_hash:
                 passwords.replace_hash(tx, user_id, new_hash)
-            passwords.forget_failures(tx, users.email_key(email))
+            passwords.forget_failures(tx, email)
             sessions.insert_session(tx, session, digest(token))
             begun = sessions.live_session(tx, session.id)
             audit.record(tx, [replace(event, actor_email=begun.email if begun else "")])
@@ -56,18 +58,17 @@ class SessionMethods(AuthMethods):
 
     async def verified(self, email: str, password: str) -> tuple[int, str, str | None]:
         """The user with this e-mail and password, its hash, and a new hash when that one is outdated."""
-        key = users.email_key(email)
         async with self.hashing.turn():
             # Within the turn, so that guesses sent together see each other's failures.
-            user_id, stored = await self.engine.read(passwords.find_credentials, key, self.max_failures)
+            user_id, stored = await self.engine.read(passwords.find_credentials, email, self.max_failures)
             found = await self.hashing.verify(stored, password)
             fresh = await self.hashing.hash(password) if found.needs_rehash and found.ok else None
             if not found.ok:
-                await self.record_failed_login(key, user_id)
+                await self.record_failed_login(email, user_id)
                 raise login_failed()
         return user_id or 0, stored or "", fresh  # both are known: no password is right without them
 
-    async def record_failed_login(self, key: str, user_id: int | None) -> None:
+    async def record_failed_login(self, email: str, user_id: int | None) -> None:
         """Counts a wrong password against an e-mail; of a user's it is an audit event of its own.
 
         Strangers' are not: anybody can send any number of them.
@@ -77,7 +78,7 @@ class SessionMethods(AuthMethods):
         )
 
         def count(tx: Transaction) -> None:
-            passwords.count_failure(tx, key, self.max_failures)
+            passwords.count_failure(tx, email, self.max_failures)
             audit.record(tx, [event] if user_id is not None else [])
 
         await self.engine.write(count)

@@ -10,7 +10,7 @@ from phoenix_grpc.credentials.emails import checked_email
 from phoenix_grpc.credentials.secrets import digest, new_token
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.ids import MAX_ID, decode_id
-from phoenix_grpc.model import Role, User
+from phoenix_grpc.model import AuthMethod, Role, User
 from phoenix_grpc.services.auth_messages import user_id, user_message
 from phoenix_grpc.services.auth_methods import require_interactive
 from phoenix_grpc.services.auth_passwords import PasswordMethods
@@ -35,17 +35,22 @@ class UserMethods(PasswordMethods):
 
     async def CreateUser(self, request: auth_pb2.CreateUserRequest, context: object) -> auth_pb2.User:
         """See auth.proto."""
+        role = _granted_role(request)
+        if request.password:
+            require_interactive(caller.get().principal, "set a password")
         email = checked_email(request.email, "email")
         username = checked_name(request.username or email, "username")
-        role = _granted_role(request)
+        method = _auth_method(request)
+        if request.password and method is not AuthMethod.LOCAL:
+            raise Invalid("password", f"must be empty: a user of AUTH_METHOD_{method.value} has no password here")
         password = self.checked_password(request.password, "password") if request.password else None
         password_hash = await self.hashed(password) if password else None
         user = await self.change(
             "user.create",
-            lambda tx: users.insert_user(tx, email, username, role, password_hash),
+            lambda tx: users.insert_user(tx, email, username, role, password_hash, method),
             lambda user: user_id(user.id),
         )
-        if request.send_welcome_email and self.mailer.enabled:
+        if request.send_welcome_email and method is AuthMethod.LOCAL and self.mailer.enabled:
             self.mailer.post(lambda: self._welcome_mail(user))
         return user_message(user)
 
@@ -94,6 +99,16 @@ class UserMethods(PasswordMethods):
 
 def _user_number(request: auth_pb2.GetUserRequest | auth_pb2.UpdateUserRequest | auth_pb2.DeleteUserRequest) -> int:
     return decode_id("User", request.user_id, "user_id")
+
+
+def _auth_method(request: auth_pb2.CreateUserRequest) -> AuthMethod:
+    """How the user signs in, LOCAL by default.
+
+    Raises:
+        Invalid: when it is none that this release knows.
+    """
+    value = known_enum(request, "auth_method") or auth_pb2.AuthMethod.AUTH_METHOD_LOCAL
+    return AuthMethod(auth_pb2.AuthMethod.Name(value).removeprefix("AUTH_METHOD_"))
 
 
 def _granted_role(request: auth_pb2.CreateUserRequest | auth_pb2.UpdateUserRequest) -> Role:

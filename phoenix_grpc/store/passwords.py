@@ -10,8 +10,9 @@ from phoenix_grpc.store.sessions import end_sessions
 LOCKOUT = 300_000_000
 """Microseconds for which an e-mail is locked after too many failed logins, and after which failures are forgotten."""
 
-RESET_PAUSE = 60_000_000
-"""Microseconds between two mails to one user, so that nobody's mailbox is flooded."""
+MAX_RESETS = 3
+RESETS_WINDOW = 900_000_000
+"""How many reset tokens one user gets within how many microseconds, so that nobody's mailbox is flooded."""
 
 
 class Credentials(NamedTuple):
@@ -21,53 +22,52 @@ class Credentials(NamedTuple):
     password_hash: str | None = None
 
 
-def find_credentials(tx: Transaction, key: str, max_failures: int) -> Credentials:
+def find_credentials(tx: Transaction, email: str, max_failures: int) -> Credentials:
     """The credentials of an e-mail.
 
     Arguments:
-        key: the e-mail as `users.email_key` gives it.
         max_failures: how many failed logins lock the e-mail.
 
     Raises:
         LimitExceeded: LOGIN_THROTTLED while the e-mail is locked, whether or not anybody has it.
     """
-    require_unlocked(tx, key, max_failures)
-    row = tx.row("SELECT id, password_hash FROM users WHERE email_key = :key", {"key": key})
+    require_unlocked(tx, email, max_failures)
+    row = tx.row("SELECT id, password_hash FROM users WHERE email = :email", {"email": email})
     return Credentials(*row) if row else Credentials()
 
 
-def require_unlocked(tx: Transaction, key: str, max_failures: int) -> None:
+def require_unlocked(tx: Transaction, email: str, max_failures: int) -> None:
     """Raises LimitExceeded (LOGIN_THROTTLED) while the e-mail is locked."""
     now = model.now()
     row = tx.row(
         "SELECT last_failed_at FROM login_failures"
-        " WHERE email_key = :key AND failures >= :max AND last_failed_at > :since",
-        {"key": key, "max": max_failures, "since": now - LOCKOUT},
+        " WHERE email = :email AND failures >= :max AND last_failed_at > :since",
+        {"email": email, "max": max_failures, "since": now - LOCKOUT},
     )
     if row:
         seconds = (row[0] + LOCKOUT - now) / 1_000_000
         raise LimitExceeded("too many failed logins; try again later", "LOGIN_THROTTLED", retry_after=seconds)
 
 
-def count_failure(tx: Transaction, key: str, max_failures: int) -> None:
+def count_failure(tx: Transaction, email: str, max_failures: int) -> None:
     """Counts a failed login of an e-mail.
 
     Raises:
         LimitExceeded: LOGIN_THROTTLED when others' failures have locked it meanwhile; it is not counted then.
     """
-    require_unlocked(tx, key, max_failures)
+    require_unlocked(tx, email, max_failures)
     now = model.now()
     tx.run(
-        "INSERT INTO login_failures (email_key, failures, last_failed_at) VALUES (:key, 1, :now)"
-        " ON CONFLICT (email_key) DO UPDATE SET last_failed_at = :now, failures ="
+        "INSERT INTO login_failures (email, failures, last_failed_at) VALUES (:email, 1, :now)"
+        " ON CONFLICT (email) DO UPDATE SET last_failed_at = :now, failures ="
         " CASE WHEN login_failures.last_failed_at > :since THEN login_failures.failures + 1 ELSE 1 END",
-        {"key": key, "now": now, "since": now - LOCKOUT},
+        {"email": email, "now": now, "since": now - LOCKOUT},
     )
 
 
-def forget_failures(tx: Transaction, key: str) -> None:
+def forget_failures(tx: Transaction, email: str) -> None:
     """Unlocks an e-mail."""
-    tx.run("DELETE FROM login_failures WHERE email_key = :key", {"key": key})
+    tx.run("DELETE FROM login_failures WHERE email = :email", {"email": email})
 
 
 def has_password(tx: Transaction, user_id: int, password_hash: str) -> bool:
@@ -86,7 +86,7 @@ def set_password(tx: Transaction, user_id: int, password_hash: str, needs_reset:
     """Gives a user another password: ends the sessions but the one to keep, unlocks the e-mail, voids mailed links."""
     row = tx.row(
         "UPDATE users SET password_hash = :hash, password_needs_reset = :needs_reset, updated_at = :now"
-        " WHERE id = :id RETURNING email_key",
+        " WHERE id = :id RETURNING email",
         {"id": user_id, "hash": password_hash, "needs_reset": int(needs_reset), "now": model.now()},
     )
     if row:
@@ -95,24 +95,32 @@ def set_password(tx: Transaction, user_id: int, password_hash: str, needs_reset:
     end_sessions(tx, user_id, keep_session)
 
 
-def put_reset(tx: Transaction, user_id: int, digest: bytes, expires_at: int) -> bool:
-    """Keeps the digest of a reset token instead of the user's one before; False when that one is too fresh."""
+def put_reset(tx: Transaction, user_id: int, digest: bytes, expires_at: int, max_resets: int = MAX_RESETS) -> bool:
+    """Keeps the digest of a reset token, which voids the user's tokens before.
+
+    Arguments:
+        max_resets: how many a user gets within RESETS_WINDOW.
+
+    Returns:
+        False when the user has got so many; then nothing changes.
+    """
     now = model.now()
-    return bool(
-        tx.run(
-            "INSERT INTO password_resets (user_id, digest, created_at, expires_at)"
-            " VALUES (:user_id, :digest, :now, :expires_at)"
-            " ON CONFLICT (user_id) DO UPDATE SET digest = :digest, created_at = :now, expires_at = :expires_at"
-            " WHERE password_resets.created_at <= :before",
-            {
-                "user_id": user_id,
-                "digest": digest,
-                "now": now,
-                "expires_at": expires_at,
-                "before": now - RESET_PAUSE,
-            },
-        )
+    recent = tx.row(
+        "SELECT COUNT(*) FROM password_resets WHERE user_id = :user_id AND created_at > :since",
+        {"user_id": user_id, "since": now - RESETS_WINDOW},
     )
+    if recent and recent[0] >= max_resets:
+        return False
+    tx.run(
+        "UPDATE password_resets SET expires_at = :now WHERE user_id = :user_id AND expires_at > :now",
+        {"user_id": user_id, "now": now},
+    )
+    tx.run(
+        "INSERT INTO password_resets (digest, user_id, created_at, expires_at)"
+        " VALUES (:digest, :user_id, :now, :expires_at)",
+        {"digest": digest, "user_id": user_id, "now": now, "expires_at": expires_at},
+    )
+    return True
 
 
 def reset_owner(tx: Transaction, digest: bytes) -> int:
@@ -144,16 +152,17 @@ def use_reset(tx: Transaction, digest: bytes, password_hash: str) -> int:
 def sweep_login_failures(tx: Transaction, limit: int) -> int:
     """Removes at most `limit` counts of failed logins that no longer matter; answers how many."""
     return tx.run(
-        "DELETE FROM login_failures WHERE email_key IN"
-        " (SELECT email_key FROM login_failures WHERE last_failed_at <= :before LIMIT :limit)",
+        "DELETE FROM login_failures WHERE email IN"
+        " (SELECT email FROM login_failures WHERE last_failed_at <= :before LIMIT :limit)",
         {"before": model.now() - LOCKOUT, "limit": limit},
     )
 
 
 def sweep_password_resets(tx: Transaction, limit: int) -> int:
-    """Removes at most `limit` reset tokens that have expired; answers how many."""
+    """Removes at most `limit` reset tokens that have expired and count no longer; returns how many."""
+    now = model.now()
     return tx.run(
-        "DELETE FROM password_resets WHERE user_id IN"
-        " (SELECT user_id FROM password_resets WHERE expires_at <= :now LIMIT :limit)",
-        {"now": model.now(), "limit": limit},
+        "DELETE FROM password_resets WHERE digest IN (SELECT digest FROM password_resets"
+        " WHERE expires_at <= :now AND created_at <= :since LIMIT :limit)",
+        {"now": now, "since": now - RESETS_WINDOW, "limit": limit},
     )

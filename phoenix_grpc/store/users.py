@@ -1,13 +1,12 @@
 """Statements about users."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from phoenix_grpc import model
-from phoenix_grpc.errors import AlreadyExists, NotFound, PermissionDenied
+from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound, PermissionDenied
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.model import Role, User
+from phoenix_grpc.model import AuthMethod, Role, User
 from phoenix_grpc.store.engine import Row, Transaction
 from phoenix_grpc.store.passwords import set_password
 from phoenix_grpc.store.revision import Subject, revoke
@@ -16,7 +15,7 @@ from phoenix_grpc.store.sessions import end_sessions
 SYSTEM_EMAIL = "system@localhost"
 ADMIN_EMAIL = "admin@localhost"
 
-_COLUMNS = "id, email, username, role, created_at, updated_at, password_needs_reset"
+_COLUMNS = "id, email, username, role, created_at, updated_at, password_needs_reset, auth_method"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +27,18 @@ class UserChange:
     password_hash: str | None = None
 
 
-def email_key(email: str) -> str:
-    """What e-mails are compared by: without case, and without surrounding space."""
-    return unicodedata.normalize("NFC", email.strip()).casefold()
+def insert_user(
+    tx: Transaction,
+    email: str,
+    username: str,
+    role: Role,
+    password_hash: str | None,
+    auth_method: AuthMethod = AuthMethod.LOCAL,
+) -> User:
+    """Makes a user; one who signs in with a password ought to change it.
 
-
-def insert_user(tx: Transaction, email: str, username: str, role: Role, password_hash: str | None) -> User:
-    """Makes a user, who ought to change the password.
+    Arguments:
+        email: in its normal form, as everywhere in the store.
 
     Raises:
         AlreadyExists: when e-mail or username is taken.
@@ -43,15 +47,16 @@ def insert_user(tx: Transaction, email: str, username: str, role: Role, password
         raise AlreadyExists("User", email, "EMAIL_EXISTS")
     _require_free_username(tx, username)
     now = model.now()
-    user = User(tx.take_ids("User"), email, username, role, now, now, password_needs_reset=role is not Role.SYSTEM)
+    needs_reset = role is not Role.SYSTEM and auth_method is AuthMethod.LOCAL
+    user = User(tx.take_ids("User"), email, username, role, now, now, needs_reset, auth_method)
     tx.run(
-        "INSERT INTO users (id, email, email_key, username, role, password_hash, password_needs_reset, created_at,"
-        " updated_at) VALUES (:id, :email, :email_key, :username, :role, :password_hash, :password_needs_reset,"
+        "INSERT INTO users (id, email, username, role, password_hash, password_needs_reset, auth_method, created_at,"
+        " updated_at) VALUES (:id, :email, :username, :role, :password_hash, :password_needs_reset, :auth_method,"
         " :created_at, :updated_at)",
         {
             **{name: getattr(user, name) for name in User.__slots__},
             "role": role.value,
-            "email_key": email_key(email),
+            "auth_method": auth_method.value,
             "password_hash": password_hash,
             "password_needs_reset": int(user.password_needs_reset),
         },
@@ -72,8 +77,8 @@ def get_user(tx: Transaction, user_id: int) -> User:
 
 
 def find_user(tx: Transaction, email: str) -> User | None:
-    """The user with this e-mail, in any case; None when there is none."""
-    row = tx.row(f"SELECT {_COLUMNS} FROM users WHERE email_key = :key", {"key": email_key(email)})
+    """The user with this e-mail; None when there is none."""
+    row = tx.row(f"SELECT {_COLUMNS} FROM users WHERE email = :email", {"email": email})
     return _user(row) if row else None
 
 
@@ -95,6 +100,7 @@ def update_user(tx: Transaction, user_id: int, change: UserChange, actor_id: int
     Raises:
         NotFound: when there is no such user.
         AlreadyExists: when the username is taken.
+        Invalid: naming `password`, when the user signs in without one.
         PermissionDenied: USER_PROTECTED for the system user, one's own role or password, the role of the default admin
             and of the last admin.
     """
@@ -108,6 +114,8 @@ def update_user(tx: Transaction, user_id: int, change: UserChange, actor_id: int
         {"id": user_id, "username": changed.username, "role": changed.role.value, "now": model.now()},
     )
     if change.password_hash is not None:
+        if user.auth_method is not AuthMethod.LOCAL:
+            raise Invalid("password", f"this user signs in by {user.auth_method.value}, and has no password")
         set_password(tx, user_id, change.password_hash, needs_reset=True)
     if changed.role is not user.role:
         end_sessions(tx, user_id)
@@ -158,8 +166,8 @@ def make_first_users(tx: Transaction, password_hash: str, admins: Sequence[tuple
 
 
 def _user(row: Row) -> User:
-    user_id, email, username, role, created_at, updated_at, needs_reset = row
-    return User(user_id, email, username, Role(role), created_at, updated_at, bool(needs_reset))
+    user_id, email, username, role, created_at, updated_at, needs_reset, method = row
+    return User(user_id, email, username, Role(role), created_at, updated_at, bool(needs_reset), AuthMethod(method))
 
 
 def _require_free_username(tx: Transaction, username: str) -> None:
@@ -183,7 +191,7 @@ def _require_unprotected(tx: Transaction, user: User, change: UserChange, actor_
 
 def _is_default_admin(user: User) -> bool:
     # By e-mail, which nobody can change.
-    return email_key(user.email) == ADMIN_EMAIL
+    return user.email == ADMIN_EMAIL
 
 
 def _require_another_admin(tx: Transaction, user: User) -> None:

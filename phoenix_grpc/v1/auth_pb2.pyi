@@ -22,6 +22,13 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_VIEWER: _ClassVar[Role]
     ROLE_SYSTEM: _ClassVar[Role]
 
+class AuthMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AUTH_METHOD_UNSPECIFIED: _ClassVar[AuthMethod]
+    AUTH_METHOD_LOCAL: _ClassVar[AuthMethod]
+    AUTH_METHOD_OAUTH2: _ClassVar[AuthMethod]
+    AUTH_METHOD_LDAP: _ClassVar[AuthMethod]
+
 class PrincipalKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PRINCIPAL_KIND_UNSPECIFIED: _ClassVar[PrincipalKind]
@@ -35,6 +42,10 @@ ROLE_ADMIN: Role
 ROLE_MEMBER: Role
 ROLE_VIEWER: Role
 ROLE_SYSTEM: Role
+AUTH_METHOD_UNSPECIFIED: AuthMethod
+AUTH_METHOD_LOCAL: AuthMethod
+AUTH_METHOD_OAUTH2: AuthMethod
+AUTH_METHOD_LDAP: AuthMethod
 PRINCIPAL_KIND_UNSPECIFIED: PrincipalKind
 PRINCIPAL_KIND_SESSION: PrincipalKind
 PRINCIPAL_KIND_USER_KEY: PrincipalKind
@@ -91,7 +102,7 @@ class Principal(_message.Message):
     def __init__(self, kind: _Optional[_Union[PrincipalKind, str]] = ..., user: _Optional[_Union[User, _Mapping]] = ..., role: _Optional[_Union[Role, str]] = ..., credential_id: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., read_only: _Optional[bool] = ..., dataset_ids: _Optional[_Iterable[str]] = ..., allowed_methods: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class User(_message.Message):
-    __slots__ = ("user_id", "email", "username", "role", "create_time", "update_time", "password_needs_reset")
+    __slots__ = ("user_id", "email", "username", "role", "create_time", "update_time", "password_needs_reset", "auth_method")
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
     USERNAME_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +110,7 @@ class User(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     PASSWORD_NEEDS_RESET_FIELD_NUMBER: _ClassVar[int]
+    AUTH_METHOD_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     email: str
     username: str
@@ -106,7 +118,8 @@ class User(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     password_needs_reset: bool
-    def __init__(self, user_id: _Optional[str] = ..., email: _Optional[str] = ..., username: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., password_needs_reset: _Optional[bool] = ...) -> None: ...
+    auth_method: AuthMethod
+    def __init__(self, user_id: _Optional[str] = ..., email: _Optional[str] = ..., username: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., password_needs_reset: _Optional[bool] = ..., auth_method: _Optional[_Union[AuthMethod, str]] = ...) -> None: ...
 
 class Session(_message.Message):
     __slots__ = ("session_id", "user_id", "create_time", "refresh_time", "expire_time", "user_agent", "address", "current")
@@ -355,18 +368,20 @@ class ListSystemApiKeysRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class CreateUserRequest(_message.Message):
-    __slots__ = ("email", "username", "role", "password", "send_welcome_email")
+    __slots__ = ("email", "username", "role", "password", "send_welcome_email", "auth_method")
     EMAIL_FIELD_NUMBER: _ClassVar[int]
     USERNAME_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     SEND_WELCOME_EMAIL_FIELD_NUMBER: _ClassVar[int]
+    AUTH_METHOD_FIELD_NUMBER: _ClassVar[int]
     email: str
     username: str
     role: Role
     password: str
     send_welcome_email: bool
-    def __init__(self, email: _Optional[str] = ..., username: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., password: _Optional[str] = ..., send_welcome_email: _Optional[bool] = ...) -> None: ...
+    auth_method: AuthMethod
+    def __init__(self, email: _Optional[str] = ..., username: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., password: _Optional[str] = ..., send_welcome_email: _Optional[bool] = ..., auth_method: _Optional[_Union[AuthMethod, str]] = ...) -> None: ...
 
 class GetUserRequest(_message.Message):
     __slots__ = ("user_id",)

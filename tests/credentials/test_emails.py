@@ -2,7 +2,7 @@
 
 import pytest
 
-from phoenix_grpc.credentials.emails import checked_email
+from phoenix_grpc.credentials.emails import checked_email, normal_email
 from phoenix_grpc.errors import Invalid
 
 
@@ -11,13 +11,15 @@ from phoenix_grpc.errors import Invalid
     [
         ("admin@localhost", "admin@localhost"),
         (" ada@example.com\n", "ada@example.com"),
-        ("Ada@EXAMPLE.com", "Ada@example.com"),
+        ("Ada@EXAMPLE.com", "ada@example.com"),
+        ("U\u0308@example.com", "\u00fc@example.com"),
+        ("STRA\u00dfE@example.com", "stra\u00dfe@example.com"),
         ("ü@example.com", "ü@example.com"),
         ("ada@team.local", "ada@team.local"),
     ],
 )
 def test_an_email_is_trimmed_and_normal(sent: str, kept: str) -> None:
-    assert checked_email(sent, "email") == kept
+    assert checked_email(sent, "email") == normal_email(sent) == kept
 
 
 @pytest.mark.parametrize(

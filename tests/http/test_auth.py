@@ -253,9 +253,13 @@ async def test_users_are_made_changed_and_deleted(web: Web) -> None:
 @pytest.mark.parametrize(
     ("change", "status", "text"),
     [
-        ({"role": "SYSTEM"}, 400, "Cannot create users with SYSTEM role"),
+        *(
+            ({"role": "SYSTEM", "auth_method": method}, 400, "Cannot create users with SYSTEM role")
+            for method in ("LOCAL", "OAUTH2", "LDAP")
+        ),
         ({"role": "OWNER"}, 422, None),
-        ({"auth_method": "OAUTH2"}, 422, None),
+        ({"auth_method": "KERBEROS"}, 422, None),
+        ({"auth_method": "OAUTH2"}, 422, None),  # with a password, which it cannot have
         ({"email": "no address"}, 422, None),
         ({"password": "short"}, 422, None),
         ({"email": "admin@localhost"}, 409, "Email already exists"),
@@ -267,6 +271,28 @@ async def test_users_that_cannot_be_made(web: Web, change: dict[str, Any], statu
     answer = await web.send("POST", "/v1/users", json={"user": {**user, "password": PASSWORD, **change}})
     assert (answer.status_code, "short" in answer.text) == (status, False)
     assert text in (None, answer.text)
+
+
+@pytest.mark.parametrize("method", ["OAUTH2", "LDAP"])
+async def test_a_user_of_a_provider_is_made_without_a_password(web: Web, method: str) -> None:
+    user = {"email": f" {method}@Example.com ", "username": method, "role": "VIEWER", "auth_method": method}
+    answer = await web.send("POST", "/v1/users", json={"user": user})
+    made = answer.json()["data"]
+    assert (answer.status_code, made["auth_method"], made["password_needs_reset"]) == (201, method, False)
+    assert made["email"] == f"{method.lower()}@example.com"
+    assert made in (await web.send("GET", "/v1/users")).json()["data"]
+    refused = await web.send("POST", "/auth/login", {}, json={"email": made["email"], "password": PASSWORD})
+    assert (refused.status_code, refused.text) == (401, "Invalid email and/or password")
+    changed = await web.send("PATCH", f"/v1/users/{made['id']}", json={"password": PASSWORD})
+    assert (changed.status_code, method in changed.text) == (422, True)
+
+
+async def test_an_admins_key_makes_users_without_a_password_alone(web: Web) -> None:
+    key = await web.key("ADMIN")
+    user = {"email": "by-key@example.com", "username": "by-key", "role": "VIEWER", "auth_method": "LOCAL"}
+    refused = await web.send("POST", "/v1/users", key, json={"user": {**user, "password": PASSWORD}})
+    assert (refused.status_code, "set a password" in refused.text) == (403, True)
+    assert (await web.send("POST", "/v1/users", key, json={"user": user})).status_code == 201
 
 
 async def test_the_default_admin_and_the_system_user_cannot_be_deleted(web: Web) -> None:

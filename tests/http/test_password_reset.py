@@ -1,7 +1,5 @@
 """A forgotten password, from the request over the mail to the new one."""
 
-import email
-import email.policy
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +8,7 @@ import pytest_asyncio
 
 from tests.conftest import eventually
 from tests.http.conftest import PASSWORD, Web, authorized, door_settings, web_of
-from tests.test_mail import Mailbox, mail_server
+from tests.test_mail import Mailbox, mail_server, parts
 
 NEW = "a new good password"
 EVIL = {"host": "evil.example.com", "x-forwarded-host": "evil.example.com"}
@@ -30,12 +28,10 @@ async def reset_token(web: Web, mailbox: Mailbox, address: str) -> str:
     answer = await web.send("POST", "/auth/password-reset-email", EVIL, json={"email": address})
     assert (answer.status_code, answer.content) == (204, b"")
     await eventually(lambda: mailbox.received)
-    message = email.message_from_bytes(mailbox.received.pop()[2], policy=email.policy.default)
+    message, plain, rich = parts(mailbox.received.pop()[2])
     assert message["To"] == address
-    assert "evil" not in message.get_content()
-    link = re.search(
-        r"^http://data\.example\.com/#/reset-password\?token=(\S+)\r?$", message.get_content(), re.MULTILINE
-    )
+    assert "evil" not in plain + rich
+    link = re.search(r"^http://data\.example\.com/#/reset-password\?token=(\S+)\r?$", plain, re.MULTILINE)
     assert link is not None
     return link[1]
 
@@ -59,6 +55,27 @@ async def test_a_mailed_link_sets_a_new_password_once_and_ends_the_sessions(mail
     old = await web.send("POST", "/auth/login", {}, json={"email": user.email, "password": PASSWORD})
     assert old.status_code == 401
     assert await web.tokens(user.email, NEW)
+
+
+async def test_a_second_request_mails_a_second_link_and_it_alone_works(mailing: tuple[Web, Mailbox]) -> None:
+    web, mailbox = mailing
+    user = await web.api.make_user("MEMBER", PASSWORD)
+    first, second = [await reset_token(web, mailbox, user.email) for _ in range(2)]
+    void = await web.send("POST", "/auth/password-reset", {}, json={"token": first, "password": NEW})
+    assert (void.status_code, void.text) == (401, "Invalid token")
+    works = await web.send("POST", "/auth/password-reset", {}, json={"token": second, "password": NEW})
+    assert works.status_code == 204
+
+
+async def test_who_signs_in_elsewhere_gets_no_link_and_nobody_learns_it(mailing: tuple[Web, Mailbox]) -> None:
+    web, mailbox = mailing
+    for method in ("OAUTH2", "LDAP"):
+        user = {"email": f"{method}@example.com", "username": method, "role": "MEMBER", "auth_method": method}
+        assert (await web.send("POST", "/v1/users", json={"user": user})).status_code == 201
+        answer = await web.send("POST", "/auth/password-reset-email", {}, json={"email": user["email"]})
+        assert (answer.status_code, answer.content) == (204, b"")
+    assert await reset_token(web, mailbox, "admin@localhost")
+    assert mailbox.received == []
 
 
 async def test_nobody_learns_who_exists(mailing: tuple[Web, Mailbox]) -> None:

@@ -21,10 +21,33 @@ async def test_a_user_is_made_and_found(accounts: Accounts, clock: Clock) -> Non
     user = await accounts.call(
         "CreateUser", ADMIN_SECRET, email=" Ada@EXAMPLE.com", username=" ada ", role="ROLE_VIEWER"
     )
-    assert (user.email, user.username, user.role) == ("Ada@example.com", "ada", auth_pb2.ROLE_VIEWER)
+    assert (user.email, user.username, user.role) == ("ada@example.com", "ada", auth_pb2.ROLE_VIEWER)
     assert user.create_time.ToMicroseconds() == clock.time
     assert user.password_needs_reset
     assert await accounts.call("GetUser", ADMIN_SECRET, user_id=user.user_id) == user
+
+
+@pytest.mark.parametrize("method", ["OAUTH2", "LDAP"])
+async def test_who_signs_in_by_a_provider_has_no_password(accounts: Accounts, method: str) -> None:
+    request = {"email": "ada@example.com", "role": "ROLE_MEMBER", "auth_method": f"AUTH_METHOD_{method}"}
+    assert await accounts.violation("CreateUser", ADMIN_SECRET, **request, password=PASSWORD) == "password"
+    user = await accounts.call("CreateUser", ADMIN_SECRET, **request)
+    assert auth_pb2.AuthMethod.Name(user.auth_method) == f"AUTH_METHOD_{method}"
+    assert not user.password_needs_reset
+    assert await accounts.call("GetUser", ADMIN_SECRET, user_id=user.user_id) == user
+    for _ in range(2):
+        assert await accounts.reason("Login", email="ada@example.com", password=PASSWORD) == "LOGIN_FAILED"
+        field = await accounts.violation("UpdateUser", ADMIN_SECRET, user_id=user.user_id, password=PASSWORD)
+        assert field == "password"
+    changed = await accounts.call("UpdateUser", ADMIN_SECRET, user_id=user.user_id, role="ROLE_VIEWER")
+    assert changed.auth_method == user.auth_method
+    assert list((await accounts.call("GetServerConfig")).login_methods) == ["password"]
+
+
+async def test_without_a_method_it_is_the_password(accounts: Accounts) -> None:
+    assert (await accounts.user()).auth_method == auth_pb2.AUTH_METHOD_LOCAL
+    request = {"email": "ada@example.com", "role": "ROLE_MEMBER", "auth_method": 99}
+    assert await accounts.violation("CreateUser", ADMIN_SECRET, **request) == "auth_method"
 
 
 async def test_without_a_username_it_is_the_email(accounts: Accounts) -> None:
@@ -170,13 +193,12 @@ async def test_the_last_admin_stays(accounts: Accounts) -> None:
     await accounts.call("DeleteUser", ADMIN_SECRET, user_id=user.user_id)
 
 
-async def test_a_key_of_an_admin_manages_users_and_grants_no_admin(accounts: Accounts) -> None:
+async def test_a_key_of_an_admin_manages_users_but_grants_no_admin_and_sets_no_password(accounts: Accounts) -> None:
     key = await admin_key(accounts)
-    user = await accounts.call("CreateUser", key, email="ada@example.com", role="ROLE_VIEWER", password=PASSWORD)
-    assert (
-        await accounts.reason("CreateUser", key, email="b@example.com", role="ROLE_ADMIN")
-        == "CREDENTIAL_NOT_INTERACTIVE"
-    )
+    user = await accounts.call("CreateUser", key, email="ada@example.com", role="ROLE_VIEWER")
+    for fields in ({"role": "ROLE_ADMIN"}, {"role": "ROLE_VIEWER", "password": PASSWORD}, {"password": "x", "role": 2}):
+        reason = await accounts.reason("CreateUser", key, email="b@example.com", **fields)
+        assert reason == "CREDENTIAL_NOT_INTERACTIVE"
     for fields in ({"role": "ROLE_ADMIN"}, {"password": "another password"}):
         assert await accounts.reason("UpdateUser", key, user_id=user.user_id, **fields) == "CREDENTIAL_NOT_INTERACTIVE"
     await accounts.call("UpdateUser", key, user_id=user.user_id, role="ROLE_MEMBER")

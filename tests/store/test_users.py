@@ -24,7 +24,7 @@ async def test_a_user_is_read_as_it_was_made(engine: Engine, clock: Clock) -> No
     ada = await add(engine)
     assert ada == User(1, "ada@example.com", "ada", Role.MEMBER, clock.time, clock.time, password_needs_reset=True)
     assert await engine.read(users.get_user, 1) == ada
-    assert await engine.read(users.find_user, " ADA@example.COM ") == ada
+    assert await engine.read(users.find_user, "ada@example.com") == ada
     assert await engine.read(users.find_user, "bob@example.com") is None
 
 
@@ -34,14 +34,9 @@ async def test_an_unknown_user_is_not_found(engine: Engine) -> None:
     assert caught.value.reason == "USER_NOT_FOUND"
 
 
-@pytest.mark.parametrize(("one", "other"), [("STRASSE", "stra\u00dfe"), ("\u00e9", "e\u0301"), ("A", " a\n")])
-def test_emails_are_compared_without_case_and_composition(one: str, other: str) -> None:
-    assert users.email_key(one) == users.email_key(other)
-
-
 async def test_what_is_taken_is_refused_and_nothing_is_kept(engine: Engine) -> None:
     await add(engine)
-    for email, username in (("ADA@example.com", "x"), ("x@example.com", "ada")):
+    for email, username in (("ada@example.com", "x"), ("x@example.com", "ada")):
         with pytest.raises(AlreadyExists):
             await engine.write(users.insert_user, email, username, Role.MEMBER, None)
     assert len(await engine.read(users.list_users, model.now(), 10)) == 1
@@ -143,14 +138,19 @@ async def test_a_reset_token_works_once_until_it_expires(engine: Engine, clock: 
     assert (await engine.read(passwords.find_credentials, "ada@example.com", 5)).password_hash == "new"
 
 
-async def test_reset_tokens_come_a_minute_apart_and_are_swept(engine: Engine, clock: Clock) -> None:
+async def test_reset_tokens_are_limited_and_swept_when_they_count_no_longer(engine: Engine, clock: Clock) -> None:
     ada = await add(engine)
-    assert await engine.write(passwords.put_reset, ada.id, b"1", clock.time + 900_000_000)
-    assert not await engine.write(passwords.put_reset, ada.id, b"2", clock.time + 900_000_000)
-    clock.advance(60)
-    assert await engine.write(passwords.put_reset, ada.id, b"3", clock.time + 900_000_000)
-    with pytest.raises(Unauthenticated):
-        await engine.read(passwords.reset_owner, b"1")
+    bob = await add(engine, "bob")
+    for user in (ada, bob):
+        for number in range(passwords.MAX_RESETS):
+            assert await engine.write(passwords.put_reset, user.id, b"%d %d" % (user.id, number), clock.time + 1)
+            clock.advance(60)
+        assert not await engine.write(passwords.put_reset, user.id, b"too many", clock.time + 1)
     assert await engine.write(passwords.sweep_password_resets, 10) == 0
-    clock.advance(900)
-    assert await engine.write(passwords.sweep_password_resets, 10) == 1
+    clock.advance(900 - 5 * 60)
+    assert await engine.write(passwords.put_reset, ada.id, b"last", clock.time + 900_000_000)
+    with pytest.raises(Unauthenticated):
+        await engine.read(passwords.reset_owner, b"1 2")
+    clock.advance(899)
+    assert [await engine.write(passwords.sweep_password_resets, 4) for _ in range(3)] == [4, 2, 0]
+    assert await engine.read(passwords.reset_owner, b"last") == ada.id

@@ -17,6 +17,7 @@ const ROLES = [
   ["ADMIN", "Admin: manages users too"],
 ];
 const DEFAULT_ADMIN = "admin@localhost";
+const PROVIDERS = { OAUTH2: "OAuth 2", LDAP: "LDAP" };
 
 const COLUMNS = [
   { label: "User", cell: nameCell },
@@ -47,20 +48,31 @@ function mayChange({ id, email }) {
   return id !== session.user.id && email !== DEFAULT_ADMIN;
 }
 
-function nameCell({ id, username, email, password_needs_reset: needsReset }) {
-  const you = id === session.user.id && [" ", h("span", { class: "badge good" }, "you")];
-  const reset = needsReset && h("span", { class: "badge warn" }, "has not changed the first password");
-  return h("div", {}, h("span", { class: "name" }, username), you, h("div", { class: "muted small" }, email), reset);
+function nameCell(user) {
+  const you = user.id === session.user.id && [" ", h("span", { class: "badge good" }, "you")];
+  const reset = user.password_needs_reset && h("span", { class: "badge warn" }, "has not changed the first password");
+  const email = h("div", { class: "muted small" }, user.email);
+  return h("div", {}, h("span", { class: "name" }, user.username), you, email, reset, providerBadge(user));
+}
+
+/** Says who signs in without a password, and whether this server has a provider that lets them in. */
+function providerBadge({ auth_method: method }) {
+  const provider = PROVIDERS[method];
+  if (!provider) return null;
+  return session.config.login_methods.includes(method.toLowerCase())
+    ? h("span", { class: "badge" }, `signs in by ${provider}`)
+    : h("span", { class: "badge warn" }, `cannot sign in: this server has no ${provider}`);
 }
 
 function actions(user) {
   if (user.id === session.user.id) return [];
   const look = (text, more = "") => ({ class: `quiet ${more}`, "aria-label": `${text} ${user.username}` });
   const password = button("Password", () => resetPassword(user), look("Set a new password of"));
-  if (!mayChange(user)) return [password];
+  const own = user.auth_method === "LOCAL" ? [password] : [];
+  if (!mayChange(user)) return own;
   return [
     button("Role", () => changeRole(user), look("Change the role of")),
-    password,
+    ...own,
     button("Delete", () => remove(user), look("Delete", "danger")),
   ];
 }

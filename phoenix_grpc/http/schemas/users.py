@@ -15,7 +15,7 @@ class User(Model):
     email: str
     username: str
     role: Literal["ADMIN", "MEMBER", "VIEWER", "SYSTEM"]
-    auth_method: Literal["LOCAL"]
+    auth_method: Literal["LOCAL", "OAUTH2", "LDAP"]
     password_needs_reset: bool
 
 
@@ -31,7 +31,7 @@ class NewUser(Model):
     email: str
     username: str
     role: Literal["ADMIN", "MEMBER", "VIEWER", "SYSTEM"]
-    auth_method: Literal["LOCAL"]
+    auth_method: Literal["LOCAL", "OAUTH2", "LDAP"]
     password: str | None = None
 
 
