@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     audit_retention_days: Annotated[float, Field(gt=0, le=36_500)] = Field(
         90, description="Age at which audit events are swept."
     )
+    audit_downloads: bool = Field(False, description="Whether downloads are recorded in the audit log as well.")
     port: Port = Field(6006, description="Port of the HTTP door; 0 takes a free one.")
     host_root_path: str = Field(
         "",

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from typing import Any
 
 from phoenix_grpc.errors import Invalid
 
@@ -37,3 +38,9 @@ def decode_id(kind: str, text: str, field: str) -> int:
     if parsed[0] != kind:
         raise Invalid(field, f"an id of type {kind} is required, this is one of {parsed[0][:50]}")
     return parsed[1]
+
+
+def id_or_name(kind: str, text: str, id_field: str, name_field: str) -> dict[str, Any]:
+    """The field of a request for what a person named: by a public id of type `kind`, or else by name."""
+    parsed = parse_id(text)
+    return {id_field if parsed is not None and parsed[0] == kind else name_field: text}

@@ -181,7 +181,15 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Something done or refused; `count` is above 1 for refusals counted by the minute."""
+    """Something done or refused.
+
+    Arguments:
+        count: above 1 for refusals counted by the minute.
+        target_name: the name, at that time, of what it was done to.
+        dataset_id, dataset_name: the dataset it was done in, under the name it had before.
+        created_count, updated_count, deleted_count: of examples; in a split, those that came and went.
+        byte_count: what a download sent.
+    """
 
     action: str
     allowed: bool
@@ -196,4 +204,12 @@ class AuditEvent:
     address: str = ""
     request_id: str = ""
     count: int = 1
+    target_name: str = ""
+    dataset_id: int | None = None
+    dataset_name: str | None = None
+    version_id: int | None = None
+    created_count: int = 0
+    updated_count: int = 0
+    deleted_count: int = 0
+    byte_count: int = 0
     id: int = 0

@@ -5,6 +5,7 @@ import errno
 import click
 
 from phoenix_grpc import __version__
+from phoenix_grpc.cli.audit import audit
 from phoenix_grpc.cli.datasets import datasets
 from phoenix_grpc.cli.failures import DENIED, EXIT_CODES, INTERRUPTED, NOT_FOUND, UNAVAILABLE, USAGE, Failure
 from phoenix_grpc.cli.keys import keys
@@ -52,5 +53,5 @@ def main() -> None:
     """
 
 
-for command in (serve, migrate, backup, restore, protos, login, logout, whoami, passwd, users, keys, datasets):
+for command in (serve, migrate, backup, restore, protos, login, logout, whoami, passwd, users, keys, datasets, audit):
     main.add_command(command)

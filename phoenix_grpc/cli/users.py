@@ -246,5 +246,6 @@ def _set_password(tx: "Transaction", email: str, password_hash: str) -> "User":
     if user is None:
         raise NotFound("User", email, "USER_NOT_FOUND")
     user = accounts.update_user(tx, user.id, accounts.UserChange(password_hash=password_hash), actor_id=None)
-    audit.record(tx, [AuditEvent("user.update", allowed=True, target_id=encode_id("User", user.id))])
+    event = AuditEvent("user.update", allowed=True, target_id=encode_id("User", user.id), target_name=user.email)
+    audit.record(tx, [event])
     return user

@@ -1,6 +1,7 @@
 """Users, the caller's own account with its sessions, and the audit log."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from phoenix_grpc.http.door import ALL, CurrentDoor
 from phoenix_grpc.http.errors import Refused
 from phoenix_grpc.http.resources import Resource
 from phoenix_grpc.http.schemas import sessions, users
+from phoenix_grpc.ids import id_or_name
 from phoenix_grpc.v1 import auth_pb2
 
 router = Resource("users")
@@ -98,10 +100,22 @@ async def list_audit_events(
     door: CurrentDoor,
     cursor: schemas.Cursor = None,
     action: Annotated[str, Query(description="Only events of this action.")] = "",
+    user: Annotated[str, Query(description="Only events by the user of this id or e-mail.")] = "",
+    dataset: Annotated[str, Query(description="Only events in the dataset of this id or name.")] = "",
+    since: Annotated[datetime | None, Query(description="Only events at this time and later.")] = None,
+    until: Annotated[datetime | None, Query(description="Only events before this time.")] = None,
+    outcome: Annotated[Literal["allowed", "denied"] | None, Query(description="Only events of this outcome.")] = None,
     limit: schemas.PageLimit = 100,
 ) -> Response:
     """Lists what was done and what was refused, newest first."""
-    request = auth_pb2.ListAuditEventsRequest(action=action)
+    request = auth_pb2.ListAuditEventsRequest(
+        action=action,
+        **id_or_name("User", user, "actor_user_id", "actor_email"),
+        **id_or_name("Dataset", dataset, "dataset_id", "dataset_name"),
+        start_time=since,
+        end_time=until,
+        allowed=None if outcome is None else outcome == "allowed",
+    )
     found, next_cursor = await door.page("ListAuditEvents", request, "events", limit, cursor)
     return json_answer({"data": [_event_json(event) for event in found], "next_cursor": next_cursor})
 
@@ -148,6 +162,14 @@ def _event_json(event: Any) -> dict[str, Any]:
         "reason": event.reason,
         "address": event.address,
         "target_id": event.target_id,
+        "target_name": event.target_name,
+        "dataset_id": event.dataset_id,
+        "dataset_name": event.dataset_name,
+        "version_id": event.version_id,
+        "created_count": event.created_count,
+        "updated_count": event.updated_count,
+        "deleted_count": event.deleted_count,
+        "byte_count": event.byte_count,
         "request_id": event.request_id,
         "count": event.count,
     }

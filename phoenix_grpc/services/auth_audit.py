@@ -20,7 +20,11 @@ class AuditMethods(AuthMethods):
         before = page_position(request, (int, int))
         wanted = EventFilter(
             actor_user_id=optional_id("User", request.actor_user_id, "actor_user_id"),
-            action=request.action,
+            actor_email=request.actor_email.strip(),
+            action=request.action.strip(),
+            dataset_id=optional_id("Dataset", request.dataset_id, "dataset_id"),
+            dataset_name=request.dataset_name.strip(),
+            allowed=request.allowed if request.HasField("allowed") else None,
             start=_time(request, "start_time"),
             end=_time(request, "end_time"),
         )

@@ -11,7 +11,7 @@ from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.errors import Invalid, PermissionDenied
 from phoenix_grpc.ids import MAX_ID, decode_id
 from phoenix_grpc.model import ApiKey, Principal
-from phoenix_grpc.services.auth_messages import key_id, key_message, owned_key_message
+from phoenix_grpc.services.auth_messages import key_message, key_target, owned_key_message
 from phoenix_grpc.services.auth_methods import AuthMethods, owner_id, user_of
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.services.values import checked_name, masked_fields, optional_text, read_time
@@ -53,7 +53,7 @@ class ApiKeyMethods(AuthMethods):
             system=system,
             dataset_ids=_dataset_ids(request.dataset_ids, "dataset_ids") or None,
         )
-        made = await self.change("api_key.create", lambda tx: api_keys.insert_key(tx, key, digest(secret)), key_id)
+        made = await self.change("api_key.create", lambda tx: api_keys.insert_key(tx, key, digest(secret)), key_target)
         return auth_pb2.ApiKeySecret(api_key=key_message(made), key=secret)
 
     async def ListApiKeys(self, request: auth_pb2.ListApiKeysRequest, context: object) -> auth_pb2.ListApiKeysResponse:
@@ -98,7 +98,9 @@ class ApiKeyMethods(AuthMethods):
         scope = Scope(system=False, user_id=owner_id(caller.get().principal))
         number = decode_id(scope.kind, request.api_key_id, "api_key_id")
         changes = _changes(request)
-        key = await self.change("api_key.update", lambda tx: api_keys.update_key(tx, scope, number, changes), key_id)
+        key = await self.change(
+            "api_key.update", lambda tx: api_keys.update_key(tx, scope, number, changes), key_target
+        )
         return key_message(key)
 
     async def RotateApiKey(self, request: auth_pb2.RotateApiKeyRequest, context: object) -> auth_pb2.ApiKeySecret:
@@ -116,7 +118,7 @@ class ApiKeyMethods(AuthMethods):
         key = await self.change(
             "api_key.rotate",
             lambda tx: api_keys.rotate_key(tx, scope, number, digest(secret), api_key_hint(secret), overlap),
-            key_id,
+            key_target,
         )
         return auth_pb2.ApiKeySecret(api_key=key_message(key), key=secret)
 
@@ -130,9 +132,7 @@ class ApiKeyMethods(AuthMethods):
 
     async def _revoke(self, request: auth_pb2.RevokeApiKeyRequest, scope: Scope) -> Empty:
         number = decode_id(scope.kind, request.api_key_id, "api_key_id")
-        await self.change(
-            "api_key.revoke", lambda tx: api_keys.revoke_key(tx, scope, number), lambda _: request.api_key_id
-        )
+        await self.change("api_key.revoke", lambda tx: api_keys.revoke_key(tx, scope, number), key_target)
         return Empty()
 
 

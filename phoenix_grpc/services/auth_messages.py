@@ -2,6 +2,7 @@
 
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import ApiKey, AuditEvent, Principal, PrincipalKind, Role, Session, User
+from phoenix_grpc.services.trail import Target
 from phoenix_grpc.services.values import set_time
 from phoenix_grpc.store.api_keys import OwnedKey
 from phoenix_grpc.v1 import auth_pb2
@@ -10,6 +11,16 @@ from phoenix_grpc.v1 import auth_pb2
 def user_id(number: int | None) -> str:
     """The public id of a user; empty for None."""
     return "" if number is None else encode_id("User", number)
+
+
+def user_target(user: User) -> Target:
+    """A user, for the audit log."""
+    return Target(user_id(user.id), user.email)
+
+
+def key_target(key: ApiKey) -> Target:
+    """A key, for the audit log."""
+    return Target(key_id(key), key.name)
 
 
 def key_id(key: ApiKey) -> str:
@@ -114,6 +125,14 @@ def event_message(event: AuditEvent) -> auth_pb2.AuditEvent:
         address=event.address,
         request_id=event.request_id,
         count=event.count,
+        target_name=event.target_name,
+        dataset_id="" if event.dataset_id is None else encode_id("Dataset", event.dataset_id),
+        dataset_name=event.dataset_name or "",
+        version_id="" if event.version_id is None else encode_id("DatasetVersion", event.version_id),
+        created_count=event.created_count,
+        updated_count=event.updated_count,
+        deleted_count=event.deleted_count,
+        byte_count=event.byte_count,
     )
     set_time(message.create_time, event.created_at)
     return message

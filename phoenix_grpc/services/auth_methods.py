@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TypeVar
 
 from phoenix_grpc import model
-from phoenix_grpc.access import Caller, auth_disabled, caller
+from phoenix_grpc.access import auth_disabled
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import Method
 from phoenix_grpc.credentials.tokens import KeyRing
 from phoenix_grpc.errors import FailedPrecondition, PermissionDenied
 from phoenix_grpc.mail import Mailer
-from phoenix_grpc.model import AuditEvent, Principal, PrincipalKind
+from phoenix_grpc.model import Principal, PrincipalKind
 from phoenix_grpc.services.hashing import PasswordHashing
-from phoenix_grpc.store import audit
+from phoenix_grpc.services.trail import Target, Trail, recorded
 from phoenix_grpc.store.engine import Engine, Transaction
 
 UNLIMITED = 2**62
@@ -42,21 +41,20 @@ class AuthMethods:
         await self.mailer.close()
         self.hashing.close()
 
-    async def change(self, action: str, work: Callable[[Transaction], T], target: Callable[[T], str]) -> T:
+    async def change(self, action: str, work: Callable[[Transaction], T], target: Callable[[T], Target]) -> T:
         """Runs a change, and records it as done by the caller in the same transaction.
 
         Arguments:
             action: its name in the audit log.
-            target: the id of what was changed, from the result.
+            target: what was changed, from the result.
         """
-        event = call_event(action)
 
-        def audited(tx: Transaction) -> T:
+        def act(tx: Transaction, trail: Trail) -> T:
             result = work(tx)
-            audit.record(tx, [replace(event, target_id=target(result))])
+            trail.add(action, target(result))
             return result
 
-        return await self.engine.write(audited)
+        return await recorded(self.engine, act)
 
     @property
     def max_failures(self) -> int:
@@ -77,25 +75,6 @@ class AuthMethods:
             raise FailedPrecondition(
                 "password login is switched off on this server (PHOENIX_DISABLE_BASIC_AUTH)", "PASSWORD_LOGIN_DISABLED"
             )
-
-
-def call_event(action: str) -> AuditEvent:
-    """The audit event of this call, by this caller."""
-    call: Caller = caller.get()
-    principal = call.principal
-    known = principal.kind is not PrincipalKind.ANONYMOUS
-    return AuditEvent(
-        action,
-        allowed=True,
-        created_at=model.now(),
-        actor_user_id=principal.user_id,
-        actor_email=principal.email,
-        actor_kind=principal.kind.value if known else "",
-        credential_id=principal.credential_id,
-        method=call.method,
-        address=call.address,
-        request_id=call.request_id,
-    )
 
 
 def owner_id(principal: Principal) -> int:

@@ -13,8 +13,9 @@ from phoenix_grpc.credentials.tokens import MAX_TOKEN
 from phoenix_grpc.errors import FailedPrecondition, Invalid
 from phoenix_grpc.model import AuthMethod, Role
 from phoenix_grpc.services import auth_messages
-from phoenix_grpc.services.auth_methods import UNLIMITED, after_minutes, call_event, owner_id
+from phoenix_grpc.services.auth_methods import UNLIMITED, after_minutes, owner_id
 from phoenix_grpc.services.auth_sessions import SessionMethods, login_failed, sent_password
+from phoenix_grpc.services.trail import Target, call_event
 from phoenix_grpc.services.values import checked_name
 from phoenix_grpc.store import audit, passwords, users
 from phoenix_grpc.store.engine import Transaction
@@ -41,7 +42,7 @@ class PasswordMethods(SessionMethods):
                 raise login_failed()  # it was changed while it was being checked
             passwords.set_password(tx, user_id, new_hash, needs_reset=False, keep_session=principal.credential_id)
 
-        await self.change("password.change", change, lambda _: auth_messages.user_id(user_id))
+        await self.change("password.change", change, lambda _: Target(auth_messages.user_id(user_id), principal.email))
         return Empty()
 
     async def RequestPasswordReset(self, request: auth_pb2.RequestPasswordResetRequest, context: object) -> Empty:
@@ -90,6 +91,7 @@ class PasswordMethods(SessionMethods):
                         actor_user_id=user.id,
                         actor_email=user.email,
                         target_id=auth_messages.user_id(user.id),
+                        target_name=user.email,
                     )
                 ],
             )

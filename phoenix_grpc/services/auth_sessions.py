@@ -15,8 +15,9 @@ from phoenix_grpc.errors import Invalid, NotFound, PermissionDenied, Unauthentic
 from phoenix_grpc.ids import decode_id
 from phoenix_grpc.model import PrincipalKind, Session
 from phoenix_grpc.services import auth_messages
-from phoenix_grpc.services.auth_methods import AuthMethods, after_minutes, call_event, owner_id, user_of
+from phoenix_grpc.services.auth_methods import AuthMethods, after_minutes, owner_id, user_of
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
+from phoenix_grpc.services.trail import Target, call_event
 from phoenix_grpc.services.values import checked_name, set_time
 from phoenix_grpc.store import audit, passwords, sessions, users
 from phoenix_grpc.store.engine import Transaction
@@ -133,7 +134,7 @@ class SessionMethods(AuthMethods):
             return sessions.end_session(tx, session_id, user_id).id
 
         try:
-            await self.change("logout", end, str)
+            await self.change("logout", end, Target)
         except NotFound:  # ended by another call meanwhile, as was asked for
             return Empty()
         return Empty()
@@ -170,7 +171,9 @@ class SessionMethods(AuthMethods):
 
     async def _end(self, session_id: str, user_id: int | None) -> None:
         await self.change(
-            "session.revoke", lambda tx: sessions.end_session(tx, session_id, user_id), lambda session: session.id
+            "session.revoke",
+            lambda tx: sessions.end_session(tx, session_id, user_id),
+            lambda session: Target(session.id),
         )
 
     def _refresh_expiry(self) -> int:

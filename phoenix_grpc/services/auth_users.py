@@ -11,7 +11,7 @@ from phoenix_grpc.credentials.secrets import digest, new_token
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.ids import MAX_ID, decode_id
 from phoenix_grpc.model import AuthMethod, Role, User
-from phoenix_grpc.services.auth_messages import user_id, user_message
+from phoenix_grpc.services.auth_messages import user_message, user_target
 from phoenix_grpc.services.auth_methods import require_interactive
 from phoenix_grpc.services.auth_passwords import PasswordMethods
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
@@ -48,7 +48,7 @@ class UserMethods(PasswordMethods):
         user = await self.change(
             "user.create",
             lambda tx: users.insert_user(tx, email, username, role, password_hash, method),
-            lambda user: user_id(user.id),
+            user_target,
         )
         if request.send_welcome_email and method is AuthMethod.LOCAL and self.mailer.enabled:
             self.mailer.post(lambda: self._welcome_mail(user))
@@ -86,14 +86,14 @@ class UserMethods(PasswordMethods):
         user = await self.change(
             "user.update",
             lambda tx: users.update_user(tx, number, change, principal.user_id),
-            lambda user: user_id(user.id),
+            user_target,
         )
         return user_message(user)
 
     async def DeleteUser(self, request: auth_pb2.DeleteUserRequest, context: object) -> Empty:
         """See auth.proto."""
         number, actor_id = _user_number(request), caller.get().principal.user_id
-        await self.change("user.delete", lambda tx: users.delete_user(tx, number, actor_id), lambda _: request.user_id)
+        await self.change("user.delete", lambda tx: users.delete_user(tx, number, actor_id), user_target)
         return Empty()
 
 

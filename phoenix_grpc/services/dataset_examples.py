@@ -14,6 +14,7 @@ from phoenix_grpc.services.dataset_methods import DatasetMethods
 from phoenix_grpc.services.messages import changed_message, example_message, revision_message
 from phoenix_grpc.services.naming import dataset_name, example_name, example_names, limited, without_nul
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
+from phoenix_grpc.services.trail import Trail
 from phoenix_grpc.services.values import checked_name, optional_id, optional_text
 from phoenix_grpc.store import changes, datasets, examples, splits, versions
 from phoenix_grpc.store.changes import Change, Changed, ExampleUpdate
@@ -22,6 +23,7 @@ from phoenix_grpc.store.engine import Row, Transaction
 from phoenix_grpc.store.examples import ExampleName, Page, Revision
 from phoenix_grpc.store.formats.canonical import content_hash
 from phoenix_grpc.store.uploads import Record
+from phoenix_grpc.store.versions import Counts
 from phoenix_grpc.structs import struct_to_json
 from phoenix_grpc.v1 import datasets_pb2
 
@@ -89,24 +91,30 @@ class ExampleMethods(DatasetMethods):
     ) -> datasets_pb2.ChangeExamplesResponse:
         """See datasets.proto."""
         records = await asyncio.to_thread(_records, limited(request, "examples"))
-        return await self._change(request, lambda tx, change: changes.append_examples(tx, change, records))
+        return await self._change(
+            request, "example.append", lambda tx, change: changes.append_examples(tx, change, records)
+        )
 
     async def UpdateExamples(
         self, request: datasets_pb2.UpdateExamplesRequest, context: object
     ) -> datasets_pb2.ChangeExamplesResponse:
         """See datasets.proto."""
         updates = await asyncio.to_thread(_updates, limited(request, "updates"))
-        return await self._change(request, lambda tx, change: changes.update_examples(tx, change, updates))
+        return await self._change(
+            request, "example.update", lambda tx, change: changes.update_examples(tx, change, updates)
+        )
 
     async def DeleteExamples(
         self, request: datasets_pb2.DeleteExamplesRequest, context: object
     ) -> datasets_pb2.ChangeExamplesResponse:
         """See datasets.proto."""
         names = example_names(request, "example_ids")
-        return await self._change(request, lambda tx, change: changes.delete_examples(tx, change, names))
+        return await self._change(
+            request, "example.delete", lambda tx, change: changes.delete_examples(tx, change, names)
+        )
 
     async def _change(
-        self, request: Any, act: Callable[[Transaction, Change], Changed]
+        self, request: Any, action: str, act: Callable[[Transaction, Change], Changed]
     ) -> datasets_pb2.ChangeExamplesResponse:
         change = Change(
             dataset_name(request),
@@ -115,9 +123,16 @@ class ExampleMethods(DatasetMethods):
             optional_id("DatasetVersion", request.base_version_id, "base_version_id"),
             request.validate_only,
         )
-        return await self.write_once(
-            request, datasets_pb2.ChangeExamplesResponse, lambda tx: changed_message(act(tx, change))
-        )
+
+        def audited(tx: Transaction, trail: Trail) -> datasets_pb2.ChangeExamplesResponse:
+            dataset = datasets.find_dataset(tx, change.dataset)
+            changed = act(tx, change)
+            if not change.validate_only:
+                counts = Counts(changed.created, changed.updated, changed.deleted)
+                trail.add_examples(action, dataset, changed.version, counts)
+            return changed_message(changed)
+
+        return await self.write_once(request, datasets_pb2.ChangeExamplesResponse, audited)
 
 
 def _list_examples(tx: Transaction, query: _Query) -> _Listed:

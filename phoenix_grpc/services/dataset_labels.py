@@ -1,18 +1,19 @@
 """The methods of DatasetsService about labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
 
-from phoenix_grpc.ids import decode_id
-from phoenix_grpc.model import Label
+from phoenix_grpc.ids import decode_id, encode_id
+from phoenix_grpc.model import Dataset, Label
 from phoenix_grpc.services.dataset_methods import DatasetMethods
 from phoenix_grpc.services.messages import label_message
 from phoenix_grpc.services.naming import dataset_name, limited
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
+from phoenix_grpc.services.trail import Target, Trail
 from phoenix_grpc.services.values import checked_color, checked_name, masked_fields, optional_text
 from phoenix_grpc.store import datasets, labels
-from phoenix_grpc.store.datasets import DatasetName
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import datasets_pb2
 
@@ -25,7 +26,13 @@ class LabelMethods(DatasetMethods):
         name = checked_name(request.name, "name")
         description = optional_text(request, "description")
         color = checked_color(request.color, "color")
-        return label_message(await self.engine.write(labels.create_label, name, description, color))
+
+        def create(tx: Transaction, trail: Trail) -> Label:
+            made = labels.create_label(tx, name, description, color)
+            trail.add("label.create", _target(made))
+            return made
+
+        return label_message(await self.change(create))
 
     async def UpdateLabel(self, request: datasets_pb2.UpdateLabelRequest, context: object) -> datasets_pb2.DatasetLabel:
         """See datasets.proto."""
@@ -38,11 +45,20 @@ class LabelMethods(DatasetMethods):
             changes["description"] = optional_text(request.label, "description")
         if "color" in fields:
             changes["color"] = checked_color(request.label.color, "label.color")
-        return label_message(await self.engine.write(labels.update_label, label_id, changes))
+
+        def update(tx: Transaction, trail: Trail) -> Label:
+            before = labels.get_label(tx, label_id)
+            after = labels.update_label(tx, label_id, changes)
+            if after != before:
+                trail.add("label.update", _target(after))
+            return after
+
+        return label_message(await self.change(update))
 
     async def DeleteLabel(self, request: datasets_pb2.DeleteLabelRequest, context: object) -> Empty:
         """See datasets.proto."""
-        await self.engine.write(labels.delete_label, _label_id(request.label_id))
+        label_id = _label_id(request.label_id)
+        await self.change(lambda tx, trail: trail.add("label.delete", _target(labels.delete_label(tx, label_id))))
         return Empty()
 
     async def GetLabel(self, request: datasets_pb2.GetLabelRequest, context: object) -> datasets_pb2.DatasetLabel:
@@ -77,32 +93,45 @@ class LabelMethods(DatasetMethods):
             decode_id("DatasetLabel", text, f"label_ids[{index}]")
             for index, text in enumerate(limited(request, "label_ids"))
         ]
-        found = await self.engine.write(_set_labels, dataset_name(request), label_ids)
+        found = await self._relabel(request, lambda tx, dataset: labels.set_labels(tx, dataset.id, label_ids))
         return datasets_pb2.ListDatasetLabelsResponse(labels=map(label_message, found))
 
     async def AddDatasetLabel(
         self, request: datasets_pb2.AddDatasetLabelRequest, context: object
     ) -> datasets_pb2.DatasetLabel:
         """See datasets.proto."""
-        return label_message(await self.engine.write(_add_label, dataset_name(request), _label_id(request.label_id)))
+        label_id = _label_id(request.label_id)
+        found = await self._relabel(request, lambda tx, dataset: labels.add_labels(tx, dataset.id, [label_id]))
+        return label_message(next(label for label in found if label.id == label_id))
 
     async def RemoveDatasetLabel(self, request: datasets_pb2.RemoveDatasetLabelRequest, context: object) -> Empty:
         """See datasets.proto."""
-        name, label_id = dataset_name(request), _label_id(request.label_id)
-        await self.engine.write(lambda tx: labels.remove_label(tx, datasets.find_dataset(tx, name).id, label_id))
+        label_id = _label_id(request.label_id)
+        await self._relabel(request, lambda tx, dataset: labels.remove_label(tx, dataset.id, label_id))
         return Empty()
+
+    async def _relabel(self, request: Any, act: Callable[[Transaction, Dataset], None]) -> list[Label]:
+        """Changes the labels of a dataset; answers those it has then, by name."""
+        name = dataset_name(request)
+
+        def relabel(tx: Transaction, trail: Trail) -> list[Label]:
+            dataset = datasets.find_dataset(tx, name)
+            before = labels.dataset_labels(tx, dataset.id)
+            act(tx, dataset)
+            after = labels.dataset_labels(tx, dataset.id)
+            for action, had, has in (("label.add", before, after), ("label.remove", after, before)):
+                known = {label.id for label in had}
+                for label in has:
+                    if label.id not in known:
+                        trail.add(action, _target(label), dataset)
+            return after
+
+        return await self.change(relabel)
 
 
 def _label_id(text: str) -> int:
     return decode_id("DatasetLabel", text, "label_id")
 
 
-def _set_labels(tx: Transaction, name: DatasetName, label_ids: Sequence[int]) -> list[Label]:
-    dataset = datasets.find_dataset(tx, name)
-    labels.set_labels(tx, dataset.id, label_ids)
-    return labels.dataset_labels(tx, dataset.id)
-
-
-def _add_label(tx: Transaction, name: DatasetName, label_id: int) -> Label:
-    labels.add_labels(tx, datasets.find_dataset(tx, name).id, [label_id])
-    return labels.get_label(tx, label_id)
+def _target(label: Label) -> Target:
+    return Target(encode_id("DatasetLabel", label.id), label.name)

@@ -8,10 +8,12 @@ from google.protobuf.message import Message
 from phoenix_grpc.config import Settings
 from phoenix_grpc.services.downloads import Downloads
 from phoenix_grpc.services.naming import repeatable
+from phoenix_grpc.services.trail import Trail, recorded
 from phoenix_grpc.store import requests
 from phoenix_grpc.store.engine import Engine, Transaction
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 
 class DatasetMethods:
@@ -22,14 +24,20 @@ class DatasetMethods:
         self.settings = settings
         self.downloads = Downloads(settings)
 
-    async def write_once(self, request: Any, response: type[M], act: Callable[[Transaction], M]) -> M:
-        """What `act` answers in a write transaction; or the first answer, when the request comes again under its id.
+    async def change(self, act: Callable[[Transaction, Trail], T]) -> T:
+        """What `act` answers in a write transaction, which keeps what it adds to the trail as well."""
+        return await recorded(self.engine, act)
+
+    async def write_once(self, request: Any, response: type[M], act: Callable[[Transaction, Trail], M]) -> M:
+        """As `change`; or the first answer, when the request comes again under its id.
 
         Raises:
             Invalid: when the request_id is no UUID, or another request was made under it.
         """
         repeated = repeatable(request)
         if repeated is None:
-            return await self.engine.write(act)
-        data = await self.engine.write(requests.once, repeated, lambda tx: act(tx).SerializeToString())
+            return await self.change(act)
+        data = await self.change(
+            lambda tx, trail: requests.once(tx, repeated, lambda tx: act(tx, trail).SerializeToString())
+        )
         return response.FromString(data)

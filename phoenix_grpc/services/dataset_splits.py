@@ -2,12 +2,13 @@
 
 from google.protobuf.empty_pb2 import Empty
 
-from phoenix_grpc.ids import decode_id
+from phoenix_grpc.ids import decode_id, encode_id
 from phoenix_grpc.model import Split
 from phoenix_grpc.services.dataset_methods import DatasetMethods
 from phoenix_grpc.services.messages import split_message
 from phoenix_grpc.services.naming import dataset_name, example_names
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
+from phoenix_grpc.services.trail import Target, Trail
 from phoenix_grpc.services.values import checked_name, masked_fields, metadata_json, optional_text
 from phoenix_grpc.store import datasets, examples, splits
 from phoenix_grpc.store.datasets import DatasetName
@@ -31,12 +32,14 @@ class SplitMethods(DatasetMethods):
         metadata = metadata_json(request.metadata, "metadata")
         members = example_names(request, "example_ids")
 
-        def create(tx: Transaction) -> Split:
+        def create(tx: Transaction, trail: Trail) -> Split:
             found = datasets.find_dataset(tx, dataset)
             ids = examples.find_examples(tx, found.id, members, found.latest_version_id)
-            return splits.create_split(tx, found.id, name, description, color, metadata, ids)
+            made = splits.create_split(tx, found.id, name, description, color, metadata, ids)
+            trail.add("split.create", _target(made), found, created_count=made.example_count)
+            return made
 
-        return split_message(await self.engine.write(create))
+        return split_message(await self.change(create))
 
     async def UpdateSplit(self, request: datasets_pb2.UpdateSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
         """See datasets.proto."""
@@ -46,19 +49,28 @@ class SplitMethods(DatasetMethods):
         add = example_names(request, "add_example_ids")
         remove = example_names(request, "remove_example_ids")
 
-        def update(tx: Transaction) -> Split:
+        def update(tx: Transaction, trail: Trail) -> Split:
             found = datasets.find_dataset(tx, dataset)
             added = examples.find_examples(tx, found.id, add, found.latest_version_id)
             removed = examples.find_examples(tx, found.id, remove, found.latest_version_id)
-            return splits.update_split(tx, found.id, split_id, changes, added, removed)
+            before, after, came, went = splits.update_split(tx, found.id, split_id, changes, added, removed)
+            if came or went or any(getattr(before, field) != getattr(after, field) for field in changes):
+                trail.add("split.update", _target(after), found, created_count=came, deleted_count=went)
+            return after
 
-        return split_message(await self.engine.write(update))
+        return split_message(await self.change(update))
 
     async def DeleteSplit(self, request: datasets_pb2.DeleteSplitRequest, context: object) -> Empty:
         """See datasets.proto."""
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
         name = dataset_name(request)
-        await self.engine.write(lambda tx: splits.delete_split(tx, datasets.find_dataset(tx, name).id, split_id))
+
+        def delete(tx: Transaction, trail: Trail) -> None:
+            found = datasets.find_dataset(tx, name)
+            deleted = splits.delete_split(tx, found.id, split_id)
+            trail.add("split.delete", _target(deleted), found, deleted_count=deleted.example_count)
+
+        await self.change(delete)
         return Empty()
 
     async def GetSplit(self, request: datasets_pb2.GetSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
@@ -81,6 +93,10 @@ class SplitMethods(DatasetMethods):
         return datasets_pb2.ListSplitsResponse(
             splits=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""
         )
+
+
+def _target(split: Split) -> Target:
+    return Target(encode_id("DatasetSplit", split.id), split.name)
 
 
 def _split_changes(request: datasets_pb2.UpdateSplitRequest) -> dict[str, str | None]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.services.dataset_methods import DatasetMethods
 from phoenix_grpc.services.download import download
+from phoenix_grpc.services.download_trail import download_recorded
 from phoenix_grpc.services.upload import Upload, next_message, read_chunks, read_header
 from phoenix_grpc.store import uploads
 from phoenix_grpc.v1 import datasets_pb2
@@ -34,7 +35,9 @@ class TransferMethods(DatasetMethods):
         self, request: datasets_pb2.DownloadDatasetRequest, context: object
     ) -> AsyncIterator[datasets_pb2.DownloadDatasetResponse]:
         """See datasets.proto."""
-        with self.downloads.begin() as share:
-            async with contextlib.aclosing(download(self.engine, request, share)) as messages:
-                async for message in messages:
-                    yield message
+        async with download_recorded(self.engine, self.settings.audit_downloads) as see:
+            with self.downloads.begin() as share:
+                async with contextlib.aclosing(download(self.engine, request, share)) as messages:
+                    async for message in messages:
+                        see(message)
+                        yield message

@@ -15,6 +15,7 @@ from phoenix_grpc.services.dataset_transfer import TransferMethods
 from phoenix_grpc.services.messages import dataset_message, version_message
 from phoenix_grpc.services.naming import dataset_name
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
+from phoenix_grpc.services.trail import Trail, dataset_target
 from phoenix_grpc.services.values import checked_name, masked_fields, metadata_json, optional_id, optional_text
 from phoenix_grpc.store import datasets, versions
 from phoenix_grpc.store.datasets import DatasetFilter, DatasetName, Order
@@ -85,8 +86,10 @@ class DatasetsServicer(
         metadata = metadata_json(request.metadata, "metadata")
         author = caller.get().principal.user_id
 
-        def create(tx: Transaction) -> datasets_pb2.Dataset:
-            return dataset_message(datasets.create_dataset(tx, name, description, metadata, author))
+        def create(tx: Transaction, trail: Trail) -> datasets_pb2.Dataset:
+            made = datasets.create_dataset(tx, name, description, metadata, author)
+            trail.add("dataset.create", dataset=made, version_id=made.latest_version_id)
+            return dataset_message(made)
 
         return await self.write_once(request, datasets_pb2.Dataset, create)
 
@@ -102,11 +105,25 @@ class DatasetsServicer(
             changes["description"] = optional_text(request.update, "description")
         if "metadata" in fields:
             changes["metadata"] = metadata_json(request.update.metadata, "update.metadata")
-        return dataset_message(await self.engine.write(datasets.update_dataset, name, changes, request.etag))
+
+        def update(tx: Transaction, trail: Trail) -> Dataset:
+            before = datasets.find_dataset(tx, name)
+            after = datasets.update_dataset(tx, name, changes, request.etag)
+            if any(getattr(before, field) != getattr(after, field) for field in fields):
+                trail.add("dataset.update", dataset_target(after), before)
+            return after
+
+        return dataset_message(await self.change(update))
 
     async def DeleteDataset(self, request: datasets_pb2.DeleteDatasetRequest, context: object) -> Empty:
         """See datasets.proto."""
-        await self.engine.write(datasets.delete_dataset, dataset_name(request), request.etag)
+        name = dataset_name(request)
+
+        def delete(tx: Transaction, trail: Trail) -> None:
+            deleted = datasets.delete_dataset(tx, name, request.etag)
+            trail.add("dataset.delete", dataset=deleted, deleted_count=deleted.example_count)
+
+        await self.change(delete)
         return Empty()
 
 

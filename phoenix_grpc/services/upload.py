@@ -12,6 +12,7 @@ from phoenix_grpc.access import caller
 from phoenix_grpc.errors import Error, Invalid, LimitExceeded
 from phoenix_grpc.services.messages import dataset_message, version_message
 from phoenix_grpc.services.naming import dataset_name, repeatable
+from phoenix_grpc.services.trail import Trail, recorded
 from phoenix_grpc.services.values import checked_name, known_enum, optional_id, optional_text
 from phoenix_grpc.store import requests, uploads
 from phoenix_grpc.store.engine import Engine, Transaction
@@ -20,6 +21,7 @@ from phoenix_grpc.store.formats.reader import Format, UploadReader
 from phoenix_grpc.store.formats.records import Keys
 from phoenix_grpc.store.requests import Request
 from phoenix_grpc.store.uploads import Action, Publication, Published, Record
+from phoenix_grpc.store.versions import Counts
 from phoenix_grpc.v1 import datasets_pb2
 
 # What is read at once: enough that a hop to a thread costs nothing beside it.
@@ -191,7 +193,9 @@ class Upload:
         await self._stage_all(self._reader.close())
         await self._settle()
         request = self._plan.request and replace(self._plan.request, digest=self._digest.digest())
-        return datasets_pb2.UploadDatasetResponse.FromString(await self._engine.write(self._publish, request))
+        return datasets_pb2.UploadDatasetResponse.FromString(
+            await recorded(self._engine, lambda tx, trail: self._publish(tx, trail, request))
+        )
 
     async def _stage_all(self, batches: Iterator[list[Record]]) -> None:
         while (records := await asyncio.to_thread(next, batches, None)) is not None:
@@ -214,13 +218,15 @@ class Upload:
         with contextlib.suppress(Error):
             await self._engine.stage(uploads.discard_upload, self._upload_id)
 
-    def _publish(self, tx: Transaction, request: Request | None) -> bytes:
-        response = requests.once(tx, request, self._answer)
+    def _publish(self, tx: Transaction, trail: Trail, request: Request | None) -> bytes:
+        response = requests.once(tx, request, lambda tx: self._answer(tx, trail))
         uploads.discard_upload(tx, self._upload_id)  # a repeated request publishes nothing
         return response
 
-    def _answer(self, tx: Transaction) -> bytes:
+    def _answer(self, tx: Transaction, trail: Trail) -> bytes:
         published = uploads.publish(tx, self._upload_id, self._plan.publication)
+        if not self._plan.publication.validate_only:
+            _note(trail, published)
         return self._response(published).SerializeToString()
 
     def _response(self, published: Published) -> datasets_pb2.UploadDatasetResponse:
@@ -233,3 +239,12 @@ class Upload:
             record_count=self._count,
             ignored_keys=self._reader.ignored_keys,
         )
+
+
+def _note(trail: Trail, published: Published) -> None:
+    """Notes what a publication did."""
+    assert published.version is not None  # noqa: S101 - it was written, so there is one
+    if published.is_new:
+        trail.add("dataset.create", dataset=published.dataset, version_id=published.version.id)
+    counts = Counts(published.created, published.updated, published.deleted)
+    trail.add_examples("dataset.upload", published.dataset, published.version, counts)

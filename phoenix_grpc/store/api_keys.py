@@ -175,15 +175,16 @@ def rotate_key(tx: Transaction, scope: Scope, key_id: int, digest: bytes, hint: 
     return replace(key, hint=hint)
 
 
-def revoke_key(tx: Transaction, scope: Scope, key_id: int) -> None:
-    """Ends a key. It is kept until it is swept, so that who sends it is told that it was revoked.
+def revoke_key(tx: Transaction, scope: Scope, key_id: int) -> ApiKey:
+    """Ends a key, and answers it. It is kept until it is swept, so that who sends it is told that it was revoked.
 
     Raises:
         NotFound: as `get_key`.
     """
-    get_key(tx, scope, key_id)
+    key = get_key(tx, scope, key_id)
     tx.run("UPDATE api_keys SET revoked_at = :now WHERE id = :id", {"id": key_id, "now": model.now()})
     revoke(tx, Subject.KEY, key_id)
+    return key
 
 
 def record_uses(tx: Transaction, uses: Iterable[tuple[int, int]]) -> None:

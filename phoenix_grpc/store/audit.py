@@ -20,6 +20,14 @@ _COLUMNS = (
     "address",
     "request_id",
     "count",
+    "target_name",
+    "dataset_id",
+    "dataset_name",
+    "version_id",
+    "created_count",
+    "updated_count",
+    "deleted_count",
+    "byte_count",
     "id",
 )  # as the fields of AuditEvent
 
@@ -29,7 +37,11 @@ class EventFilter:
     """Which events to list; what is None or empty does not matter. Times are microseconds, `end` is exclusive."""
 
     actor_user_id: int | None = None
+    actor_email: str = ""
     action: str = ""
+    dataset_id: int | None = None
+    dataset_name: str = ""
+    allowed: bool | None = None
     start: int | None = None
     end: int | None = None
 
@@ -48,23 +60,24 @@ def list_events(tx: Transaction, wanted: EventFilter, before: tuple[int, int] | 
     Arguments:
         before: `created_at` and `id` of the last event of the page before.
     """
-    clauses = {
-        "actor_user_id = :actor": wanted.actor_user_id is not None,
-        "action = :action": bool(wanted.action),
-        "created_at >= :start": wanted.start is not None,
-        "created_at < :end": wanted.end is not None,
-        "(created_at, id) < (:before_time, :before_id)": before is not None,
+    filters = {
+        "actor_user_id = :actor_user_id": wanted.actor_user_id,
+        "actor_email = :actor_email": wanted.actor_email or None,
+        "action = :action": wanted.action or None,
+        "dataset_id = :dataset_id": wanted.dataset_id,
+        "dataset_name = :dataset_name": wanted.dataset_name or None,
+        "allowed = :allowed": None if wanted.allowed is None else int(wanted.allowed),
+        "created_at >= :start": wanted.start,
+        "created_at < :end": wanted.end,
+        "(created_at, id) < (:before_time, :before_id)": before,
     }
-    where = " AND ".join(clause for clause, given in clauses.items() if given)
+    given = {clause: value for clause, value in filters.items() if value is not None}
     before_time, before_id = before or (0, 0)
     rows = tx.rows(
         f"SELECT {', '.join(_COLUMNS)} FROM audit_events"
-        f"{f' WHERE {where}' if where else ''} ORDER BY created_at DESC, id DESC LIMIT :limit",
+        f"{' WHERE ' if given else ''}{' AND '.join(given)} ORDER BY created_at DESC, id DESC LIMIT :limit",
         {
-            "actor": wanted.actor_user_id,
-            "action": wanted.action,
-            "start": wanted.start,
-            "end": wanted.end,
+            **{clause.rpartition(":")[2]: value for clause, value in given.items()},
             "before_time": before_time,
             "before_id": before_id,
             "limit": limit,

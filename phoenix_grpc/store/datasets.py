@@ -199,8 +199,8 @@ def update_dataset(tx: Transaction, name: DatasetName, changes: Mapping[str, str
     return get_dataset(tx, dataset.id)
 
 
-def delete_dataset(tx: Transaction, name: DatasetName, etag: str) -> None:
-    """Marks a dataset as deleted, which frees its name; its rows are swept later.
+def delete_dataset(tx: Transaction, name: DatasetName, etag: str) -> Dataset:
+    """Marks a dataset as deleted, which frees its name; its rows are swept later. Answers it as it was.
 
     Raises:
         NotFound: DATASET_NOT_FOUND.
@@ -209,6 +209,7 @@ def delete_dataset(tx: Transaction, name: DatasetName, etag: str) -> None:
     dataset = find_dataset(tx, name)
     _require_etag(dataset, etag)
     tx.run("UPDATE datasets SET deleted_at = :now WHERE id = :id", {"id": dataset.id, "now": now()})
+    return dataset
 
 
 def etag_of(dataset: Dataset) -> str:

@@ -46,14 +46,15 @@ def update_label(tx: Transaction, label_id: int, changes: Mapping[str, str | Non
     return get_label(tx, label_id)
 
 
-def delete_label(tx: Transaction, label_id: int) -> None:
-    """Deletes a label, and takes it off all datasets.
+def delete_label(tx: Transaction, label_id: int) -> Label:
+    """Deletes a label, and takes it off all datasets. Answers it as it was.
 
     Raises:
         NotFound: LABEL_NOT_FOUND.
     """
-    if not tx.run("DELETE FROM labels WHERE id = :id", {"id": label_id}):
-        raise _not_found(label_id)
+    label = get_label(tx, label_id)
+    tx.run("DELETE FROM labels WHERE id = :id", {"id": label_id})
+    return label
 
 
 def get_label(tx: Transaction, label_id: int) -> Label:

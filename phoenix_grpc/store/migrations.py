@@ -346,10 +346,33 @@ def m005_sign_in(tx: Transaction) -> None:
     )
 
 
+def m006_audit_of_data(tx: Transaction) -> None:
+    """What was done to data, with names beside ids, and indexes for each filter of the audit log."""
+    _statements(
+        tx,
+        """
+        ALTER TABLE audit_events ADD COLUMN target_name TEXT NOT NULL DEFAULT '';
+        ALTER TABLE audit_events ADD COLUMN dataset_id BIGINT;
+        ALTER TABLE audit_events ADD COLUMN dataset_name TEXT;
+        ALTER TABLE audit_events ADD COLUMN version_id BIGINT;
+        ALTER TABLE audit_events ADD COLUMN created_count BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE audit_events ADD COLUMN updated_count BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE audit_events ADD COLUMN deleted_count BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE audit_events ADD COLUMN byte_count BIGINT NOT NULL DEFAULT 0;
+        CREATE INDEX audit_events_email ON audit_events (actor_email, created_at, id);
+        CREATE INDEX audit_events_allowed ON audit_events (allowed, created_at, id);
+        CREATE INDEX audit_events_dataset ON audit_events (dataset_id, created_at, id) WHERE dataset_id IS NOT NULL;
+        CREATE INDEX audit_events_dataset_name ON audit_events (dataset_name, created_at, id)
+            WHERE dataset_name IS NOT NULL
+        """,
+    )
+
+
 MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m001_sequences,
     m002_accounts,
     m003_datasets,
     m004_auth_changes,
     m005_sign_in,
+    m006_audit_of_data,
 )

@@ -1,6 +1,7 @@
 """Splits: named subsets of a dataset's live examples, not versioned; an example that is deleted leaves them."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound
 from phoenix_grpc.ids import encode_id, parse_id
@@ -11,6 +12,15 @@ MAX_SPLITS = 1000
 """Splits that one example may be in."""
 
 _COLUMNS = "id, name, description, color, metadata, created_at, updated_at, example_count"
+
+
+class SplitChange(NamedTuple):
+    """A split before and after a change, and how many examples came and went."""
+
+    before: Split
+    after: Split
+    came: int
+    went: int
 
 
 def create_split(
@@ -55,7 +65,7 @@ def update_split(
     changes: Mapping[str, str | None],
     added: Sequence[int],
     removed: Sequence[int],
-) -> Split:
+) -> SplitChange:
     """Changes columns of a split, adds live examples, then removes others.
 
     Arguments:
@@ -75,24 +85,25 @@ def update_split(
         f"UPDATE splits SET {settings}updated_at = :now WHERE dataset_id = :dataset AND id = :id",
         {**changes, "dataset": dataset_id, "id": split_id, "now": now()},
     )
-    _add_examples(tx, dataset_id, split_id, added, "add_example_ids")
+    came = _add_examples(tx, dataset_id, split_id, added, "add_example_ids")
     marks, params = numbered("example", set(removed))
-    remove_members(
+    went = remove_members(
         tx, f"split_id = :split AND example_id IN ({marks})", {**params, "dataset": dataset_id, "split": split_id}
     )
-    return get_split(tx, dataset_id, split_id)
+    return SplitChange(split, get_split(tx, dataset_id, split_id), came, went)
 
 
-def delete_split(tx: Transaction, dataset_id: int, split_id: int) -> None:
-    """Deletes a split; its examples stay.
+def delete_split(tx: Transaction, dataset_id: int, split_id: int) -> Split:
+    """Deletes a split, and answers it as it was; its examples stay.
 
     Raises:
         NotFound: SPLIT_NOT_FOUND.
     """
-    get_split(tx, dataset_id, split_id)
+    split = get_split(tx, dataset_id, split_id)
     params = {"dataset": dataset_id, "split": split_id}
     tx.run("DELETE FROM split_members WHERE dataset_id = :dataset AND split_id = :split", params)
     tx.run("DELETE FROM splits WHERE dataset_id = :dataset AND id = :split", params)
+    return split
 
 
 def get_split(tx: Transaction, dataset_id: int, split_id: int) -> Split:
@@ -146,8 +157,8 @@ def count_members(tx: Transaction, sign: str, changes: str, params: Params) -> N
     )
 
 
-def remove_members(tx: Transaction, which: str, params: Params) -> None:
-    """Takes examples out of splits.
+def remove_members(tx: Transaction, which: str, params: Params) -> int:
+    """Takes examples out of splits; answers how many memberships ended.
 
     Arguments:
         which: a condition on split_members.
@@ -156,10 +167,11 @@ def remove_members(tx: Transaction, which: str, params: Params) -> None:
     leaving = f"FROM split_members WHERE dataset_id = :dataset AND {which}"
     # The sum keeps SQLite from reading all members of the dataset in the order of their splits.
     count_members(tx, "-", f"SELECT split_id + 0 AS split_id, COUNT(*) AS n {leaving} GROUP BY 1", params)
-    tx.run(f"DELETE {leaving}", params)
+    return tx.run(f"DELETE {leaving}", params)
 
 
-def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: Sequence[int], field: str) -> None:
+def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: Sequence[int], field: str) -> int:
+    """Answers how many were not in the split before."""
     marks, params = numbered("example", set(example_ids))
     values = {**params, "dataset": dataset_id, "split": split_id, "now": now()}
     added = tx.run(
@@ -179,6 +191,7 @@ def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: 
     if crowded:
         example = encode_id("DatasetExample", crowded[0])
         raise Invalid(field, f"an example is in {MAX_SPLITS:,} splits at most; {example} is in as many already")
+    return added
 
 
 def _by_id(tx: Transaction, dataset_id: int, split_id: int) -> Split | None:

@@ -100,6 +100,7 @@ class Published:
         updated: examples whose content or splits changed.
         deleted: examples that went.
         base_id: the example made from record `ordinal` has the id base_id + ordinal; None when nothing was made.
+        is_new: whether the dataset was created.
     """
 
     dataset: Dataset
@@ -108,6 +109,7 @@ class Published:
     updated: int
     deleted: int
     base_id: int | None = None
+    is_new: bool = False
 
 
 def begin_upload(tx: Transaction) -> int:
@@ -261,4 +263,6 @@ def _write(
         datasets.touch(tx, dataset.id)
     dataset = datasets.get_dataset(tx, dataset.id)
     version = versions.get_version(tx, dataset, None)
-    return Published(dataset, version, counts.created, counts.updated + match.regrouped, counts.deleted, base_id)
+    return Published(
+        dataset, version, counts.created, counts.updated + match.regrouped, counts.deleted, base_id, is_new
+    )

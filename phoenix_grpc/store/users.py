@@ -122,8 +122,8 @@ def update_user(tx: Transaction, user_id: int, change: UserChange, actor_id: int
     return get_user(tx, user_id)
 
 
-def delete_user(tx: Transaction, user_id: int, actor_id: int | None) -> None:
-    """Deletes a user with sessions and keys.
+def delete_user(tx: Transaction, user_id: int, actor_id: int | None) -> User:
+    """Deletes a user with sessions and keys, and answers it as it was.
 
     Raises:
         NotFound: when there is no such user.
@@ -137,6 +137,7 @@ def delete_user(tx: Transaction, user_id: int, actor_id: int | None) -> None:
     _require_another_admin(tx, user)
     tx.run("DELETE FROM users WHERE id = :id", {"id": user_id})
     revoke(tx, Subject.USER, user_id)
+    return user
 
 
 def has_first_users(tx: Transaction, admins: Sequence[tuple[str, str]]) -> bool:

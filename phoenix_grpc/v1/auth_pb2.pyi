@@ -180,7 +180,7 @@ class ApiKeySecret(_message.Message):
     def __init__(self, api_key: _Optional[_Union[ApiKey, _Mapping]] = ..., key: _Optional[str] = ...) -> None: ...
 
 class AuditEvent(_message.Message):
-    __slots__ = ("event_id", "create_time", "action", "allowed", "actor_user_id", "actor_email", "actor_kind", "credential_id", "target_id", "method", "reason", "address", "request_id", "count")
+    __slots__ = ("event_id", "create_time", "action", "allowed", "actor_user_id", "actor_email", "actor_kind", "credential_id", "target_id", "method", "reason", "address", "request_id", "count", "target_name", "dataset_id", "dataset_name", "version_id", "created_count", "updated_count", "deleted_count", "byte_count")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
@@ -195,6 +195,14 @@ class AuditEvent(_message.Message):
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    TARGET_NAME_FIELD_NUMBER: _ClassVar[int]
+    DATASET_ID_FIELD_NUMBER: _ClassVar[int]
+    DATASET_NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DELETED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    BYTE_COUNT_FIELD_NUMBER: _ClassVar[int]
     event_id: int
     create_time: _timestamp_pb2.Timestamp
     action: str
@@ -209,7 +217,15 @@ class AuditEvent(_message.Message):
     address: str
     request_id: str
     count: int
-    def __init__(self, event_id: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., action: _Optional[str] = ..., allowed: _Optional[bool] = ..., actor_user_id: _Optional[str] = ..., actor_email: _Optional[str] = ..., actor_kind: _Optional[_Union[PrincipalKind, str]] = ..., credential_id: _Optional[str] = ..., target_id: _Optional[str] = ..., method: _Optional[str] = ..., reason: _Optional[str] = ..., address: _Optional[str] = ..., request_id: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+    target_name: str
+    dataset_id: str
+    dataset_name: str
+    version_id: str
+    created_count: int
+    updated_count: int
+    deleted_count: int
+    byte_count: int
+    def __init__(self, event_id: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., action: _Optional[str] = ..., allowed: _Optional[bool] = ..., actor_user_id: _Optional[str] = ..., actor_email: _Optional[str] = ..., actor_kind: _Optional[_Union[PrincipalKind, str]] = ..., credential_id: _Optional[str] = ..., target_id: _Optional[str] = ..., method: _Optional[str] = ..., reason: _Optional[str] = ..., address: _Optional[str] = ..., request_id: _Optional[str] = ..., count: _Optional[int] = ..., target_name: _Optional[str] = ..., dataset_id: _Optional[str] = ..., dataset_name: _Optional[str] = ..., version_id: _Optional[str] = ..., created_count: _Optional[int] = ..., updated_count: _Optional[int] = ..., deleted_count: _Optional[int] = ..., byte_count: _Optional[int] = ...) -> None: ...
 
 class GetServerConfigRequest(_message.Message):
     __slots__ = ()
@@ -424,20 +440,28 @@ class DeleteUserRequest(_message.Message):
     def __init__(self, user_id: _Optional[str] = ...) -> None: ...
 
 class ListAuditEventsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "actor_user_id", "action", "start_time", "end_time")
+    __slots__ = ("page_size", "page_token", "actor_user_id", "action", "start_time", "end_time", "dataset_id", "dataset_name", "actor_email", "allowed")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ACTOR_USER_ID_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
+    DATASET_ID_FIELD_NUMBER: _ClassVar[int]
+    DATASET_NAME_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_EMAIL_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     actor_user_id: str
     action: str
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., actor_user_id: _Optional[str] = ..., action: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    dataset_id: str
+    dataset_name: str
+    actor_email: str
+    allowed: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., actor_user_id: _Optional[str] = ..., action: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dataset_id: _Optional[str] = ..., dataset_name: _Optional[str] = ..., actor_email: _Optional[str] = ..., allowed: _Optional[bool] = ...) -> None: ...
 
 class ListAuditEventsResponse(_message.Message):
     __slots__ = ("events", "next_page_token")

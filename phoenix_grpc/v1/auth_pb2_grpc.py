@@ -408,8 +408,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditEvents(self, request, context):
-        """Lists what was done and what was refused, newest first.
-        Statuses: INVALID_ARGUMENT for a bad page_token.
+        """Lists what was done and what was refused, newest first. Events that pass all of the given filters are listed.
+        Statuses: INVALID_ARGUMENT for a bad page_token, a malformed id and a bad time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

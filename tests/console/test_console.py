@@ -291,6 +291,22 @@ async def test_system_keys_work_and_the_audit_log_has_them(admin: Console) -> No
     await expect(admin.page.locator("tbody")).to_contain_text("login")
 
 
+async def test_the_audit_log_is_filtered(admin: Console, tmp_path: Path) -> None:
+    await upload(admin, write_file(tmp_path, "audited.csv", CAPITALS))
+    await admin.open("/admin/audit", "Audit log")
+    rows = admin.page.locator("tbody tr")
+    await admin.page.get_by_label("In dataset").fill("audited")
+    await admin.page.get_by_label("Outcome").select_option("allowed")
+    await admin.press("Filter")
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("dataset.upload")
+    await expect(rows.first).to_contain_text("audited")
+    await expect(rows.first).to_contain_text("+2")
+    await admin.page.get_by_label("Outcome").select_option("denied")
+    await admin.press("Filter")
+    await expect(admin.page.get_by_text("Nothing that was logged fits the filters.")).to_be_visible()
+
+
 async def test_another_session_can_be_ended(admin: Console, api: Api) -> None:
     await api.login()
     await admin.open("/settings", "Settings")

@@ -352,3 +352,25 @@ async def test_what_was_refused_is_in_the_audit_log_with_the_callers_address(web
     events = (await web.send("GET", "/v1/audit_events", params={"limit": 20})).json()["data"]
     login = next(event for event in events if event["actor_email"] == viewer["email"])
     assert login["address"] == "127.0.0.1"
+
+
+async def test_the_audit_log_is_filtered_and_says_what_was_done_to_data(web: Web) -> None:
+    made = await web.upload([{"text": "x"}], name="d")
+    dataset_id = made["dataset_id"]
+
+    async def actions(**params: str) -> list[str]:
+        answer = await web.send("GET", "/v1/audit_events", params=params)
+        return [event["action"] for event in answer.json()["data"]]
+
+    both = ["dataset.upload", "dataset.create"]
+    assert await actions(dataset="d") == await actions(dataset=dataset_id) == both
+    assert await actions(dataset="d", action="dataset.upload") == both[:1]
+    assert await actions(dataset="d", since="2026-01-01T00:00:00Z", outcome="allowed") == both
+    assert (
+        await actions(dataset="d", until="2026-01-01T00:00:00Z") == await actions(dataset="d", outcome="denied") == []
+    )
+    assert await actions(dataset="d", user="nobody@example.com") == []
+    (event,) = (await web.send("GET", "/v1/audit_events", params={"action": "dataset.upload"})).json()["data"]
+    assert (event["target_name"], event["dataset_id"], event["created_count"]) == ("d", dataset_id, 1)
+    assert event["version_id"] == made["version_id"]
+    assert (await web.send("GET", "/v1/audit_events", params={"outcome": "maybe"})).status_code == 422

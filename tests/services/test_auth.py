@@ -98,6 +98,10 @@ async def test_events_are_filtered(accounts: Accounts, clock: Clock) -> None:
         ({"action": "login"}, ["login"]),
         ({"start_time": at(10)}, ["api_key.create"]),
         ({"end_time": at(10)}, ["login", "user.create"]),
+        ({"actor_email": me.email}, ["api_key.create", "login"]),
+        ({"allowed": True}, ["api_key.create", "login", "user.create"]),
+        ({"allowed": False}, []),
+        ({"dataset_name": "d"}, []),
         ({"start_time": at(0), "end_time": at(11), "action": "api_key.create"}, ["api_key.create"]),
     ]
     for wanted, actions in cases:
@@ -108,6 +112,7 @@ async def test_events_are_filtered(accounts: Accounts, clock: Clock) -> None:
     ("fields", "field"),
     [
         ({"actor_user_id": "garbage"}, "actor_user_id"),
+        ({"dataset_id": encode_id("User", 1)}, "dataset_id"),
         ({"start_time": Timestamp(seconds=-(10**12))}, "start_time"),
         ({"end_time": Timestamp(nanos=-1)}, "end_time"),
         ({"page_size": -1}, "page_size"),

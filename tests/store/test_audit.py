@@ -1,6 +1,7 @@
 """The contract of the store about the audit log."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -21,10 +22,12 @@ async def times(engine: Engine, wanted: EventFilter = ALL, before: tuple[int, in
 
 
 async def test_an_event_is_read_as_it_was_recorded(engine: Engine) -> None:
-    sent = AuditEvent("refusal", False, 5, 7, "e", "SESSION", "c", "t", "m", "r", "a", "i", 3)
+    sent = AuditEvent(
+        "refusal", False, 5, 7, "e", "SESSION", "c", "t", "m", "r", "a", "i", 3, "n", 8, "d", 9, 10, 11, 12, 13
+    )
     await engine.write(audit.record, [sent])
     (found,) = await engine.read(audit.list_events, ALL, None, 10)
-    assert found == AuditEvent("refusal", False, 5, 7, "e", "SESSION", "c", "t", "m", "r", "a", "i", 3, id=1)
+    assert found == replace(sent, id=1)
 
 
 async def test_nothing_to_record_is_nothing(engine: Engine) -> None:
@@ -60,10 +63,22 @@ async def test_pages_join_without_gap_or_repetition(engine: Engine) -> None:
         (EventFilter(end=2), [1]),
         (EventFilter(start=2, end=4), [3, 2]),
         (EventFilter(action="nothing"), []),
+        (EventFilter(actor_email="1@x"), [4, 1]),
+        (EventFilter(dataset_id=1), [3]),
+        (EventFilter(dataset_name="d"), [4, 3]),
+        (EventFilter(dataset_name="d", actor_email="1@x"), [4]),
+        (EventFilter(allowed=False), [2]),
+        (EventFilter(allowed=True), [4, 3, 1]),
     ],
 )
 async def test_filters_narrow_the_list(engine: Engine, wanted: EventFilter, expected: list[int]) -> None:
-    await engine.write(audit.record, [event(1, "a", 1), event(2, "a", 2), event(3, "b", None), event(4, "b", 1)])
+    events = [
+        event(1, "a", 1),
+        replace(event(2, "a", 2), allowed=False),
+        replace(event(3, "b", None), dataset_id=1, dataset_name="d"),
+        replace(event(4, "b", 1), dataset_id=2, dataset_name="d"),
+    ]
+    await engine.write(audit.record, [replace(one, actor_email=f"{one.actor_user_id or ''}@x") for one in events])
     assert await times(engine, wanted) == expected
 
 

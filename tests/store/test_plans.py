@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from phoenix_grpc.store import changes, datasets, examples, splits, uploads, versions
+from phoenix_grpc.store import audit, changes, datasets, examples, splits, uploads, versions
+from phoenix_grpc.store.audit import EventFilter
 from phoenix_grpc.store.changes import Change, ExampleUpdate
 from phoenix_grpc.store.datasets import DatasetFilter
 from phoenix_grpc.store.engine import NO_PARAMS, Engine, Params, Row, Transaction
@@ -24,7 +25,7 @@ _ALIASES = {
     "c": "split_members",
     "d": "datasets",
 }
-_GROWING = {"revisions", "examples", "split_members", "versions", "datasets"}
+_GROWING = {"revisions", "examples", "split_members", "versions", "datasets", "audit_events"}
 
 
 class Planner:
@@ -33,6 +34,7 @@ class Planner:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self.wide: list[str] = []
+        self.details: list[str] = []
 
     def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
         self._explain(sql, params)
@@ -55,6 +57,7 @@ class Planner:
 
     def _explain(self, sql: str, params: Params) -> None:
         details = [row[3] for row in self._tx.rows(f"EXPLAIN QUERY PLAN {sql}", params)]
+        self.details += details
         sorts = any("ORDER BY" in detail for detail in details) and "LIMIT :limit" in sql
         if sorts or any(_reads_much(detail, "LIMIT" in sql) for detail in details):
             self.wide.append(f"{sql}\n{details}")
@@ -114,6 +117,13 @@ NAME = [ExampleName(None, "id1", "id1")]
         (datasets.list_datasets, (DatasetFilter(label_id=1), "create_time desc", None, 10)),
         (versions.list_versions, (1, None, 10)),
         (splits.list_splits, (1, None, 10)),
+        (audit.list_events, (EventFilter(), None, 10)),
+        (audit.list_events, (EventFilter(actor_user_id=1), (5, 1), 10)),
+        (audit.list_events, (EventFilter(actor_email="e", start=1), (5, 1), 10)),
+        (audit.list_events, (EventFilter(action="login", end=9), (5, 1), 10)),
+        (audit.list_events, (EventFilter(dataset_id=1), (5, 1), 10)),
+        (audit.list_events, (EventFilter(dataset_name="d"), (5, 1), 10)),
+        (audit.list_events, (EventFilter(allowed=False, start=1, end=9), (5, 1), 10)),
         (changes.append_examples, (Change(named("d")), [record(1), record(7), record(8, "id0", splits=["t"])])),
         (changes.update_examples, (Change(named("d")), [ExampleUpdate(NAME[0], input="{}", splits='["t"]')])),
         (changes.delete_examples, (Change(named("d")), NAME)),
@@ -126,3 +136,25 @@ async def test_nothing_reads_more_than_it_answers(engine: Engine, dataset_id: in
 async def test_the_watch_sees_a_scan(engine: Engine, dataset_id: int) -> None:
     assert await plan(engine, lambda tx: tx.rows("SELECT * FROM revisions r WHERE r.died IS NULL"))
     assert await plan(engine, lambda tx: tx.rows("SELECT * FROM examples e WHERE e.dataset_id = 1"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (EventFilter(), "audit_events_created"),
+        (EventFilter(start=1, end=9), "audit_events_created"),
+        (EventFilter(actor_user_id=1, start=1), "audit_events_actor"),
+        (EventFilter(actor_email="e", end=9), "audit_events_email"),
+        (EventFilter(action="a", start=1, end=9), "audit_events_action"),
+        (EventFilter(dataset_id=1), "audit_events_dataset"),
+        (EventFilter(dataset_name="d"), "audit_events_dataset_name"),
+        (EventFilter(allowed=False), "audit_events_allowed"),
+    ],
+)
+async def test_each_filter_of_the_audit_log_has_its_index(engine: Engine, wanted: EventFilter, index: str) -> None:
+    def used(tx: Transaction) -> set[str]:
+        planner = Planner(tx)
+        audit.list_events(planner, wanted, (5, 1), 10)
+        return {name for detail in planner.details for name in re.findall(r"USING INDEX (\w+)", detail)}
+
+    assert await engine.write(used) == {index}

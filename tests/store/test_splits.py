@@ -34,7 +34,8 @@ async def test_members_are_added_and_then_removed(keeper: Keeper, ids: list[int]
     changed = await keeper.engine.write(
         splits.update_split, dataset.id, split.id, {"name": "t", "color": "#ffffff"}, [ids[0], ids[1], ids[2]], ids[1:2]
     )
-    assert (changed.name, changed.color, changed.example_count) == ("t", "#ffffff", 2)
+    assert (changed.after.name, changed.after.color, changed.after.example_count) == ("t", "#ffffff", 2)
+    assert (changed.before.name, changed.came, changed.went) == ("s", 2, 1)
     assert await keeper.splits() == {1: ("t",), 3: ("t",)}
 
 

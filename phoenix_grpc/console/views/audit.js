@@ -2,29 +2,44 @@
 
 import { attempt } from "../actions.js";
 import { call } from "../api.js";
-import { emptyPanel, field, h, quiet } from "../dom.js";
+import { emptyPanel, field, h, quiet, select } from "../dom.js";
 import { count, moment } from "../format.js";
 import { pagedTable } from "../paged_table.js";
 import { adminPage } from "./admin.js";
 
 const PAGE_SIZE = 50;
 
+const OUTCOMES = [
+  ["", "any"],
+  ["allowed", "allowed"],
+  ["denied", "refused"],
+];
+
 const COLUMNS = [
   { label: "When", class: "when", cell: (event) => moment(event.created_at) },
   { label: "Action", cell: (event) => h("code", {}, event.action) },
   { label: "Outcome", cell: outcomeCell },
   { label: "Who", cell: whoCell },
-  { label: "Target", cell: (event) => (event.target_id ? h("code", {}, event.target_id) : "–") },
+  { label: "Target", cell: targetCell },
+  { label: "Examples", cell: changesCell },
   { label: "Address", cell: (event) => event.address || "–" },
 ];
 
 /** The page. */
 export async function auditView() {
   const results = h("div", {});
-  const action = h("input", { type: "search", name: "action", placeholder: "login", autocomplete: "off" });
-  const fill = async () => results.replaceChildren(await listing(action.value.trim()));
-  const filter = h("button", { type: "submit" }, "Filter");
-  const form = h("form", { class: "row filter" }, field("Only this action", action), filter);
+  const text = (name, placeholder) => h("input", { type: "search", name, placeholder, autocomplete: "off" });
+  const outcome = select({ name: "outcome" }, OUTCOMES);
+  const form = h(
+    "form",
+    { class: "row filter" },
+    field("Only this action", text("action", "login")),
+    field("By", text("user", "ada@example.com")),
+    field("In dataset", text("dataset", "name or id")),
+    field("Outcome", outcome),
+    h("button", { type: "submit" }, "Filter"),
+  );
+  const fill = async () => results.replaceChildren(await listing(wanted(form)));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     return attempt(fill);
@@ -37,19 +52,41 @@ export async function auditView() {
   });
 }
 
-async function listing(action) {
+/** The filters that are filled in. */
+function wanted(form) {
+  const given = [...new FormData(form)].map(([name, value]) => [name, value.trim()]);
+  return Object.fromEntries(given.filter(([, value]) => value));
+}
+
+async function listing(filters) {
   const load = (cursor) => {
-    const query = { limit: PAGE_SIZE, ...(action && { action }), ...(cursor && { cursor }) };
+    const query = { limit: PAGE_SIZE, ...filters, ...(cursor && { cursor }) };
     return call("GET", `/v1/audit_events?${new URLSearchParams(query)}`);
   };
   const first = await load(null);
   if (first.data.length) return pagedTable("Audit events", COLUMNS, first, load);
-  return emptyPanel("No events", quiet(action ? `Nothing was logged as “${action}”.` : "Nothing was logged yet."));
+  const filtered = Object.keys(filters).length > 0;
+  return emptyPanel("No events", quiet(filtered ? "Nothing that was logged fits the filters." : "Nothing was logged yet."));
 }
 
 function outcomeCell({ allowed, reason, count: times }) {
   const badge = h("span", { class: allowed ? "badge good" : "badge bad" }, allowed ? "allowed" : "refused");
   return h("div", {}, badge, times > 1 && ` ${count(times)} times`, reason && words(reason));
+}
+
+function targetCell({ target_id: id, target_name: name, dataset_name: dataset }) {
+  if (!id && !dataset) return "–";
+  const inside = dataset && dataset !== name && h("div", { class: "muted small" }, "in ", dataset);
+  return h("div", {}, name, id && h("div", { class: "small" }, h("code", {}, id)), inside);
+}
+
+function changesCell({ created_count: created, updated_count: updated, deleted_count: deleted, byte_count: bytes }) {
+  const counts = [
+    ["+", created],
+    ["~", updated],
+    ["−", deleted],
+  ].filter(([, number]) => number);
+  return counts.map(([sign, number]) => `${sign}${count(number)}`).join(" ") || (bytes ? `${count(bytes)} bytes` : "–");
 }
 
 function whoCell({ actor_email: email, actor_kind: kind }) {

@@ -70,5 +70,13 @@ class AuditEvent(Model):
     reason: str
     address: str
     target_id: str
+    target_name: str
+    dataset_id: str
+    dataset_name: str
+    version_id: str
+    created_count: int
+    updated_count: int
+    deleted_count: int
+    byte_count: int
     request_id: str
     count: int
