@@ -30,6 +30,7 @@ class Caller:
 
     Arguments:
         started: when, on the clock of time.perf_counter.
+        at_door: whether it came by HTTP.
         revision: the auth revision that `principal` was identified at.
     """
 
@@ -39,6 +40,7 @@ class Caller:
     started: float = 0.0
     principal: Principal = ANONYMOUS
     address: str = ""
+    at_door: bool = False
     revision: int = 0
 
     @property

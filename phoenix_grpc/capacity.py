@@ -1,27 +1,135 @@
-"""What bounds the calls of all together: how many run at once, and how many bytes of requests they hold in memory."""
+"""What bounds the calls of all together: how many run, how long they wait for messages, how many bytes they hold."""
 
 import asyncio
-from collections import deque
+import itertools
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
+from weakref import WeakValueDictionary
 
 from phoenix_grpc.errors import LimitExceeded
 
 PATIENCE_SECONDS = 2.0
 """How long a call waits for bytes of others to be given back."""
+MESSAGE_SECONDS = 10.0
+"""How long a message may be under way from when the server is ready for it."""
+_TICK = 0.1
+_AT_ONCE_TICKS = 5
+"""After so many ticks a message has not come at once."""
+
+
+T = TypeVar("T")
 
 
 class Room:
-    """How many calls of a kind may run at once, and how many do."""
+    """How many calls of a kind may run at once, and how many do.
 
-    def __init__(self, limit: float) -> None:
+    Arguments:
+        limit: of all.
+        share: of those of one caller.
+    """
+
+    def __init__(self, limit: float, share: float | None = None) -> None:
         self.limit = limit
+        self.share = limit if share is None else share
         self.running = 0
+        self._of: Counter[str] = Counter()
 
-    def require(self) -> None:
-        """Raises LimitExceeded when more run than may."""
-        if self.running > self.limit:
+    def enter(self, who: str = "") -> None:
+        """Counts a call; one that is refused counts, too, until it leaves.
+
+        Arguments:
+            who: whose share it takes; "" for nobody's.
+
+        Raises:
+            LimitExceeded: when more run than may.
+        """
+        self.running += 1
+        if who:
+            self._of[who] += 1
+        if self.running > self.limit or self._of[who] > self.share:
             raise LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
+
+    def leave(self, who: str = "", _: object = None) -> None:
+        """Ends what `enter` began; may be the callback of a task's end."""
+        self.running -= 1
+        if who:
+            self._of[who] -= 1
+            if not self._of[who]:
+                del self._of[who]
+
+
+class Arrivals:
+    """Waits for messages. C-core keeps the beginning of each as long as its end is awaited, so that few may be slow.
+
+    Time is counted in ticks of a loop that keeps up, so that a server under load, or stopped for a while, does not take
+    what it has not yet looked at for slow.
+
+    Arguments:
+        slow: how many messages may be under way that did not come at once; the oldest beyond that are given up.
+        share: how many messages of one caller may be under way; more wait for their turn.
+        seconds: after which each is given up.
+    """
+
+    def __init__(self, slow: int, share: int, seconds: float = MESSAGE_SECONDS) -> None:
+        self._slow = slow
+        self._share = share
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._ticks = round(seconds / _TICK)
+        self._begun: dict[asyncio.Task[object], int] = {}
+        self._given_up: set[asyncio.Task[object]] = set()
+        self._now = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def wait(self, who: str, read: Callable[[], Awaitable[T]]) -> T:
+        """The message that `read` waits for, when it is the turn of the caller's call.
+
+        Raises:
+            LimitExceeded: when it does not come in time.
+        """
+        turns = self._turns.get(who) or self._turns.setdefault(who, asyncio.Semaphore(self._share))
+        async with turns:
+            return await self._wait(read())
+
+    async def _wait(self, message: Awaitable[T]) -> T:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this runs in one
+        cancelling = task.cancelling()
+        self._begun[task] = self._now
+        if self._timer is None:
+            self._start()
+        try:
+            return await message
+        except asyncio.CancelledError:
+            # As asyncio.timeout does: somebody else may have cancelled the task as well.
+            if task in self._given_up and task.uncancel() <= cancelling:
+                raise LimitExceeded("the request did not arrive in time", retry_after=1) from None
+            raise
+        finally:
+            del self._begun[task]
+            self._given_up.discard(task)
+
+    def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_TICK, self._tick, loop.time() + _TICK)
+
+    def _tick(self, due: float) -> None:
+        self._timer = None
+        if asyncio.get_running_loop().time() - due < _TICK:
+            self._now += 1
+            self._give_up()
+        if self._begun:
+            self._start()
+
+    def _give_up(self) -> None:
+        """Ends the wait for what is too old, and for the oldest of what is slow when that is too much."""
+        at_once = self._now - _AT_ONCE_TICKS
+        slow = list(itertools.takewhile(lambda entry: entry[1] < at_once, self._begun.items()))
+        for index, (task, begun) in enumerate(slow):
+            if (len(slow) - index > self._slow or self._now - begun > self._ticks) and task not in self._given_up:
+                self._given_up.add(task)
+                task.cancel()
 
 
 class ByteBudget:

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     smtp_validate_certs: bool = Field(True, description="Whether the mail server's certificate is checked.")
 
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1 << 30)] = Field(
-        16 << 20, description="Largest gRPC message; a larger one is RESOURCE_EXHAUSTED."
+        4 << 20, description="Largest gRPC message; a larger one is RESOURCE_EXHAUSTED."
     )
     max_inflight_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
         128 << 20,

@@ -124,6 +124,9 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
+        # On a fast line C-core would let each stream send megabytes ahead of what anybody reads. A message that is
+        # waited for comes whole all the same.
+        ("grpc.http2.bdp_probe", 0),
         # C-core refuses metadata above 8 KiB before the guard sees it; with this the guard refuses, with a reason.
         ("grpc.max_metadata_size", 32 << 10),
         ("grpc.absolute_max_metadata_size", 64 << 10),

@@ -9,32 +9,40 @@ import contextlib
 import hmac
 import inspect
 import itertools
-import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from ipaddress import ip_address, ip_network
+from typing import Any, TypeAlias
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from phoenix_grpc import access, contract, errors
 from phoenix_grpc.access import ANONYMOUS, Caller, caller
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator, Standing
-from phoenix_grpc.capacity import ByteBudget, Room
+from phoenix_grpc.capacity import Room
 from phoenix_grpc.carriers import MAX_CREDENTIAL, REQUEST_ID
+from phoenix_grpc.contract import Method
 from phoenix_grpc.ending import end_call
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.logs import CallLine, CallLog
+from phoenix_grpc.reception import Endpoint, Messages, Reception
 from phoenix_grpc.statuses import status_of
 from phoenix_grpc.store.datasets import DatasetName, lookup_dataset
 from phoenix_grpc.store.engine import Engine
 
+MAX_PUBLIC_CALLS = 256
 MAX_PUBLIC_STREAMS = 1000
-"""Streams that strangers may hold open, all together: health and reflection."""
+"""What strangers may hold open, all together: calls such as logins; streams of health and reflection."""
+_PUBLIC_SHARE = 32
+"""How many of either one address may."""
+MAX_UPLOADS = 64
+_UPLOADS_SHARE = 32
+"""Uploads at once, and those of one caller: C-core holds up to a message of each while it is on its way."""
 
 _LAST_WORD = 0.1
 """What part of the time to stall a client then has for the rest of what was written and the status behind it."""
@@ -48,20 +56,6 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
-class Method(NamedTuple):
-    """A method's own handler, taken apart.
-
-    Arguments:
-        reads_stream: whether it takes a stream of requests.
-        streams: whether it takes or answers a stream.
-    """
-
-    behavior: Any
-    deserialize: Callable[[bytes], Message]
-    reads_stream: bool
-    streams: bool
-
-
 class Guard(grpc.aio.ServerInterceptor):
     """Identifies the caller of each RPC and refuses what its rule does not allow.
 
@@ -70,21 +64,23 @@ class Guard(grpc.aio.ServerInterceptor):
         authenticator: None while authentication is off.
         door_token: a secret of the HTTP door, which alone may say where a call came from.
         max_calls: calls served at once; more are refused with RESOURCE_EXHAUSTED.
-        budget: of the bytes that requests hold.
+        reception: takes the messages in.
         stall_seconds: how long a client may take for a part of a stream; a slower one is ended.
+        trusted: addresses and networks of proxies, whose calls are those of many.
     """
 
     def __init__(
         self,
-        methods: Mapping[str, contract.Method],
+        methods: Mapping[str, Method],
         authenticator: Authenticator | None,
         engine: Engine,
         refusals: RefusalRecorder,
         calls: CallLog,
         door_token: str,
         max_calls: int,
-        budget: ByteBudget,
+        reception: Reception,
         stall_seconds: float,
+        trusted: Sequence[str] = (),
     ) -> None:
         self._methods = methods
         self._authenticator = authenticator
@@ -92,11 +88,13 @@ class Guard(grpc.aio.ServerInterceptor):
         self._refusals = refusals
         self._calls = calls
         self._door_token = door_token.encode()
-        self._budget = budget
+        self._reception = reception
         self._stall_seconds = stall_seconds
+        self._trusted = [ip_network(network) for network in trusted]
         self._calls_room = Room(max_calls)
-        self._public_room = Room(MAX_PUBLIC_STREAMS)
-        self._open_room = Room(math.inf)
+        self._uploads_room = Room(MAX_UPLOADS, _UPLOADS_SHARE)
+        self._public_room = Room(MAX_PUBLIC_CALLS, _PUBLIC_SHARE)
+        self._streams_room = Room(MAX_PUBLIC_STREAMS, _PUBLIC_SHARE)
         self._draining = False
         self._handlers: dict[str, Handler] = {}
         self._run_id = secrets.token_hex(8)
@@ -126,6 +124,7 @@ class Guard(grpc.aio.ServerInterceptor):
         call = Caller(path, request_id, headers.get("user-agent", "")[:500], time.perf_counter())
         door = headers.get("x-phoenix-door")
         if door and hmac.compare_digest(door.encode(), self._door_token):
+            call.at_door = True
             call.address = headers.get("x-phoenix-caller-address", "")[:100]
             call.user_agent = headers.get("x-phoenix-caller-user-agent", "")[:500]
         return call
@@ -135,15 +134,12 @@ class Guard(grpc.aio.ServerInterceptor):
     ) -> Handler:
         """The guarded handler of the method, once the caller is identified and its rule allows the call."""
         method = self._methods.get(call.method)
-        rule = method.rule if method else None
-        if rule is None or not rule.public:
+        if method is None or not method.rule.public:
             if self._draining:
                 raise errors.Unavailable("the server is stopping", "DRAINING")
             await self._identify(call, metadata)
         handler = self._handlers.get(call.method) or await self._find(call.method, continuation, details)
-        if rule is None:
-            raise errors.PermissionDenied("this method is not declared")
-        if (refusal := access.refusal(rule, call.principal)) is not None:
+        if (refusal := access.refusal(self._methods[call.method].rule, call.principal)) is not None:
             raise refusal
         return handler
 
@@ -156,7 +152,9 @@ class Guard(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None:
             raise errors.Unimplemented(f"no such method: {path}")
-        self._handlers[path] = guarded = self._guarded(handler)
+        if (method := self._methods.get(path)) is None:
+            raise errors.PermissionDenied("this method is not declared")
+        self._handlers[path] = guarded = self._guarded(handler, method)
         return guarded
 
     def _refusing(self, error: Exception) -> Handler:
@@ -170,38 +168,39 @@ class Guard(grpc.aio.ServerInterceptor):
         handler: Handler = grpc.stream_stream_rpc_method_handler(refuse)
         return handler
 
-    def _guarded(self, handler: Handler) -> Handler:
-        """The same handler with the rest of the guard around it; it gets bytes, so a stranger's are never parsed."""
-        kind = ("stream" if handler.request_streaming else "unary", "stream" if handler.response_streaming else "unary")
-        behavior = getattr(handler, f"{kind[0]}_{kind[1]}")
-        deserialize: Any = handler.request_deserializer
-        method = Method(behavior, deserialize, handler.request_streaming, "stream" in kind)
-        serve = partial(self._serve, method)
-        make: Any = getattr(grpc, f"{kind[0]}_{kind[1]}_rpc_method_handler")
-        guarded: Handler = make(serve, request_deserializer=None, response_serializer=handler.response_serializer)
+    def _guarded(self, handler: Handler, method: Method) -> Handler:
+        """The same handler with the rest of the guard around it.
+
+        To gRPC all take streams: it would read the one message of a call before anybody knows who sends it, and nobody
+        could end the wait for it. Reading by hand costs nothing more.
+        """
+        kinds = ["stream" if streams else "unary" for streams in (method.reads_stream, method.writes_stream)]
+        endpoint = Endpoint(method, getattr(handler, "_".join(kinds)), handler.request_deserializer)
+        make: Any = getattr(grpc, f"stream_{kinds[1]}_rpc_method_handler")
+        guarded: Handler = make(partial(self._serve, endpoint), response_serializer=handler.response_serializer)
         return guarded
 
-    async def _serve(self, method: "Method", request: Any, context: Any) -> Any:
-        """Parses the request, or the stream of them, and lets the servicer answer; all four kinds go this way."""
+    async def _serve(self, endpoint: Endpoint, _requests: object, context: Any) -> Any:
+        """Reads the request, or the stream of them, and lets the servicer answer; all four kinds go this way."""
         call = caller.get()
-        room = self._room(call, method)
         status = "OK"
-        room.running += 1
         try:
-            room.require()
-            call.address = call.address or _address(context.peer())
+            who = self._enter(call, endpoint.method, context.peer())
             context.set_trailing_metadata((("x-request-id", call.request_id),))
-            if method.reads_stream:
-                response = method.behavior(self._receive_stream(call, method, request, context), context)
-            else:
-                response = method.behavior(await self._receive(call, method, request), context)
-            if not inspect.isasyncgen(response):
-                return await response
-            # Closed at once when the client stalls: what it holds must not wait for the garbage collector.
-            async with contextlib.aclosing(response):
-                async for part in response:
-                    await self._send(part, context)
-                    await self._authorize_again(call, context)
+            # The HTTP door holds what its uploads have in memory; waiting for it here as well would be for oneself.
+            weighed = not (call.at_door and endpoint.method.reads_stream)
+            with self._reception.messages(endpoint, who, context, weighed) as messages:
+                if endpoint.method.reads_stream:
+                    response = endpoint.behavior(self._receive_stream(call, messages, context), context)
+                else:
+                    response = endpoint.behavior(await self._checked(call, await messages.only()), context)
+                if not inspect.isasyncgen(response):
+                    return await response
+                # Closed at once when the client stalls: what it holds must not wait for the garbage collector.
+                async with contextlib.aclosing(response):
+                    async for part in response:
+                        await self._send(part, context)
+                        await self._authorize_again(call, context)
         except asyncio.CancelledError:
             status = "CANCELLED"
             raise
@@ -212,15 +211,36 @@ class Guard(grpc.aio.ServerInterceptor):
             status = ""  # _abort writes the line
             await self._abort(call, error, context)
         finally:
-            room.running -= 1
             if status:
                 self._write_line(call, status)
 
-    def _room(self, call: Caller, method: "Method") -> "Room":
-        """What bounds the call. Strangers may hold streams open, so these must not take the room of callers."""
-        if call.principal is not ANONYMOUS or self._authenticator is None:
-            return self._calls_room
-        return self._public_room if method.streams else self._open_room
+    def _enter(self, call: Caller, method: Method, peer: str) -> str:
+        """Counts the call until the last of its response is written, which is after it was served; says who calls.
+
+        Raises:
+            errors.LimitExceeded: when too many run.
+        """
+        address = _address(peer)
+        call.address = call.address or address
+        who = call.address if call.principal is ANONYMOUS else call.principal.name
+        if method.rule.public:
+            # Strangers may hold calls open, so these must not take the room of callers.
+            room = self._streams_room if method.reads_stream or method.writes_stream else self._public_room
+            places = [(room, "" if call.at_door or self._speaks_for_many(address) else who)]
+        else:
+            places = [(self._calls_room, "")]
+            if method.reads_stream:
+                places.append((self._uploads_room, who))
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this runs in one
+        for room, share in places:
+            task.add_done_callback(partial(room.leave, share))
+            room.enter(share)
+        return who
+
+    def _speaks_for_many(self, address: str) -> bool:
+        """Whether the calls of an address may be those of many: on a Unix socket, or from a trusted proxy."""
+        return address == "unix" or any(ip_address(address) in network for network in self._trusted)
 
     async def _send(self, part: Any, context: Any) -> None:
         """Raises LimitExceeded when the client takes too long for it."""
@@ -243,23 +263,18 @@ class Guard(grpc.aio.ServerInterceptor):
         if (refusal := access.refusal(rule, call.principal)) is not None:
             raise refusal
 
-    async def _receive(self, call: Caller, method: "Method", raw: bytes) -> Message:
-        try:
-            message = method.deserialize(raw)
-        except DecodeError:
-            raise errors.Invalid("", "the request is not a message of this method's type", "INVALID_MESSAGE") from None
+    async def _receive_stream(self, call: Caller, messages: Messages, context: Any) -> AsyncIterator[Message]:
+        while (message := await messages.next()) is not None:
+            await self._authorize_again(call, context)
+            yield await self._checked(call, message)
+        # Once more at the end: what was sent counts only now.
+        await self._authorize_again(call, context)
+
+    async def _checked(self, call: Caller, message: Message) -> Message:
+        """The message, when it names no dataset that the caller's key may not reach."""
         if call.principal.dataset_ids is not None:
             await self._hold_to_datasets(call.principal.dataset_ids, message)
         return message
-
-    async def _receive_stream(
-        self, call: Caller, method: "Method", requests: AsyncIterator[bytes], context: Any
-    ) -> AsyncIterator[Message]:
-        async for raw in requests:
-            await self._authorize_again(call, context)
-            yield await self._receive(call, method, raw)
-        # Once more at the end: what was sent counts only now.
-        await self._authorize_again(call, context)
 
     async def _hold_to_datasets(self, allowed: frozenset[int], message: Message) -> None:
         """Refuses a limited key any other dataset, whether or not it exists."""

@@ -27,6 +27,7 @@ from phoenix_grpc.guard import Guard
 from phoenix_grpc.http.runner import http_door
 from phoenix_grpc.keyfile import open_key_ring
 from phoenix_grpc.logs import CallLog, LogWriter, configure_logs
+from phoenix_grpc.reception import Reception
 from phoenix_grpc.services.auth import AuthServicer
 from phoenix_grpc.services.datasets import DatasetsServicer
 from phoenix_grpc.store.engine import Engine, open_engine
@@ -73,6 +74,7 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
         known = authenticator if settings.enable_auth else None
         # One for both doors: memory does not ask which way a request came.
         budget = ByteBudget(settings.max_inflight_bytes)
+        reception = Reception(budget, settings.max_message_bytes)
         guard = Guard(
             methods,
             known,
@@ -81,8 +83,9 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
             calls,
             door_token,
             settings.max_concurrent_calls,
-            budget,
+            reception,
             settings.download_stall_seconds,
+            settings.trusted_proxies,
         )
         await stack.enter_async_context(maintenance.running(engine, settings, authenticator, refusals))
         auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)

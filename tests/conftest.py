@@ -30,6 +30,7 @@ hypothesis_settings.load_profile("project")
 ADMIN_PASSWORD = "correct horse battery"
 ADMIN_SECRET = "an-admin-secret-of-32-characters-1"
 SECRET = "a-signing-secret-of-32-characters-1"
+_CHUNK = 1 << 20
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -105,8 +106,10 @@ class Api:
         return bearer((await self.auth.CreateSystemApiKey(request, metadata=self.admin)).key)
 
     async def upload(self, header: datasets_pb2.UploadDatasetHeader, data: bytes, metadata: Metadata = ()) -> Any:
-        """Uploads `data` in one chunk."""
-        messages = [datasets_pb2.UploadDatasetRequest(header=header), datasets_pb2.UploadDatasetRequest(chunk=data)]
+        """Uploads `data`; what fits goes in one chunk."""
+        chunks = [data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK)]
+        messages = [datasets_pb2.UploadDatasetRequest(header=header)]
+        messages += [datasets_pb2.UploadDatasetRequest(chunk=chunk) for chunk in chunks]
         return await self.datasets.UploadDataset(iter(messages), metadata=metadata or self.admin)
 
 

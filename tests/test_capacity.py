@@ -1,10 +1,11 @@
-"""The budget of bytes: who waits, who is refused, and that nothing is lost or given twice."""
+"""Who waits, who is refused, and that nothing is lost or given twice: calls, messages under way, bytes."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from phoenix_grpc.capacity import ByteBudget, Hold
+from phoenix_grpc.capacity import Arrivals, ByteBudget, Hold, Room
 from phoenix_grpc.errors import LimitExceeded
 
 
@@ -91,3 +92,74 @@ async def test_a_cancelled_wait_keeps_nothing_and_holds_up_nobody(granted: bool)
     first.shrink(0)
     await behind
     assert budget.held == 20
+
+
+def test_a_room_has_a_limit_for_all_and_a_share_for_one() -> None:
+    room = Room(3, share=2)
+    for who in ("one", "one", "two"):
+        room.enter(who)
+    with pytest.raises(LimitExceeded):
+        room.enter("three")
+    room.leave("three")
+    room.leave("two")
+    with pytest.raises(LimitExceeded):
+        room.enter("one")
+    for _ in range(3):
+        room.leave("one")
+    assert room.running == 0
+    assert not room._of
+
+
+def never() -> "asyncio.Future[Any]":
+    """A message that does not come."""
+    return asyncio.get_running_loop().create_future()
+
+
+async def test_of_messages_that_do_not_come_at_once_the_oldest_are_given_up() -> None:
+    arrivals = Arrivals(slow=2, share=10, seconds=60)
+    waits = [asyncio.create_task(arrivals.wait(f"caller {number}", never)) for number in range(5)]
+    done, pending = await asyncio.wait(waits, timeout=1.5)
+    assert done == set(waits[:3])
+    assert all(isinstance(wait.exception(), LimitExceeded) for wait in done)
+    for wait in pending:
+        wait.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+
+
+async def test_each_message_is_given_up_after_its_time() -> None:
+    with pytest.raises(LimitExceeded, match="did not arrive in time"):
+        await Arrivals(slow=10, share=10, seconds=0.7).wait("", never)
+
+
+async def test_a_cancelled_wait_stays_cancelled() -> None:
+    wait = asyncio.create_task(Arrivals(slow=10, share=10).wait("", never))
+    await asyncio.sleep(0.01)
+    wait.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await wait
+
+
+async def test_one_caller_waits_for_its_turn_and_no_other_does() -> None:
+    arrivals = Arrivals(slow=10, share=1)
+    begun = []
+
+    def read(name: str) -> "asyncio.Future[Any]":
+        begun.append(name)
+        return never()
+
+    waits = [asyncio.create_task(arrivals.wait(who, lambda who=who: read(who))) for who in ("one", "one", "two")]
+    await asyncio.sleep(0.01)
+    assert begun == ["one", "two"]
+    waits[0].cancel()
+    await asyncio.sleep(0.01)
+    assert begun == ["one", "two", "one"]
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def test_nothing_is_kept_of_a_caller_whose_message_came() -> None:
+    arrivals = Arrivals(slow=10, share=1)
+    assert await arrivals.wait("one", lambda: asyncio.sleep(0, "message")) == "message"
+    assert not arrivals._turns
+    assert not arrivals._begun

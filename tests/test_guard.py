@@ -418,7 +418,7 @@ async def test_a_download_ends_when_its_key_is_revoked(api: Api) -> None:
 
 
 async def test_strangers_who_hold_streams_open_take_no_room_of_callers(api: Api) -> None:
-    api.server.guard._public_room.limit = 3
+    api.server.guard._streams_room.limit = 3
     api.server.guard._calls_room.limit = 3
     health = health_pb2_grpc.HealthStub(api.channel)
     watches = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(3)]
@@ -431,10 +431,11 @@ async def test_strangers_who_hold_streams_open_take_no_room_of_callers(api: Api)
         watch.cancel()
 
 
-async def test_a_token_of_megabytes_is_refused_unread(api: Api) -> None:
-    head = base64.urlsafe_b64encode(b'{"a":[' + b"[]," * 1_000_000 + b"[]]}").decode()
+@pytest.mark.parametrize(("count", "reason"), [(10_000, "REFRESH_TOKEN_INVALID"), (1_000_000, "LIMIT_EXCEEDED")])
+async def test_a_token_of_megabytes_is_refused_unread(api: Api, count: int, reason: str) -> None:
+    head = base64.urlsafe_b64encode(b'{"a":[' + b"[]," * count + b"[]]}").decode()
     request = auth_pb2.RefreshTokenRequest(refresh_token=f"{head}.e30.x")
-    assert reason_of(await refused(api.auth.RefreshToken(request))) == "REFRESH_TOKEN_INVALID"
+    assert reason_of(await refused(api.auth.RefreshToken(request))) == reason
 
 
 async def test_a_limited_key_learns_no_names_of_others(api: Api) -> None:

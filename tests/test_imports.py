@@ -42,6 +42,7 @@ ALLOWED = {
         "ids",
         "logs",
         "model",
+        "reception",
         "statuses",
         "store",
     },
@@ -61,6 +62,7 @@ ALLOWED = {
         "v1",
     },
     "grpc_door": {"access", "config", "contract", "ending", "errors", "guard", "reflection", "services", "store", "v1"},
+    "reception": {"capacity", "contract", "errors", "wire"},
     "reflection": set(),
     "logs": set(),
     "maintenance": {"audit", "authentication", "config", "errors", "model", "store"},
@@ -68,6 +70,7 @@ ALLOWED = {
     "client": {"__init__", "config", "contract", "errors", "v1"},
     "cli": {"__init__", "client", "config", "credentials", "errors", "ids", "model", "server", "store", "v1"},
     "console": set(),
+    "wire": {"errors"},
     # The composition root knows them all.
     "server": None,
 }

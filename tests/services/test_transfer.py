@@ -383,7 +383,7 @@ async def test_a_download_is_one_version_however_long_it_takes(api: Api) -> None
 
 async def test_a_download_of_a_dataset_that_is_deleted_meanwhile_is_aborted(api: Api) -> None:
     big = b"".join(b'{"input":{"q":"%s%d"}}\n' % (b"x" * 1000, number) for number in range(10_000))
-    await send(api, messages(header(), big, big))
+    await api.upload(header(), big + big)
     call = api.datasets.DownloadDataset(pb.DownloadDatasetRequest(name="d"), metadata=api.admin)
     await call.read()
     await api.datasets.DeleteDataset(pb.DeleteDatasetRequest(name="d"), metadata=api.admin)
