@@ -1,4 +1,4 @@
-// Uploads a file into a dataset and reads it back: go run . DATASET FILE
+// Uploads a file into a dataset and reads it back: example DATASET FILE
 package main
 
 import (
@@ -21,7 +21,7 @@ const chunkSize = 64 << 10
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: go run . DATASET FILE")
+		fmt.Fprintln(os.Stderr, "usage: example DATASET FILE")
 		os.Exit(2)
 	}
 	if err := run(context.Background(), os.Args[1], os.Args[2]); err != nil {

@@ -31,7 +31,7 @@ TOOLS = {
     "Go": ("go", "protoc"),
     "TypeScript": ("node", "npm"),
     "Java": ("javac", "mvn"),
-    "C++": ("cmake", "g++", "grpc_cpp_plugin", "protoc"),
+    "C++": ("cmake", "g++", "make", "grpc_cpp_plugin", "protoc"),
     "Ruby": ("grpc_tools_ruby_protoc", "ruby"),
     "Rust": ("cargo", "protoc"),
 }
