@@ -1,7 +1,6 @@
 """Request bodies: decompressed, bounded in size and in patience, before anything else reads them."""
 
 import asyncio
-import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
@@ -10,9 +9,9 @@ from backports import zstd
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope
 
+from phoenix_grpc.pace import Pace
+
 _PIECE = 256 << 10
-_SLOWEST = 1024
-"""Bytes per second that a client must send at least, on average."""
 
 
 class _Decoder(Protocol):
@@ -137,19 +136,19 @@ class BoundedBody:
         return _DECODERS[encoding]()
 
     async def _received(self) -> AsyncIterator[bytes]:
-        more, behind = True, 0.0
+        more, pace = True, Pace(self._idle_seconds)
         while more:
-            began = time.monotonic()
             try:
-                async with asyncio.timeout(self._idle_seconds - max(0, behind)):
+                async with pace.patience():
                     message = await self._receive()
             except TimeoutError:
                 raise HTTPException(408, "The body did not arrive in time.", {"connection": "close"}) from None
             if message["type"] == "http.disconnect":
                 raise _Disconnected
             more = message.get("more_body", False)
-            if body := message.get("body", b""):
-                behind += time.monotonic() - began - len(body) / _SLOWEST
+            body = message.get("body", b"")
+            pace.arrived(len(body))
+            if body:
                 yield body
 
 

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from phoenix_grpc.errors import Invalid
+from phoenix_grpc.pace import Pace
 from phoenix_grpc.services.dataset_methods import DatasetMethods
 from phoenix_grpc.services.download import download
 from phoenix_grpc.services.download_trail import download_recorded
@@ -19,15 +20,15 @@ class TransferMethods(DatasetMethods):
         self, request_iterator: AsyncIterator[datasets_pb2.UploadDatasetRequest], context: object
     ) -> datasets_pb2.UploadDatasetResponse:
         """See datasets.proto."""
-        idle_seconds = self.settings.upload_idle_seconds
-        first = await next_message(request_iterator, idle_seconds)
+        pace = Pace(self.settings.upload_idle_seconds)
+        first = await next_message(request_iterator, pace)
         if first is None or first.WhichOneof("payload") != "header":
             raise Invalid("header", "the first message must be the header")
         plan = read_header(first.header)
         if plan.request is None:  # a request that comes again would meet what it made the first time
             await self.engine.read(uploads.find_target, plan.publication)
         async with Upload(self.engine, plan, self.settings.max_record_bytes) as upload:
-            async for chunk in read_chunks(request_iterator, idle_seconds):
+            async for chunk in read_chunks(request_iterator, pace):
                 await upload.feed(chunk)
             return await upload.publish()
 

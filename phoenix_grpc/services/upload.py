@@ -10,6 +10,7 @@ from typing import Any
 
 from phoenix_grpc.access import caller
 from phoenix_grpc.errors import Error, Invalid, LimitExceeded
+from phoenix_grpc.pace import SLOWEST, Pace
 from phoenix_grpc.services.messages import dataset_message, version_message
 from phoenix_grpc.services.naming import dataset_name, repeatable
 from phoenix_grpc.services.trail import Trail, recorded
@@ -112,22 +113,23 @@ def _publication(header: datasets_pb2.UploadDatasetHeader) -> Publication:
     )
 
 
-async def next_message(messages: AsyncIterator[Any], idle_seconds: float) -> Any:
+async def next_message(messages: AsyncIterator[Any], pace: Pace) -> Any:
     """The next message of a stream, or None at its end.
 
     Raises:
-        LimitExceeded: when none comes within `idle_seconds`.
+        LimitExceeded: when none comes in time.
     """
     try:
-        async with asyncio.timeout(idle_seconds):
+        async with pace.patience():
             return await anext(messages, None)
     except TimeoutError:
         raise LimitExceeded(
-            f"the upload sent nothing for {idle_seconds:g} seconds (PHOENIX_UPLOAD_IDLE_SECONDS); nothing was kept"
+            f"the upload sent nothing, or was behind {SLOWEST:,} bytes a second, for {pace.seconds:g} seconds"
+            " (PHOENIX_UPLOAD_IDLE_SECONDS); nothing was kept"
         ) from None
 
 
-async def read_chunks(messages: AsyncIterator[Any], idle_seconds: float) -> AsyncIterator[bytes]:
+async def read_chunks(messages: AsyncIterator[Any], pace: Pace) -> AsyncIterator[bytes]:
     """The bytes of the chunks, gathered into pieces worth a hop to a thread.
 
     Raises:
@@ -136,11 +138,13 @@ async def read_chunks(messages: AsyncIterator[Any], idle_seconds: float) -> Asyn
     """
     parts: list[bytes] = []
     size, since = 0, time.monotonic()
-    while (message := await next_message(messages, idle_seconds)) is not None:
+    while (message := await next_message(messages, pace)) is not None:
         if message.WhichOneof("payload") != "chunk":
             raise Invalid("payload", "after the header, every message must be a chunk")
-        parts.append(message.chunk)
-        size += len(message.chunk)
+        chunk = message.chunk
+        pace.arrived(len(chunk))
+        parts.append(chunk)
+        size += len(chunk)
         if size >= _BATCH_BYTES or time.monotonic() - since > _BATCH_SECONDS:
             yield b"".join(parts)
             parts, size, since = [], 0, time.monotonic()

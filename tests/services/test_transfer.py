@@ -1,6 +1,7 @@
 """UploadDataset and DownloadDataset over a real channel."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import threading
@@ -326,6 +327,22 @@ async def test_a_client_that_sends_nothing_is_ended(tmp_path: Path) -> None:
                 error = await refused(call)
             assert (error.code(), reason_of(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")
             assert not await api.server.engine.read(_leases)
+
+
+@pytest.mark.parametrize("chunk", [b"", b" "], ids=["empty", "tiny"])
+async def test_a_client_that_sends_next_to_nothing_is_ended(tmp_path: Path, chunk: bytes) -> None:
+    async with api_of(make_settings(tmp_path, upload_idle_seconds=0.5)) as api:
+        call = api.datasets.UploadDataset(metadata=api.admin)
+        await call.write(pb.UploadDatasetRequest(header=header()))
+        async with asyncio.timeout(10):
+            while not call.done():
+                with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                    await call.write(pb.UploadDatasetRequest(chunk=chunk))
+                await asyncio.sleep(0.02)
+        error = await refused(call)
+        assert (error.code(), reason_of(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")
+        assert "1,024 bytes a second" in (error.details() or "")
+        assert not await api.server.engine.read(_leases)
 
 
 async def test_a_slow_client_holds_nobody_up(api: Api) -> None:

@@ -6,6 +6,7 @@ import pytest
 from phoenix_grpc.access import ANONYMOUS, Caller, caller
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.ids import encode_id
+from phoenix_grpc.pace import Pace
 from phoenix_grpc.services import upload
 from phoenix_grpc.services.upload import read_chunks, read_header
 from phoenix_grpc.store.formats.compression import Compression
@@ -69,5 +70,5 @@ async def test_chunks_are_gathered_but_not_held_back(
     monkeypatch: pytest.MonkeyPatch, seconds: float, pieces: list[int]
 ) -> None:
     monkeypatch.setattr(upload, "_BATCH_SECONDS", seconds)
-    found = [len(piece) async for piece in read_chunks(chunks_of(1, 599_999, 300_000), idle_seconds=5)]
+    found = [len(piece) async for piece in read_chunks(chunks_of(1, 599_999, 300_000), Pace(5))]
     assert found == pieces
