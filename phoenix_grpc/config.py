@@ -83,7 +83,9 @@ class Settings(BaseSettings):
     max_record_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = Field(
         16 << 20, description="Largest record of an upload, decompressed."
     )
-    upload_idle_seconds: Seconds = Field(60, description="An upload that sends nothing for so long is ended.")
+    upload_idle_seconds: Seconds = Field(
+        60, description="An upload that sends nothing, or falls behind 1 KiB/s, for so long is ended."
+    )
     download_stall_seconds: Seconds = Field(
         60,
         description="A client that does not take a part of a download, or of any HTTP answer, for so long is cut off.",
@@ -114,14 +116,17 @@ class Settings(BaseSettings):
         (), description="Further origins whose pages may send unsafe calls with a cookie, separated by commas."
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Addresses or networks of proxies whose X-Forwarded-For and -Proto count, separated by commas."
+        (),
+        description="Addresses or networks of proxies whose X-Forwarded-For and -Proto count, separated by commas; "
+        "unix is whoever calls on PHOENIX_GRPC_UNIX_SOCKET.",
     )
     use_secure_cookies: bool = Field(
         False, description="Marks cookies Secure; always so when PHOENIX_ROOT_URL begins with https."
     )
     cookies_path: str = Field("/", description="Path of the cookies.", pattern="^/[A-Za-z0-9._~/-]*$")
     disable_rate_limit: bool = Field(
-        False, description="Switches off the limits of calls to /auth/* by address, and of reset mails by user."
+        False,
+        description="Switches off the limits of logins and /auth/* by address, and of reset mails by user.",
     )
     http_max_json_bytes: Annotated[int, Field(ge=65_536, le=1 << 32)] = Field(
         256 << 20, description="Largest JSON body of an upload, decompressed; it is kept on disk meanwhile."
@@ -133,7 +138,10 @@ class Settings(BaseSettings):
         32 << 10, description="Largest head of an HTTP request."
     )
     http_max_connections: Annotated[int, Field(ge=1)] = Field(
-        1000, description="HTTP connections open at once; more are closed."
+        1000, description="HTTP connections open at once; then the one idle longest is closed for a new one."
+    )
+    http_max_connections_per_address: Annotated[int, Field(ge=1)] = Field(
+        200, description="Those of one address; trusted proxies may have more."
     )
     http_idle_seconds: Seconds = Field(
         60, description="An HTTP request that sends nothing, or falls behind 1 KiB/s, for so long is ended."
@@ -189,9 +197,10 @@ class Settings(BaseSettings):
         if not isinstance(text, str):
             return text
         try:
-            return [str(ipaddress.ip_network(entry.strip())) for entry in text.split(",") if entry.strip()]
+            entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+            return [entry if entry == "unix" else str(ipaddress.ip_network(entry)) for entry in entries]
         except ValueError:
-            raise ValueError("must be addresses or networks like 10.0.0.0/8, separated by commas") from None
+            raise ValueError("must be addresses, networks like 10.0.0.0/8, or unix, separated by commas") from None
 
     @field_validator("grpc_unix_socket")
     @classmethod

@@ -27,6 +27,7 @@ class Rule:
     interactive: bool = False
     unlimited: bool = False
     identity: bool = False
+    attempt: bool = False
 
     @property
     def public(self) -> bool:
@@ -131,7 +132,7 @@ def _method(descriptor: MethodDescriptor, rule: Rule | None) -> Method:
 
 def _rule(descriptor: MethodDescriptor) -> Rule:
     option: access_pb2.AccessRule = descriptor.GetOptions().Extensions[access_pb2.access]  # type: ignore[index]
-    return Rule(option.access, option.interactive, option.unlimited, option.identity)
+    return Rule(option.access, option.interactive, option.unlimited, option.identity, option.attempt)
 
 
 def _names_dataset(message: Any) -> bool:

@@ -11,9 +11,8 @@ import inspect
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
-from ipaddress import ip_address, ip_network
 from typing import Any, TypeAlias
 
 import grpc
@@ -21,7 +20,7 @@ import structlog
 from google.protobuf.message import Message
 
 from phoenix_grpc import access, contract, errors
-from phoenix_grpc.access import ANONYMOUS, Caller, caller
+from phoenix_grpc.access import Caller, caller
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator, Standing
 from phoenix_grpc.capacity import Room
@@ -30,6 +29,8 @@ from phoenix_grpc.contract import Method
 from phoenix_grpc.ending import end_call
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.logs import CallLine, CallLog
+from phoenix_grpc.proxies import TrustedProxies
+from phoenix_grpc.rates import RateLimit
 from phoenix_grpc.reception import Endpoint, Messages, Reception
 from phoenix_grpc.statuses import status_of
 from phoenix_grpc.store.datasets import DatasetName, lookup_dataset
@@ -66,7 +67,8 @@ class Guard(grpc.aio.ServerInterceptor):
         max_calls: calls served at once; more are refused with RESOURCE_EXHAUSTED.
         reception: takes the messages in.
         stall_seconds: how long a client may take for a part of a stream; a slower one is ended.
-        trusted: addresses and networks of proxies, whose calls are those of many.
+        proxies: whom to believe, beside the door, where a call came from.
+        logins: how often one address may call methods that declare `attempt`.
     """
 
     def __init__(
@@ -80,7 +82,8 @@ class Guard(grpc.aio.ServerInterceptor):
         max_calls: int,
         reception: Reception,
         stall_seconds: float,
-        trusted: Sequence[str] = (),
+        proxies: TrustedProxies,
+        logins: RateLimit,
     ) -> None:
         self._methods = methods
         self._authenticator = authenticator
@@ -90,7 +93,8 @@ class Guard(grpc.aio.ServerInterceptor):
         self._door_token = door_token.encode()
         self._reception = reception
         self._stall_seconds = stall_seconds
-        self._trusted = [ip_network(network) for network in trusted]
+        self._proxies = proxies
+        self._logins = logins
         self._calls_room = Room(max_calls)
         self._uploads_room = Room(MAX_UPLOADS, _UPLOADS_SHARE)
         self._public_room = Room(MAX_PUBLIC_CALLS, _PUBLIC_SHARE)
@@ -162,7 +166,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def refuse(_requests: object, context: Any) -> None:
             call = caller.get()
-            call.address = call.address or _address(context.peer())
+            call.address = call.address or self._origin(context)
             await self._abort(call, error, context)
 
         handler: Handler = grpc.stream_stream_rpc_method_handler(refuse)
@@ -185,7 +189,7 @@ class Guard(grpc.aio.ServerInterceptor):
         call = caller.get()
         status = "OK"
         try:
-            who = self._enter(call, endpoint.method, context.peer())
+            who = self._enter(call, endpoint.method, context)
             context.set_trailing_metadata((("x-request-id", call.request_id),))
             # The HTTP door holds what its uploads have in memory; waiting for it here as well would be for oneself.
             weighed = not (call.at_door and endpoint.method.reads_stream)
@@ -214,19 +218,19 @@ class Guard(grpc.aio.ServerInterceptor):
             if status:
                 self._write_line(call, status)
 
-    def _enter(self, call: Caller, method: Method, peer: str) -> str:
+    def _enter(self, call: Caller, method: Method, context: Any) -> str:
         """Counts the call until the last of its response is written, which is after it was served; says who calls.
 
         Raises:
-            errors.LimitExceeded: when too many run.
+            errors.LimitExceeded: when too many run, or its address logs in too often.
         """
-        address = _address(peer)
-        call.address = call.address or address
-        who = call.address if call.principal is ANONYMOUS else call.principal.name
+        call.address = call.address or self._origin(context)
+        who = call.identity
         if method.rule.public:
             # Strangers may hold calls open, so these must not take the room of callers.
             room = self._streams_room if method.reads_stream or method.writes_stream else self._public_room
-            places = [(room, "" if call.at_door or self._speaks_for_many(address) else who)]
+            many = call.at_door or self._proxies.speak_for_many(_address(context.peer()))
+            places = [(room, "" if many else who)]
         else:
             places = [(self._calls_room, "")]
             if method.reads_stream:
@@ -236,11 +240,17 @@ class Guard(grpc.aio.ServerInterceptor):
         for room, share in places:
             task.add_done_callback(partial(room.leave, share))
             room.enter(share)
+        if method.rule.attempt and not call.at_door:  # the door has counted it, with what it refused itself
+            self._logins.require(call.address)
         return who
 
-    def _speaks_for_many(self, address: str) -> bool:
-        """Whether the calls of an address may be those of many: on a Unix socket, or from a trusted proxy."""
-        return address == "unix" or any(ip_address(address) in network for network in self._trusted)
+    def _origin(self, context: Any) -> str:
+        """The address that a call came from, when the HTTP door has not said it."""
+        peer = _address(context.peer())
+        if peer not in self._proxies:
+            return peer
+        forwarded = [str(value) for key, value in context.invocation_metadata() if key == "x-forwarded-for"]
+        return self._proxies.caller(peer, forwarded)
 
     async def _send(self, part: Any, context: Any) -> None:
         """Raises LimitExceeded when the client takes too long for it."""

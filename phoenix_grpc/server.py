@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import math
 import os
 import resource
 import secrets
@@ -27,12 +28,16 @@ from phoenix_grpc.guard import Guard
 from phoenix_grpc.http.runner import http_door
 from phoenix_grpc.keyfile import open_key_ring
 from phoenix_grpc.logs import CallLog, LogWriter, configure_logs
+from phoenix_grpc.proxies import TrustedProxies
+from phoenix_grpc.rates import RateLimit
 from phoenix_grpc.reception import Reception
 from phoenix_grpc.services.auth import AuthServicer
 from phoenix_grpc.services.datasets import DatasetsServicer
 from phoenix_grpc.store.engine import Engine, open_engine
 from phoenix_grpc.v1 import access_pb2
 
+_LOGINS_AT_ONCE = 30
+_LOGINS_PER_MINUTE = 30
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 log = structlog.get_logger()
@@ -72,9 +77,10 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
         calls = CallLog(settings.log_level, log_writer)
         stack.callback(calls.flush)
         known = authenticator if settings.enable_auth else None
-        # One for both doors: memory does not ask which way a request came.
+        # One of each for both doors: neither memory nor a password asks which way a request came.
         budget = ByteBudget(settings.max_inflight_bytes)
         reception = Reception(budget, settings.max_message_bytes)
+        logins = RateLimit(math.inf if settings.disable_rate_limit else _LOGINS_AT_ONCE, _LOGINS_PER_MINUTE)
         guard = Guard(
             methods,
             known,
@@ -85,13 +91,16 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
             settings.max_concurrent_calls,
             reception,
             settings.download_stall_seconds,
-            settings.trusted_proxies,
+            TrustedProxies(settings.trusted_proxies),
+            logins,
         )
         await stack.enter_async_context(maintenance.running(engine, settings, authenticator, refusals))
         auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)
         stack.push_async_callback(auth.close)
         door = await stack.enter_async_context(grpc_door(settings, guard, engine, auth, datasets))
-        http_port = await stack.enter_async_context(http_door(settings, f"unix:{door.private}", budget, door_token))
+        http_port = await stack.enter_async_context(
+            http_door(settings, f"unix:{door.private}", budget, logins, door_token)
+        )
         # Whatever ends first, both doors say so at once, and one grace is theirs together.
         stack.push_async_callback(door.drain)
         running = RunningServer(settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard)

@@ -57,6 +57,7 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
         "default_admin_initial_password": ADMIN_PASSWORD,
         "shutdown_grace_seconds": 0.2,
         "log_level": "ERROR",
+        "disable_rate_limit": True,
     }
     return load_settings(**{**values, **changes})
 

@@ -22,6 +22,7 @@ def test_a_method_is_read_as_it_is_declared(descriptor) -> None:
     rule = method.rule
     assert (rule.access, rule.interactive) == (option.access, option.interactive)
     assert (rule.unlimited, rule.identity) == (option.unlimited, option.identity)
+    assert rule.attempt == option.attempt
 
 
 def test_every_method_of_the_services_is_read_once() -> None:

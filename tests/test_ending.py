@@ -41,12 +41,12 @@ def test_stalled_downloads_hold_little_and_are_ended(tmp_path: Path) -> None:
 
 
 async def test_a_reader_that_takes_its_time_for_all_but_not_for_a_part_is_served(tmp_path: Path) -> None:
-    async with api_of(make_settings(tmp_path, download_stall_seconds=1)) as api:
+    async with api_of(make_settings(tmp_path, download_stall_seconds=3)) as api:
         await api.upload(HEADER, RECORD * 2000)
         size = 0
         async for message in api.datasets.DownloadDataset(REQUEST, metadata=api.admin):
             size += len(message.chunk)
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.06)  # more than 3 seconds in all
         assert size > 2000 * 4000
 
 

@@ -38,6 +38,7 @@ from phoenix_grpc.http.door import Backend, door_of
 from phoenix_grpc.http.errors import Invalid, Refused, from_limit
 from phoenix_grpc.http.frame import Frame
 from phoenix_grpc.http.methods import method_of
+from phoenix_grpc.rates import RateLimit
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),
@@ -49,12 +50,13 @@ _OPTIONS = [
 _EXPOSED = ["x-phoenix-server-version", "x-phoenix-grpc-version", "x-request-id", "retry-after", "content-disposition"]
 
 
-def create_app(settings: Settings, target: str, budget: ByteBudget, door_token: str = "") -> FastAPI:
+def create_app(settings: Settings, target: str, budget: ByteBudget, logins: RateLimit, door_token: str = "") -> FastAPI:
     """The door as an ASGI application.
 
     Arguments:
         target: the gRPC server's address; a private Unix socket ("unix:PATH") in the running server.
         budget: of the bytes that requests hold.
+        logins: how often one address may log in, by either door.
         door_token: the secret by which the guard knows the door.
     """
     app = FastAPI(
@@ -65,7 +67,7 @@ def create_app(settings: Settings, target: str, budget: ByteBudget, door_token: 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=_middleware(settings),
+        middleware=_middleware(settings, logins),
     )
     for router in _routers(settings):
         # The routes themselves, not an included router: one flat table, which tests and the Allow header read.
@@ -100,9 +102,12 @@ def _lifespan(
     return lifespan
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
+def _middleware(settings: Settings, logins: RateLimit) -> list[Middleware]:
     # At level 1 the 128 KiB that it compresses on the loop take a few ms; what is more goes to a thread.
-    found = [Middleware(Frame, settings=settings), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)]
+    found = [
+        Middleware(Frame, settings=settings, logins=logins),
+        Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
+    ]
     if settings.allowed_origins:
         cors = Middleware(
             CORSMiddleware,

@@ -1,31 +1,32 @@
 """What surrounds every request: its id, the bounds of its body, the origin check, the headers of its answer."""
 
-import math
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phoenix_grpc.config import Settings
+from phoenix_grpc.errors import LimitExceeded
 from phoenix_grpc.http.bodies import BoundedBody
-from phoenix_grpc.http.errors import Refused
+from phoenix_grpc.http.errors import Refused, from_limit
 from phoenix_grpc.http.headers import request_id
 from phoenix_grpc.http.origins import MISDIRECTED, misdirected, untrusted
-from phoenix_grpc.http.rates import RateLimit
+from phoenix_grpc.rates import RateLimit
 
-_AUTH_BURST = 30
-_AUTH_PER_MINUTE = 30
 _MAX_AUTH_BODY = 64 << 10
 _MAX_JSON_BODY = 1 << 20
 
 
 class Frame:
-    """The outermost middleware of the door."""
+    """The outermost middleware of the door.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    Arguments:
+        logins: how often one address may call /auth/*, and log in at the gRPC door.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, logins: RateLimit) -> None:
         self._app = app
         self._settings = settings
-        self._auth_rate = RateLimit(_AUTH_BURST, _AUTH_PER_MINUTE)
+        self._logins = logins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,10 +61,11 @@ class Frame:
             return Refused(421, MISDIRECTED).response()
         if text := untrusted(request, self._settings):
             return Refused(401, text).response()
-        if self._is_auth(request.scope) and not self._settings.disable_rate_limit:
-            address = request.client.host if request.client else ""
-            if seconds := self._auth_rate.wait(address):
-                return Refused(429, "Too Many Requests", {"retry-after": str(math.ceil(seconds))}).response()
+        if self._is_auth(request.scope):
+            try:
+                self._logins.require(request.client.host if request.client else "")
+            except LimitExceeded as error:
+                return Refused(429, "Too Many Requests", from_limit(error).headers).response()
         return None
 
     def _is_auth(self, scope: Scope) -> bool:

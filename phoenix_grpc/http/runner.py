@@ -15,18 +15,24 @@ from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.http.app import create_app
+from phoenix_grpc.http.connections import Connections
 from phoenix_grpc.http.headers import DEFAULT_HEADERS
+from phoenix_grpc.proxies import TrustedProxies
+from phoenix_grpc.rates import RateLimit
 
 _HEAD_SECONDS = 30
 """How long the head of a request, or the rest of a body that was refused, may take."""
 
 
 @contextlib.asynccontextmanager
-async def http_door(settings: Settings, target: str, budget: ByteBudget, door_token: str = "") -> AsyncIterator[int]:
+async def http_door(
+    settings: Settings, target: str, budget: ByteBudget, logins: RateLimit, door_token: str = ""
+) -> AsyncIterator[int]:
     """Serves HTTP until the block ends, then lets running requests end within the grace; gives the port.
 
     Arguments:
         target: the gRPC server's address.
+        logins: how often one address may log in, by either door.
         door_token: the secret by which the guard knows the door.
 
     Raises:
@@ -34,11 +40,15 @@ async def http_door(settings: Settings, target: str, budget: ByteBudget, door_to
     """
     listener = _listen(settings)
     config = uvicorn.Config(
-        create_app(settings, target, budget, door_token),
+        create_app(settings, target, budget, logins, door_token),
         http=functools.partial(  # type: ignore[arg-type]
             _Protocol,
             max_head_bytes=settings.http_max_header_bytes,
-            max_connections=settings.http_max_connections,
+            open_connections=Connections(
+                settings.http_max_connections,
+                settings.http_max_connections_per_address,
+                TrustedProxies(settings.trusted_proxies),
+            ),
             stall_seconds=settings.download_stall_seconds,
         ),
         loop="none",
@@ -99,16 +109,16 @@ class _Protocol(HttpToolsProtocol):
 
     Arguments:
         max_head_bytes: of the head of a request; also of what comes without being body after it: trailers, extensions.
-        max_connections: open at once.
+        open_connections: those of the server.
         stall_seconds: how long a client may take for what was written; a slower one is cut off.
     """
 
     def __init__(
-        self, *args: Any, max_head_bytes: int, max_connections: int, stall_seconds: float, **kwargs: Any
+        self, *args: Any, max_head_bytes: int, open_connections: Connections, stall_seconds: float, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self._max_head_bytes = max_head_bytes
-        self._max_connections = max_connections
+        self._open = open_connections
         self._bodiless_bytes = 0
         self._in_head = True
         self._head_timer: asyncio.TimerHandle | None = None
@@ -116,11 +126,11 @@ class _Protocol(HttpToolsProtocol):
         self._stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Gives the first head its time; a connection too many is closed."""
+        """Gives the first head its time; a connection too many is closed, or makes one close that is idle."""
         super().connection_made(transport)
         # The system's own buffer is enough; and so writing is paused as long as anything is held here.
         transport.set_write_buffer_limits(0)
-        if len(self.connections) > self._max_connections:
+        if not self._open.enter(self, self.client[0] if self.client else ""):
             self._refuse(503, "Too many connections.")
             return
         self._start_head_timer()
@@ -129,12 +139,13 @@ class _Protocol(HttpToolsProtocol):
         """Stops the clocks."""
         self._stop_head_timer()
         self._stop_stall_timer()
+        self._open.leave(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Gives the client its time to take what was written; closing would wait for it for ever."""
         self._stop_stall_timer()
-        self._stall_timer = self.loop.call_later(self._stall_seconds, self._cut_off)
+        self._stall_timer = self.loop.call_later(self._stall_seconds, self.cut_off)
         super().pause_writing()
 
     def resume_writing(self) -> None:
@@ -176,6 +187,7 @@ class _Protocol(HttpToolsProtocol):
         if size > self._max_head_bytes:
             self._refuse_head()
             return
+        self._open.busy(self)
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
@@ -183,6 +195,13 @@ class _Protocol(HttpToolsProtocol):
         if self.cycle.more_body:
             self._start_head_timer()
         super().on_response_complete()
+        if self.cycle.response_complete:
+            self._open.idle(self)
+
+    def cut_off(self) -> None:
+        """Closes at once: without lingering, or the system would keep what nobody takes for minutes."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def _refuse_head(self) -> None:
         self._refuse(431, f"The head of a request may have {self._max_head_bytes:,} bytes at most.")
@@ -202,11 +221,6 @@ class _Protocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-
-    def _cut_off(self) -> None:
-        """Closes at once: without lingering, or the system would keep what nobody takes for minutes."""
-        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
 
     def _stop_stall_timer(self) -> None:
         if self._stall_timer is not None:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cphoenix_grpc/v1/access.proto\x12\x0fphoenix_grpc.v1\x1a google/protobuf/descriptor.proto\"o\n\nAccessRule\x12\'\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\x0e\x32\x17.phoenix_grpc.v1.Access\x12\x13\n\x0binteractive\x18\x02 \x01(\x08\x12\x11\n\tunlimited\x18\x03 \x01(\x08\x12\x10\n\x08identity\x18\x04 \x01(\x08*y\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x11\n\rACCESS_PUBLIC\x10\x01\x12\x0f\n\x0b\x41\x43\x43\x45SS_SELF\x10\x02\x12\x0f\n\x0b\x41\x43\x43\x45SS_READ\x10\x03\x12\x10\n\x0c\x41\x43\x43\x45SS_WRITE\x10\x04\x12\x10\n\x0c\x41\x43\x43\x45SS_ADMIN\x10\x05:M\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x1b.phoenix_grpc.v1.AccessRuleB\xab\x01\n\x19io.github.phoenix_grpc.v1B\x0b\x41\x63\x63\x65ssProtoP\x01ZEgithub.com/phoenix-grpc/phoenix-grpc/go/phoenix_grpc/v1;phoenixgrpcv1\xa2\x02\x03PHG\xaa\x02\x0ePhoenixGrpc.V1\xca\x02\x0ePhoenixGrpc\\V1\xea\x02\x0fPhoenixGrpc::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cphoenix_grpc/v1/access.proto\x12\x0fphoenix_grpc.v1\x1a google/protobuf/descriptor.proto\"\x80\x01\n\nAccessRule\x12\'\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\x0e\x32\x17.phoenix_grpc.v1.Access\x12\x13\n\x0binteractive\x18\x02 \x01(\x08\x12\x11\n\tunlimited\x18\x03 \x01(\x08\x12\x10\n\x08identity\x18\x04 \x01(\x08\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x08*y\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x11\n\rACCESS_PUBLIC\x10\x01\x12\x0f\n\x0b\x41\x43\x43\x45SS_SELF\x10\x02\x12\x0f\n\x0b\x41\x43\x43\x45SS_READ\x10\x03\x12\x10\n\x0c\x41\x43\x43\x45SS_WRITE\x10\x04\x12\x10\n\x0c\x41\x43\x43\x45SS_ADMIN\x10\x05:M\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x1b.phoenix_grpc.v1.AccessRuleB\xab\x01\n\x19io.github.phoenix_grpc.v1B\x0b\x41\x63\x63\x65ssProtoP\x01ZEgithub.com/phoenix-grpc/phoenix-grpc/go/phoenix_grpc/v1;phoenixgrpcv1\xa2\x02\x03PHG\xaa\x02\x0ePhoenixGrpc.V1\xca\x02\x0ePhoenixGrpc\\V1\xea\x02\x0fPhoenixGrpc::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'phoenix_grpc.v1.access_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\031io.github.phoenix_grpc.v1B\013AccessProtoP\001ZEgithub.com/phoenix-grpc/phoenix-grpc/go/phoenix_grpc/v1;phoenixgrpcv1\242\002\003PHG\252\002\016PhoenixGrpc.V1\312\002\016PhoenixGrpc\\V1\352\002\017PhoenixGrpc::V1'
-  _globals['_ACCESS']._serialized_start=196
-  _globals['_ACCESS']._serialized_end=317
-  _globals['_ACCESSRULE']._serialized_start=83
-  _globals['_ACCESSRULE']._serialized_end=194
+  _globals['_ACCESS']._serialized_start=214
+  _globals['_ACCESS']._serialized_end=335
+  _globals['_ACCESSRULE']._serialized_start=84
+  _globals['_ACCESSRULE']._serialized_end=212
 # @@protoc_insertion_point(module_scope)

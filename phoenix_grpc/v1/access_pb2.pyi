@@ -24,13 +24,15 @@ ACCESS_FIELD_NUMBER: _ClassVar[int]
 access: _descriptor.FieldDescriptor
 
 class AccessRule(_message.Message):
-    __slots__ = ("access", "interactive", "unlimited", "identity")
+    __slots__ = ("access", "interactive", "unlimited", "identity", "attempt")
     ACCESS_FIELD_NUMBER: _ClassVar[int]
     INTERACTIVE_FIELD_NUMBER: _ClassVar[int]
     UNLIMITED_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     access: Access
     interactive: bool
     unlimited: bool
     identity: bool
-    def __init__(self, access: _Optional[_Union[Access, str]] = ..., interactive: _Optional[bool] = ..., unlimited: _Optional[bool] = ..., identity: _Optional[bool] = ...) -> None: ...
+    attempt: bool
+    def __init__(self, access: _Optional[_Union[Access, str]] = ..., interactive: _Optional[bool] = ..., unlimited: _Optional[bool] = ..., identity: _Optional[bool] = ..., attempt: _Optional[bool] = ...) -> None: ...

@@ -204,7 +204,7 @@ class AuthServiceServicer:
     def Login(self, request, context):
         """Begins a session with e-mail and password.
         Statuses: UNAUTHENTICATED, the same for an unknown user and a wrong password; RESOURCE_EXHAUSTED with RetryInfo after too many
-        failures; FAILED_PRECONDITION when password login is off.
+        failures, or too many attempts from one address; FAILED_PRECONDITION when password login is off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -213,7 +213,7 @@ class AuthServiceServicer:
     def RefreshToken(self, request, context):
         """Exchanges a refresh token for a new pair. A refresh token works once, and the access token before it ends; one that comes
         again more than 10 seconds after its use revokes the session.
-        Statuses: UNAUTHENTICATED.
+        Statuses: UNAUTHENTICATED; RESOURCE_EXHAUSTED with RetryInfo after too many attempts from one address.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -230,7 +230,7 @@ class AuthServiceServicer:
     def RequestPasswordReset(self, request, context):
         """Mails a link to set a new password, and says nothing about who exists. It voids the link before; a user gets three of them in
         15 minutes at most.
-        Statuses: FAILED_PRECONDITION without mail settings.
+        Statuses: FAILED_PRECONDITION without mail settings; RESOURCE_EXHAUSTED with RetryInfo after too many attempts from one address.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -238,7 +238,8 @@ class AuthServiceServicer:
 
     def ResetPassword(self, request, context):
         """Sets a new password with a token that was mailed; ends the user's sessions.
-        Statuses: UNAUTHENTICATED for a token that is unknown, used or expired.
+        Statuses: UNAUTHENTICATED for a token that is unknown, used or expired; RESOURCE_EXHAUSTED with RetryInfo after too many attempts
+        from one address.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

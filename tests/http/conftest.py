@@ -97,7 +97,7 @@ class Web:
 
 def door_settings(folder: Path, **changes: Any) -> Settings:
     """Settings of a server with a door on a free port."""
-    return make_settings(folder, **{"port": 0, "disable_rate_limit": True, **changes})
+    return make_settings(folder, **{"port": 0, **changes})
 
 
 async def exchange(web: Web, data: bytes) -> bytes:

@@ -66,16 +66,6 @@ async def test_a_body_that_drips_is_408(tmp_path_factory: pytest.TempPathFactory
         writer.close()
 
 
-async def test_a_connection_too_many_is_closed_and_there_is_room_again(tmp_path_factory: Any) -> None:
-    async with web_of(door_settings(tmp_path_factory.mktemp("full"), http_max_connections=3)) as web:
-        open_ones = [await connection(web) for _ in range(4)]
-        assert (await asyncio.wait_for(open_ones[3][0].read(), 5)).startswith(b"HTTP/1.1 503 ")
-        for _, writer in open_ones:
-            writer.close()
-            await writer.wait_closed()
-        assert (await web.client.get("/healthz")).status_code == 200
-
-
 JSON = {"content-type": "application/json"}
 LISTS = b'{"name":[' + b"[]," * 5_000_000 + b"[]]}"
 

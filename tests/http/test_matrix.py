@@ -15,6 +15,7 @@ from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import load_settings
 from phoenix_grpc.http.app import create_app
 from phoenix_grpc.http.methods import method_of
+from phoenix_grpc.rates import RateLimit
 from tests.conftest import ADMIN_SECRET
 from tests.http.conftest import ADMIN, Web, authorized, door_settings, web_of
 
@@ -143,7 +144,7 @@ BODIES: dict[str, Any] = {
 
 def declared() -> dict[str, str | None]:
     """The routes of the application ("GET /path") with their gRPC methods; static files are no routes."""
-    app = create_app(load_settings(), "unix:/nowhere", ByteBudget(1))
+    app = create_app(load_settings(), "unix:/nowhere", ByteBudget(1), RateLimit(1, 1))
     return {
         f"{method} {route.path}": method_of(route)
         for route in app.routes

@@ -9,6 +9,7 @@ import pytest
 from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.http import runner
+from phoenix_grpc.rates import RateLimit
 from tests.http.conftest import ADMIN, Web, door_settings, exchange, web_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -109,7 +110,7 @@ async def test_a_head_that_does_not_arrive_ends_the_connection(web: Web, monkeyp
 async def test_the_server_going_away_is_503_with_retry_after(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = door_settings(tmp_path_factory.mktemp("alone"))
     async with (
-        runner.http_door(settings, "unix:/tmp/nobody-listens-here", ByteBudget(1 << 20)) as port,
+        runner.http_door(settings, "unix:/tmp/nobody-listens-here", ByteBudget(1 << 20), RateLimit(1, 1)) as port,
         httpx.AsyncClient() as client,
     ):
         url = f"http://127.0.0.1:{port}"
@@ -123,7 +124,7 @@ async def test_a_port_in_use_stops_the_start_with_its_name(web: Web, tmp_path_fa
     port = httpx.URL(web.url).port
     settings = door_settings(tmp_path_factory.mktemp("second"), port=port)
     with pytest.raises(ConfigurationError, match="PHOENIX_PORT"):
-        async with runner.http_door(settings, "unix:/x", ByteBudget(1)):
+        async with runner.http_door(settings, "unix:/x", ByteBudget(1), RateLimit(1, 1)):
             pass
 
 

@@ -151,6 +151,7 @@ async def test_a_stranger_gets_no_mail_and_the_same_answer(mailing: tuple[Accoun
 
 async def test_a_mailbox_is_not_flooded(mailing: tuple[Accounts, Inbox, Clock]) -> None:
     accounts, inbox, clock = mailing
+    accounts.servicer.settings = accounts.settings.model_copy(update={"disable_rate_limit": False})
     sent = []
     for _ in range(20):
         for _ in range(5):

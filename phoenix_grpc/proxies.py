@@ -1,0 +1,33 @@
+"""Whom to believe where a call came from: the trusted proxies alone, by uvicorn's own rule, at both doors."""
+
+from collections.abc import Sequence
+
+from uvicorn.middleware.proxy_headers import _TrustedHosts
+
+UNIX = "unix"
+"""The address of whoever calls on a Unix socket."""
+_MAX_ADDRESS = 100
+
+
+class TrustedProxies:
+    """The addresses and networks of proxies (PHOENIX_TRUSTED_PROXIES)."""
+
+    def __init__(self, entries: Sequence[str]) -> None:
+        self._hosts = _TrustedHosts(list(entries))
+
+    def __contains__(self, address: str) -> bool:
+        return address in self._hosts
+
+    def speak_for_many(self, address: str) -> bool:
+        """Whether the calls of an address may be those of many, so that it is held to no bound for one."""
+        return address == UNIX or address in self
+
+    def caller(self, peer: str, forwarded: Sequence[str]) -> str:
+        """The address that a call came from.
+
+        Arguments:
+            forwarded: the values of X-Forwarded-For, to which each proxy adds whom it was called by.
+        """
+        if not forwarded or peer not in self:
+            return peer
+        return self._hosts.get_trusted_client_address(", ".join(forwarded))[0][:_MAX_ADDRESS] or peer
