@@ -155,6 +155,7 @@ def _form_header(form: FormData, file: UploadFile) -> datasets_pb2.UploadDataset
         compression=_COMPRESSIONS[encoding],
         example_id_key=_text(form, "example_id_key"),
         span_id_key=_text(form, "span_id_key"),
+        allow_missing_keys=True,  # as Phoenix does
         **keys,  # type: ignore[arg-type]
     )
 

@@ -82,6 +82,7 @@ def read_header(header: datasets_pb2.UploadDatasetHeader) -> Plan:
         frozenset(header.flatten_keys),
         header.example_id_key,
         header.span_id_key,
+        header.allow_missing_keys,
     )
     keys.validate()
     return Plan(

@@ -445,7 +445,7 @@ class UploadDatasetRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[UploadDatasetHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class UploadDatasetHeader(_message.Message):
-    __slots__ = ("dataset_id", "name", "action", "description", "format", "compression", "input_keys", "output_keys", "metadata_keys", "split_keys", "flatten_keys", "example_id_key", "span_id_key", "ignore_ids", "allow_empty", "base_version_id", "version_description", "validate_only", "request_id")
+    __slots__ = ("dataset_id", "name", "action", "description", "format", "compression", "input_keys", "output_keys", "metadata_keys", "split_keys", "flatten_keys", "example_id_key", "span_id_key", "ignore_ids", "allow_empty", "base_version_id", "version_description", "validate_only", "request_id", "allow_missing_keys")
     DATASET_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
@@ -465,6 +465,7 @@ class UploadDatasetHeader(_message.Message):
     VERSION_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_MISSING_KEYS_FIELD_NUMBER: _ClassVar[int]
     dataset_id: str
     name: str
     action: UploadAction
@@ -484,7 +485,8 @@ class UploadDatasetHeader(_message.Message):
     version_description: str
     validate_only: bool
     request_id: str
-    def __init__(self, dataset_id: _Optional[str] = ..., name: _Optional[str] = ..., action: _Optional[_Union[UploadAction, str]] = ..., description: _Optional[str] = ..., format: _Optional[_Union[UploadFormat, str]] = ..., compression: _Optional[_Union[Compression, str]] = ..., input_keys: _Optional[_Iterable[str]] = ..., output_keys: _Optional[_Iterable[str]] = ..., metadata_keys: _Optional[_Iterable[str]] = ..., split_keys: _Optional[_Iterable[str]] = ..., flatten_keys: _Optional[_Iterable[str]] = ..., example_id_key: _Optional[str] = ..., span_id_key: _Optional[str] = ..., ignore_ids: _Optional[bool] = ..., allow_empty: _Optional[bool] = ..., base_version_id: _Optional[str] = ..., version_description: _Optional[str] = ..., validate_only: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
+    allow_missing_keys: bool
+    def __init__(self, dataset_id: _Optional[str] = ..., name: _Optional[str] = ..., action: _Optional[_Union[UploadAction, str]] = ..., description: _Optional[str] = ..., format: _Optional[_Union[UploadFormat, str]] = ..., compression: _Optional[_Union[Compression, str]] = ..., input_keys: _Optional[_Iterable[str]] = ..., output_keys: _Optional[_Iterable[str]] = ..., metadata_keys: _Optional[_Iterable[str]] = ..., split_keys: _Optional[_Iterable[str]] = ..., flatten_keys: _Optional[_Iterable[str]] = ..., example_id_key: _Optional[str] = ..., span_id_key: _Optional[str] = ..., ignore_ids: _Optional[bool] = ..., allow_empty: _Optional[bool] = ..., base_version_id: _Optional[str] = ..., version_description: _Optional[str] = ..., validate_only: _Optional[bool] = ..., request_id: _Optional[str] = ..., allow_missing_keys: _Optional[bool] = ...) -> None: ...
 
 class UploadDatasetResponse(_message.Message):
     __slots__ = ("dataset", "version", "created_count", "updated_count", "deleted_count", "record_count", "ignored_keys")

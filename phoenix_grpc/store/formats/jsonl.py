@@ -44,6 +44,7 @@ class JsonlReader:
     """See reader.RecordReader. Blank lines are skipped; lines may end in CR LF.
 
     With no keys of input, output and metadata named, a record is {id?, input, output?, metadata?, splits?, span_id?}.
+    A key that is named and in no record is refused at the end.
     """
 
     def __init__(self, keys: Keys, max_record_bytes: int) -> None:
@@ -55,13 +56,17 @@ class JsonlReader:
         # A key that is not named is None, which no record has.
         self._id_key: Any = self._keys.example_id or None
         self._span_key: Any = self._keys.span_id or None
+        self._required, self._missing = keys, set(keys.named)
+        self._first: list[str] | None = None  # keys of the first record
         self._known = self._keys.named.union({"node_id"} if keys.mapped else {"node_id", *BUCKETS})
 
     def feed(self, data: bytes) -> Iterator[list[Record]]:
         return self._batches(self._lines.feed(data))
 
     def close(self) -> Iterator[list[Record]]:
-        return self._batches(self._lines.close())
+        yield from self._batches(self._lines.close())
+        if self._first is not None:
+            self._required.require(self._missing, self._first)
 
     def _batches(self, lines: list[bytes]) -> Iterator[list[Record]]:
         for start in range(0, len(lines), MAX_BATCH):
@@ -73,6 +78,10 @@ class JsonlReader:
 
     def _record(self, line: int, data: bytes) -> Record:
         values = _decoded(line, data)
+        if self._first is None:
+            self._first = list(values)[:_MAX_KEYS_SHOWN]
+        if self._missing:
+            self._missing.difference_update(values)
         if not values.keys() <= self._known:
             self.ignored.add(key for key in values if key not in self._known)
         # Where it is valid, a carriage return is white space; a line of a download must not hold it.

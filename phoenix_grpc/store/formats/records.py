@@ -3,7 +3,7 @@
 import base64
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +38,7 @@ class Keys:
     flatten: frozenset[str] = frozenset()
     example_id: str = ""
     span_id: str = ""
+    allow_missing: bool = False
 
     @property
     def buckets(self) -> tuple[tuple[str, ...], ...]:
@@ -69,6 +70,30 @@ class Keys:
         """All keys that are named."""
         single = {key for key in (self.example_id, self.span_id) if key}
         return frozenset(single.union(self.splits, *self.buckets))
+
+    def require(self, missing: Collection[str], present: Iterable[str]) -> None:
+        """Holds the keys that are named to be in the file.
+
+        Arguments:
+            missing: those that no record has.
+            present: the keys of a record, as they are shown.
+
+        Raises:
+            Invalid: naming the field of the header.
+        """
+        if not missing or self.allow_missing:
+            return
+        fields = {
+            "input_keys": self.input,
+            "output_keys": self.output,
+            "metadata_keys": self.metadata,
+            "split_keys": self.splits,
+            "example_id_key": (self.example_id,),
+            "span_id_key": (self.span_id,),
+        }
+        field, key = next((field, key) for field, keys in fields.items() for key in keys if key in missing)
+        shown = ", ".join(name[:50] for name in present) or "none"
+        raise Invalid(field, f"no record has the key {key[:_MAX_KEY_SHOWN]!r}; the keys of the first one are: {shown}")
 
     def with_defaults(self) -> "Keys":
         """The same with the usual names of the keys for id, splits and span id, where none is named."""

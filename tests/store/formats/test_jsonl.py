@@ -145,7 +145,7 @@ TASK = b'{"task": "t/1", "prompt": 1.0, "extra": {"a": 1, "b": null}, "split": "
 @pytest.mark.parametrize(
     ("keys", "buckets"),
     [
-        (Keys(input=("prompt", "missing")), ('{"prompt":1.0}', "{}", "{}")),
+        (Keys(input=("prompt", "missing"), allow_missing=True), ('{"prompt":1.0}', "{}", "{}")),
         (Keys(input=("extra",), output=("prompt",)), ('{"extra":{"a": 1, "b": null}}', '{"prompt":1.0}', "{}")),
         (
             Keys(metadata=("extra", "prompt"), flatten=frozenset({"extra"})),
@@ -212,3 +212,22 @@ def test_a_record_beyond_the_limit_is_refused_with_its_line(step: int) -> None:
 
 def test_a_file_without_records_has_none() -> None:
     assert read(b"") == read(b"\n\n") == read(b"\xef\xbb\xbf") == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "field"),
+    [
+        (Keys(input=("prompt",), output=("anwser",)), "output_keys"),
+        (Keys(input=("anwser",)), "input_keys"),
+        (Keys(metadata=("prompt", "anwser")), "metadata_keys"),
+        (Keys(input=("prompt",), splits=("anwser",)), "split_keys"),
+        (Keys(input=("prompt",), example_id="anwser"), "example_id_key"),
+        (Keys(input=("prompt",), span_id="anwser"), "span_id_key"),
+    ],
+)
+def test_a_key_that_no_record_has_is_refused_at_the_end(keys: Keys, field: str) -> None:
+    refused = refusal(TASK + b"\n" + TASK, keys=keys)
+    assert (refused.field, refused.reason) == (field, "INVALID_FIELD")
+    assert "no record has the key 'anwser'; the keys of the first one are: task, prompt, extra" in refused.message
+    assert len(read(TASK + b'\n{"anwser": "x", "prompt": 1}', keys=keys)) == 2
+    assert read(b"\n", keys=keys) == []
