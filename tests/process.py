@@ -21,6 +21,7 @@ class ServerProcess:
     """A server on `folder`; `address` is where it serves, `lines` what it has logged."""
 
     def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder = folder
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),

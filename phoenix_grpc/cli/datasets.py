@@ -1,9 +1,6 @@
 """`phoenix-grpc datasets`: what the server is for."""
 
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,20 +14,14 @@ from phoenix_grpc.cli.output import (
     print_facts,
     print_json,
     print_table,
-    progress_bar,
     time_text,
 )
 from phoenix_grpc.cli.passwords import require_terminal
 from phoenix_grpc.cli.remote import Server, server_options
+from phoenix_grpc.cli.transfers import download, upload
 
 if TYPE_CHECKING:
     from phoenix_grpc.v1 import datasets_pb2
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-UPLOAD_FORMATS = click.Choice(["jsonl", "csv"])
-DOWNLOAD_FORMATS = click.Choice(["jsonl", "csv", "examples", "openai_ft", "openai_evals"])
-COMPRESSIONS = click.Choice(["none", "gzip", "deflate"])
 
 
 @click.group()
@@ -127,106 +118,6 @@ def create(server: Server, name: str, description: str | None, as_json: bool) ->
     return note(f"Created {dataset.name} ({dataset.dataset_id}).")
 
 
-def _key_option(name: str, help: str) -> Callable[[F], F]:
-    return click.option(f"--{name}-key", f"{name}_keys", multiple=True, metavar="KEY", help=f"{help}; may be repeated.")
-
-
-@datasets.command()
-@click.argument("name")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option(
-    "--action",
-    type=click.Choice(["create", "append", "update"]),
-    default="append",
-    show_default=True,
-    help="create: a new dataset. append: adds and changes. update: also deletes what FILE does not have.",
-)
-@_key_option("input", "A key, or column, of the records that goes into the input")
-@_key_option("output", "One that goes into the output")
-@_key_option("metadata", "One that goes into the metadata")
-@_key_option("split", "One that names splits")
-@_key_option("flatten", "One of these whose object is spread into its place instead of being nested under its key")
-@click.option("--id-key", "example_id_key", default="", metavar="KEY", help="The key of the example's id.")
-@click.option("--span-key", "span_id_key", default="", metavar="KEY", help="The key of the span it was taken from.")
-@click.option("--format", type=UPLOAD_FORMATS, help="What FILE is. [default: what its name says, else jsonl]")
-@click.option(
-    "--compression", type=COMPRESSIONS, help="How it is compressed. [default: gzip when its name ends in .gz]"
-)
-@click.option("--validate-only", is_flag=True, help="Run every check and change nothing.")
-@click.option("--allow-empty", is_flag=True, help="Let an update without records delete every example.")
-@click.option("--ignore-ids", is_flag=True, help="Take every record as new: to copy from another dataset.")
-@click.option(
-    "--base-version", "base_version_id", default="", metavar="ID", help="Fail when this is not the latest version."
-)
-@click.option("--description", help="Describes the dataset when it is created.")
-@click.option("--version-description", help="Describes the new version.")
-@server_options
-@json_option
-def upload(server: Server, name: str, file: Path, action: str, as_json: bool, **header: Any) -> None:
-    """Upload FILE into the dataset NAME.
-
-    FILE is JSONL or CSV, may be compressed, and - is standard input. Without keys a JSONL record is
-    {id?, input, output?, metadata?, splits?}. All of the upload counts, or none.
-
-    \b
-    Examples:
-      phoenix-grpc datasets upload qa qa.jsonl
-      phoenix-grpc datasets upload human-eval HumanEval.jsonl.gz --id-key task_id --input-key prompt \\
-          --output-key canonical_solution --metadata-key test --metadata-key entry_point
-      sqlite3 -csv -header my.db "select q, a from qa" |
-          phoenix-grpc datasets upload qa - --format csv --input-key q --output-key a
-    """
-    given = {field: value for field, value in header.items() if value is not None}
-    source = _standard_input() if str(file) == "-" else file
-    with server.connect() as client, progress_bar(f"Upload {name}") as progress:
-        done = client.upload(source, name, action, progress=progress, **given)
-    if done.ignored_keys:
-        note(f"Warning: these keys of the records were not used: {', '.join(done.ignored_keys)}")
-    if as_json:
-        return print_json(plain(done))
-    return _tell_upload(done, header["validate_only"])
-
-
-def _standard_input() -> Any:
-    # Unbuffered: a thread that waits in a buffered read holds its lock, and an interrupted Python then aborts.
-    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
-
-
-def _tell_upload(done: "datasets_pb2.UploadDatasetResponse", validated: bool) -> None:
-    counts = f"{done.created_count:,} created, {done.updated_count:,} updated, {done.deleted_count:,} deleted"
-    if validated:
-        note(f"Valid: {counted(done.record_count, 'record')}; an upload would have {counts}.")
-    else:
-        note(f"{done.dataset.name}: {counted(done.record_count, 'record')} read, {counts}.")
-        note(f"Version {done.version.version_id} has {counted(done.version.live_count, 'example')}.")
-
-
-@datasets.command()
-@click.argument("name")
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
-@click.option("--format", type=DOWNLOAD_FORMATS, help="What to write. [default: what FILE's name says, or jsonl]")
-@click.option("--version", default="", metavar="ID", help="The version. [default: the latest]")
-@click.option("--split", "splits", multiple=True, metavar="NAME", help="Only examples in this split; may be repeated.")
-@server_options
-def download(server: Server, name: str, file: Path, format: str | None, version: str, splits: tuple[str, ...]) -> None:
-    """Download the dataset NAME.
-
-    It goes into FILE, or to standard output. FILE is compressed when its name ends in .gz, and replaced only when all
-    of it has come. Uploading a download again changes nothing.
-
-    \b
-    Examples:
-      phoenix-grpc datasets download qa qa.jsonl.gz
-      phoenix-grpc datasets download qa qa.csv --split test
-      phoenix-grpc datasets download qa | head -1 | jq
-    """
-    target: Path | BinaryIO = sys.stdout.buffer if str(file) == "-" else file
-    with server.connect() as client, progress_bar(f"Download {name}") as progress:
-        header = client.download(name, target, format or "", version, splits=splits, progress=progress)
-    examples = counted(header.version.live_count, "example")
-    note(f"{header.dataset.name}: version {header.version.version_id}, {examples}.")
-
-
 @datasets.command()
 @click.argument("name")
 @server_options
@@ -288,3 +179,7 @@ def delete(server: Server, name: str, yes: bool) -> None:
             etag = dataset.etag  # what was agreed to is what goes
         client.datasets.DeleteDataset(datasets_pb2.DeleteDatasetRequest(name=name, etag=etag))
     note(f"Deleted {name}.")
+
+
+for command in (upload, download):
+    datasets.add_command(command)

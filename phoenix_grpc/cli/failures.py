@@ -97,6 +97,12 @@ def failure_of(error: "PhoenixError", address: str) -> Failure:
     """The failure of a call to the server at `address`."""
     status = error.status.name
     code = EXIT_CODE_OF.get(status, 1)
+    if not error.reason and "http1.x server" in error.message:  # so gRPC says that HTTP/1 came back
+        return Failure(
+            f"{address} is an HTTP door; gRPC listens on another port of the server (50051, or PHOENIX_GRPC_PORT): "
+            "call that one with --address or PHOENIX_GRPC_ADDRESS",
+            USAGE,
+        )
     if not error.reason and code == UNAVAILABLE:
         return Failure(
             f"no answer from {address} ({error.message}); is the server running, and is --address, or "

@@ -122,16 +122,61 @@ def note(text: str) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(label: str, unit_is_bytes: bool = True) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on stderr when that is a terminal: a function of what is done and of all there is."""
+def progress_bar(label: str, unit: str, then: str = "") -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on stderr when that is a terminal: a function of what is done and of all there is.
+
+    Arguments:
+        unit: what is counted, "bytes" for example.
+        then: the label of what follows when all is done, and takes a time that nobody knows.
+    """
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
     from rich import progress
     from rich.console import Console
 
-    amount = progress.DownloadColumn() if unit_is_bytes else progress.MofNCompleteColumn()
-    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), amount, progress.TimeElapsedColumn())
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), _how_far(unit))
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(printable(label).replace("[", r"\["), total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(_escaped(label), total=None)
+
+        def show(done: int, total: int | None) -> None:
+            if then and done == total:
+                bar.remove_task(task)
+                bar.add_task(_escaped(then), total=None)
+            else:
+                bar.update(task, completed=done, total=total)
+
+        yield show
+
+
+def _escaped(label: str) -> str:
+    return printable(label).replace("[", r"\[")
+
+
+def _how_far(unit: str) -> Any:
+    """The column of a bar that says how much is done, how fast, and how much time is left or has passed."""
+    from rich.filesize import decimal
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    def amount(number: float) -> str:
+        return decimal(int(number)) if unit == "bytes" else f"{number:,.0f} {unit}"
+
+    class HowFar(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            parts = [f"{_seconds(task.elapsed)} passed"]
+            if task.total is not None and task.time_remaining is not None:
+                parts = [f"{_seconds(task.time_remaining)} left"]
+            if task.speed:
+                parts.insert(0, f"{amount(task.speed)}/s")
+            if task.completed:
+                known = [task.completed] if task.total is None else [task.completed, task.total]
+                parts.insert(0, " of ".join(map(amount, known)))
+            return Text(", ".join(parts))
+
+    return HowFar()
+
+
+def _seconds(time: float | None) -> str:
+    minutes, seconds = divmod(int(time or 0), 60)
+    return f"{minutes}:{seconds:02}"

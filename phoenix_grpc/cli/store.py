@@ -126,5 +126,5 @@ def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str |
 @contextlib.contextmanager
 def _pages_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar for the pages of a database: a function of those left and of all."""
-    with progress_bar(label, unit_is_bytes=False) as show:
+    with progress_bar(label, "pages") as show:
         yield lambda left, total: show(total - left, total)

@@ -10,7 +10,8 @@ with Client("127.0.0.1:50051", api_key="phgrpc_...") as client:
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+import functools
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -18,17 +19,27 @@ from typing import Any, BinaryIO, Self
 import grpc
 
 from phoenix_grpc.client.calls import Calls, TokenSource, once_more
+from phoenix_grpc.client.data_files import DataFile, Progress, open_data_file
 from phoenix_grpc.client.endpoint import Endpoint, open_channel, parse_endpoint
-from phoenix_grpc.client.errors import PhoenixError
-from phoenix_grpc.client.files import chunks_of, download_format, format_of, is_gzip, replacing
+from phoenix_grpc.client.errors import PhoenixError, UnfitFile
+from phoenix_grpc.client.files import download_format, replacing
+from phoenix_grpc.client.record_count import RecordCount
+from phoenix_grpc.client.uploads import counted, naming_records, send, upload_header
 from phoenix_grpc.config import load_client_settings
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.v1 import auth_pb2_grpc, datasets_pb2, datasets_pb2_grpc
 
-__all__ = ["Client", "ConfigurationError", "Endpoint", "PhoenixError", "Progress", "TokenSource"]
-
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes done and, when it is known, the bytes in all; from another thread during uploads."""
+__all__ = [
+    "Client",
+    "ConfigurationError",
+    "DataFile",
+    "Endpoint",
+    "PhoenixError",
+    "Progress",
+    "TokenSource",
+    "UnfitFile",
+    "open_data_file",
+]
 
 
 class Client:
@@ -90,7 +101,7 @@ class Client:
 
     def upload(
         self,
-        source: str | Path | BinaryIO | Iterable[bytes],
+        source: str | Path | BinaryIO | DataFile | Iterable[bytes],
         name: str,
         action: str = "append",
         *,
@@ -98,55 +109,42 @@ class Client:
         timeout: float | None = None,
         **header: Any,
     ) -> datasets_pb2.UploadDatasetResponse:
-        """Uploads a file, an open binary file, or chunks of bytes into the dataset `name`, with constant memory.
+        """Uploads a file, or chunks of bytes, into the dataset `name`, with constant memory.
+
+        A file is looked into first: it may be CSV, JSON Lines or one JSON array, and compressed with gzip. Where no key
+        is named and its records are not {id?, input, output?, metadata?, splits?}, what its columns become is guessed
+        by their names (columns.guess_mapping).
 
         Arguments:
-            source: a path tells format and compression by its name: .csv, .jsonl, and .gz after either.
+            source: a path, an open binary file, or what `open_data_file` opened; chunks are sent as they are.
             action: "create", "append" or "update".
-            header: other fields of UploadDatasetHeader, such as input_keys=["prompt"] or validate_only=True.
+            progress: called from another thread with the bytes that were read and, when it is known, the bytes in all;
+                these are equal once, when all was sent.
+            header: other fields of UploadDatasetHeader, such as input_keys=["prompt"] or validate_only=True; format
+                and compression are "csv" or "jsonl" and "none", "gzip" or "deflate".
 
         Raises:
             PhoenixError: when the server refuses it; nothing of it is kept then.
+            UnfitFile: when the file cannot be uploaded; nothing was sent then.
             OSError: when the source cannot be read.
         """
-        if isinstance(source, str):
-            source = Path(source)
-        message = _upload_header(source, name, action, header)
+        if isinstance(source, str | Path) or hasattr(source, "read"):
+            how = {field: header.pop(field, "") for field in ("format", "compression")}
+            with open_data_file(source, **how, allow_empty=header.get("allow_empty", False)) as file:  # type: ignore[arg-type]
+                return self.upload(file, name, action, progress=progress, timeout=timeout, **header)
+        message = upload_header(source, name, action, header)
+        chunks = source.chunks if isinstance(source, DataFile) else functools.partial(counted, source)
 
         def attempt() -> datasets_pb2.UploadDatasetResponse:
-            return self._upload(message, source, progress, timeout)
+            return send(self.datasets.UploadDataset, message, chunks, progress or _untold, timeout)
 
-        # Only a file can be read again from its start.
-        return once_more(attempt) if isinstance(source, Path) else attempt()
-
-    def _upload(
-        self,
-        header: datasets_pb2.UploadDatasetHeader,
-        source: Path | BinaryIO | Iterable[bytes],
-        progress: Progress | None,
-        timeout: float | None,
-    ) -> datasets_pb2.UploadDatasetResponse:
-        failures: list[Exception] = []
-        with chunks_of(source) as (chunks, total):
-
-            def requests() -> Iterator[datasets_pb2.UploadDatasetRequest]:
-                try:
-                    yield datasets_pb2.UploadDatasetRequest(header=header)
-                    for chunk, done in _counted(chunks):
-                        yield datasets_pb2.UploadDatasetRequest(chunk=chunk)
-                        if progress is not None:
-                            progress(done, total)
-                except Exception as error:
-                    failures.append(error)
-                    raise  # so that gRPC cancels the call: an end would be taken for the end of the file
-
-            try:
-                response: datasets_pb2.UploadDatasetResponse = self.datasets.UploadDataset(requests(), timeout=timeout)
-            except PhoenixError:
-                if failures:
-                    raise failures[0] from None
-                raise
-        return response
+        if not isinstance(source, DataFile):
+            return attempt()
+        try:
+            # Only a regular file can be read again from its start.
+            return once_more(attempt) if source.is_regular else attempt()
+        except PhoenixError as error:
+            raise naming_records(error) if source.is_array else error from None
 
     def download(
         self,
@@ -168,6 +166,7 @@ class Client:
                 and "jsonl" when that has no suffix.
             version: its id; by default the latest.
             splits: only examples in one of these splits, by name or id.
+            progress: called with the examples that have come and, without `splits`, the examples in all.
 
         Answers:
             the header: dataset, version, file name, content type.
@@ -200,30 +199,14 @@ class Client:
             responses, header = once_more(begin)
             stack.callback(responses.cancel)  # when the target cannot be written
             out = stack.enter_context(replacing(target)) if isinstance(target, Path) else target
-            for chunk, done in _counted(response.chunk for response in responses):
-                out.write(chunk)
+            records = RecordCount(is_csv=request.format == datasets_pb2.DOWNLOAD_FORMAT_CSV)
+            total = None if request.splits else header.version.live_count
+            for response in responses:
+                out.write(response.chunk)
                 if progress is not None:
-                    progress(done, None)
+                    progress(records.add(response.chunk), total)
         return header
 
 
-def _upload_header(source: object, name: str, action: str, fields: dict[str, Any]) -> datasets_pb2.UploadDatasetHeader:
-    """The header of an upload; format and compression are told by the name of a file unless they are said."""
-    path = source if isinstance(source, Path) else Path()
-    format = fields.pop("format", "") or format_of(path)
-    compression = fields.pop("compression", "") or ("gzip" if is_gzip(path) else "none")
-    return datasets_pb2.UploadDatasetHeader(
-        name=name,
-        action=f"UPLOAD_ACTION_{action.upper()}",
-        format=f"UPLOAD_FORMAT_{format.upper()}",
-        compression=f"COMPRESSION_{compression.upper()}",
-        **fields,
-    )
-
-
-def _counted(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
-    """The chunks, each with the bytes up to its end."""
-    done = 0
-    for chunk in chunks:
-        done += len(chunk)
-        yield chunk, done
+def _untold(_done: int, _total: int | None) -> None:
+    """The progress that nobody wants to know."""

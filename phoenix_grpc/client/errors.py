@@ -1,4 +1,4 @@
-"""What the server refused, as one exception."""
+"""What the server refused, as one exception; and files that are refused before they are sent."""
 
 import grpc
 from google.rpc import error_details_pb2
@@ -33,6 +33,10 @@ class PhoenixError(Exception):
         self.violations = violations
         self.retry_after = retry_after
         self.request_id = request_id
+
+
+class UnfitFile(ValueError):
+    """A file that cannot be uploaded; the message says why, and what to do. Nothing of it was sent."""
 
 
 def error_of(call: grpc.Call) -> PhoenixError:

@@ -2,11 +2,10 @@
 
 import contextlib
 import gzip
-import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from phoenix_grpc.errors import ConfigurationError
 
@@ -21,27 +20,24 @@ class Sink(Protocol):
         ...
 
 
-def format_of(path: Path) -> str:
-    """The format that a file's name tells: "csv" or "jsonl", with or without .gz."""
-    return "csv" if _suffix(path) == ".csv" else "jsonl"
-
-
 def download_format(target: Path) -> str:
-    """As `format_of`, for a file that is to be written: nobody is to find JSONL in a file of another name.
+    """The format that the name of a file to be written tells: nobody is to find JSONL in a file of another name.
 
     Raises:
         ConfigurationError: when the name has a suffix that tells no format.
     """
-    if _suffix(target) not in ("", ".jsonl", ".csv"):
+    suffix = suffix_of(target.name)
+    if suffix not in ("", ".jsonl", ".csv"):
         raise ConfigurationError(
             f"{target.name} tells no format by its suffix, as .jsonl, .csv, .jsonl.gz and .csv.gz do: "
             "take one of these, or say the format (format=..., --format)"
         )
-    return format_of(target)
+    return "csv" if suffix == ".csv" else "jsonl"
 
 
-def _suffix(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
+def suffix_of(name: str) -> str:
+    """The suffix that tells a file's format, in lower case: the last one but .gz."""
+    return Path(name.lower().removesuffix(".gz")).suffix
 
 
 def is_gzip(path: Path) -> bool:
@@ -49,22 +45,8 @@ def is_gzip(path: Path) -> bool:
     return path.name.lower().endswith(".gz")
 
 
-@contextlib.contextmanager
-def chunks_of(source: Path | BinaryIO | Iterable[bytes]) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """The bytes of a file, an open file or chunks, and how many there are in all when that is known.
-
-    Raises:
-        OSError: when the file cannot be read.
-    """
-    if isinstance(source, Path):
-        with source.open("rb", buffering=0) as file:
-            status = os.fstat(file.fileno())
-            yield _read(file), status.st_size or None  # a pipe has no size
-    else:
-        yield _read(source) if hasattr(source, "read") else iter(source), None
-
-
-def _read(file: Any) -> Iterator[bytes]:
+def read_chunks(file: Any) -> Iterator[bytes]:
+    """The bytes of an open file, in chunks."""
     # An unbuffered file hands on what is there, and so does read1: a slow pipe need not fill a chunk first.
     read = getattr(file, "read1", file.read)
     return iter(lambda: read(CHUNK_BYTES), b"")

@@ -130,3 +130,11 @@ def member(cli: Cli, admin: Cli) -> Cli:
     admin.run("users", "create", email, "--role", "member", "--password-stdin", input="a good password\n")
     cli.log_in(email, "a good password")
     return cli
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    """A file of three records."""
+    file = tmp_path / "qa.jsonl"
+    file.write_text("".join(json.dumps({"id": str(n), "input": {"q": n}, "extra": 1}) + "\n" for n in range(3)))
+    return file

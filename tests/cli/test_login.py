@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import stat
 import subprocess
 import time
@@ -58,19 +57,6 @@ def test_ctrl_c_at_a_prompt_is_quiet(cli: Cli) -> None:
     # The space after the colon comes when the terminal is read.
     code, shown = cli.converse("login", "--email", "admin@localhost", answers=[("Password: ", "\x03")])
     assert (code, "Traceback" in shown) == (130, False)
-
-
-def test_an_interrupted_upload_ends_quietly_with_130_and_leaves_nothing(admin: Cli) -> None:
-    with admin.start("datasets", "upload", "cut", "-", stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        # More than a pipe holds: it returns when the upload has begun.
-        process.stdin.write(b'{"input": {}}\n' * 20_000)
-        process.stdin.flush()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-        assert process.stderr is not None
-        assert process.stderr.read().strip() == b""
-    admin.run("datasets", "show", "cut", exit_code=5)
 
 
 def test_whoami_shows_the_user_and_the_key_wins_over_the_login(cli: Cli, admin: Cli) -> None:

@@ -53,11 +53,12 @@ class Script(datasets_pb2_grpc.DatasetsServiceServicer, auth_pb2_grpc.AuthServic
 
     def DownloadDataset(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         self._serve("DownloadDataset", request, context)
-        yield datasets_pb2.DownloadDatasetResponse(header=datasets_pb2.DownloadDatasetHeader(filename="x"))
+        header = datasets_pb2.DownloadDatasetHeader(version=datasets_pb2.DatasetVersion(live_count=7))
+        yield datasets_pb2.DownloadDatasetResponse(header=header)
         yield datasets_pb2.DownloadDatasetResponse(chunk=b"half ")
         if request.name == "breaks":
             context.abort_with_status(rpc_status.to_status(refusal(10, "DATASET_DELETED", "it is gone")))
-        yield datasets_pb2.DownloadDatasetResponse(chunk=b"whole")
+        yield datasets_pb2.DownloadDatasetResponse(chunk=b"whole\n")
 
     def Login(self, request: Any, context: grpc.ServicerContext) -> auth_pb2.TokenPair:
         self._serve("Login", request, context)

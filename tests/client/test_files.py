@@ -1,5 +1,6 @@
-"""Files of uploads and downloads: told by their names, all or nothing, in constant memory."""
+"""Files of uploads and downloads: told by their contents and names, all or nothing, in constant memory."""
 
+import gzip
 import io
 import tracemalloc
 from collections.abc import Iterator
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_grpc.client import ConfigurationError, PhoenixError
+from phoenix_grpc.client import ConfigurationError, PhoenixError, UnfitFile
+from phoenix_grpc.client.record_count import RecordCount
 from phoenix_grpc.v1 import datasets_pb2
 from tests.client.conftest import Script, client_of
 
@@ -20,31 +22,38 @@ def test_a_download_that_breaks_leaves_the_old_file_and_no_other(script: Script,
             client.download("breaks", target)
         assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"qa.jsonl": b"old"}
         client.download("qa", target)
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"qa.jsonl": b"half whole"}
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"qa.jsonl": b"half whole\n"}
 
 
-@pytest.mark.parametrize(
-    ("name", "format", "compression"),
-    [
-        ("a.jsonl", "JSONL", "NONE"),
-        ("a.jsonl.gz", "JSONL", "GZIP"),
-        ("a.CSV", "CSV", "NONE"),
-        ("a.csv.GZ", "CSV", "GZIP"),
-        ("a", "JSONL", "NONE"),
-    ],
-)
-def test_the_name_of_a_file_tells_what_it_is(
-    script: Script, tmp_path: Path, name: str, format: str, compression: str
-) -> None:
-    (tmp_path / name).write_bytes(b"")
+def test_the_header_says_what_the_file_tells_unless_it_is_said(script: Script, tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"question,answer\nq,a\n"))
     with client_of(script) as client:
-        client.upload(tmp_path / name, "qa")
-        client.upload(str(tmp_path / name), "qa", format="csv", compression="deflate")
+        client.upload(tmp_path / "a.gz", "qa")
+        client.upload(str(tmp_path / "a.gz"), "qa", input_keys=["answer"])
+        client.upload(tmp_path / "a.gz", "qa", format="jsonl", compression="deflate")
+        client.upload([b"question,answer\n"], "qa")
     headers = [request for _, request, _ in script.calls]
-    assert headers[0].format == datasets_pb2.UploadFormat.Value(f"UPLOAD_FORMAT_{format}")
-    assert headers[0].compression == datasets_pb2.Compression.Value(f"COMPRESSION_{compression}")
-    assert headers[1].format == datasets_pb2.UPLOAD_FORMAT_CSV
-    assert headers[1].compression == datasets_pb2.COMPRESSION_DEFLATE
+    formats = [datasets_pb2.UploadFormat.Name(header.format)[14:] for header in headers]
+    compressions = [datasets_pb2.Compression.Name(header.compression)[12:] for header in headers]
+    assert list(zip(formats, compressions, strict=True)) == [
+        ("CSV", "GZIP"),
+        ("CSV", "GZIP"),
+        ("JSONL", "DEFLATE"),
+        ("JSONL", "NONE"),
+    ]
+    assert [(list(h.input_keys), list(h.output_keys)) for h in headers] == [
+        (["question"], ["answer"]),
+        (["answer"], []),
+        ([], []),
+        ([], []),
+    ]
+
+
+def test_an_unfit_file_is_not_sent(script: Script, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"PAR1")
+    with client_of(script) as client, pytest.raises(UnfitFile, match="Parquet"):
+        client.upload(tmp_path / "a.jsonl", "qa")
+    assert script.calls == []
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out.json", "out.parquet.gz"])
@@ -69,15 +78,33 @@ def test_a_source_that_fails_fails_the_upload_with_its_own_error(script: Script)
         client.upload(chunks(), "qa")
 
 
-def test_progress_is_told_with_the_size_of_the_file(script: Script, tmp_path: Path) -> None:
+def test_progress_is_told_and_equals_the_size_once_all_is_sent(script: Script, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
-    file.write_bytes(b"x" * 2_000_000)
+    file.write_bytes(b'{"input": {}}' + b" " * 2_000_000)
     seen: list[tuple[int, int | None]] = []
     with client_of(script) as client:
         done = client.upload(file, "qa", progress=lambda done, total: seen.append((done, total)))
-        assert (done.record_count, seen[-1]) == (2_000_000, (2_000_000, 2_000_000))
+        assert (done.record_count, seen[0], seen[-1]) == (2_000_013, (524_288, 2_000_013), (2_000_013, 2_000_013))
+        assert [done == total for done, total in seen] == [False] * (len(seen) - 1) + [True]
+        with file.open("rb") as stream:
+            client.upload(stream, "qa", progress=lambda done, total: seen.append((done, total)))
+        assert seen[-2:] == [(2_000_013, None), (2_000_013, 2_000_013)]
+
+
+def test_a_download_tells_the_examples_that_have_come(script: Script) -> None:
+    seen: list[tuple[int, int | None]] = []
+    with client_of(script) as client:
         client.download("qa", io.BytesIO(), progress=lambda done, total: seen.append((done, total)))
-    assert seen[-2:] == [(5, None), (10, None)]
+        client.download("qa", io.BytesIO(), splits=["x"], progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(0, 7), (1, 7), (0, None), (1, None)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_records_are_counted_whatever_the_borders_of_the_chunks(size: int) -> None:
+    table, lines = b'a,b\n"x\ny",2\n"q""\n",3\n', b'{"a": "\\n"}\n{}\n'
+    for data, is_csv in ((table, True), (lines, False)):
+        count = RecordCount(is_csv=is_csv)
+        assert [count.add(data[start : start + size]) for start in range(0, len(data), size)][-1] == 2
 
 
 def test_an_upload_takes_constant_memory(script: Script) -> None:
