@@ -16,4 +16,4 @@ def need(*tools: str) -> None:
     missing = [tool for tool in tools if shutil.which(tool, path=PATH) is None]
     if missing and "CI" not in os.environ:
         pytest.skip(f"{', '.join(missing)} not found: .ci/run installs it")
-    assert not missing
+    assert not missing, f"{missing} not found"
