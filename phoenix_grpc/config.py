@@ -27,6 +27,12 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     grpc_port: Port = Field(50051, description="Port of the gRPC door; 0 takes a free one.")
+    grpc_max_connections: Annotated[int, Field(ge=1)] = Field(
+        4000, description="Connections open at once on the gRPC port; more are closed."
+    )
+    grpc_max_connections_per_address: Annotated[int, Field(ge=1)] = Field(
+        200, description="Those of one address; trusted proxies may have more."
+    )
     grpc_unix_socket: Path | None = Field(None, description="Path of a Unix socket to serve gRPC on as well.")
     grpc_reflection: bool = Field(True, description="Whether server reflection answers without credentials.")
     working_dir: Path = Field(

@@ -16,10 +16,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from phoenix_grpc.config import Settings
+from phoenix_grpc.connections import close_excess
 from phoenix_grpc.contract import SERVICES
 from phoenix_grpc.ending import remember_makers
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.guard import Guard
+from phoenix_grpc.proxies import TrustedProxies
 from phoenix_grpc.reflection import add_reflection
 from phoenix_grpc.services.auth import AuthServicer
 from phoenix_grpc.services.datasets import DatasetsServicer
@@ -28,7 +30,11 @@ from phoenix_grpc.v1 import auth_pb2_grpc, datasets_pb2_grpc
 
 HEALTH = "grpc.health.v1.Health"
 _HEALTH_SECONDS = 2.0
-_STREAMS_PER_CONNECTION = 1000
+_SHARE_SECONDS = 1.0
+_STREAMS_PER_CONNECTION = 100
+_HANDSHAKE_SECONDS = 20
+_IDLE_SECONDS = 600
+"""How long a connection may take to begin, and stay open without a call; clients open another when they need it."""
 _FOLDERS = Path("/tmp")  # noqa: S108 - mkdtemp makes folders in it that are their owner's alone
 _FOLDER_PREFIX = "phoenix-grpc-"
 _SOCKET = "door"
@@ -37,7 +43,9 @@ log = structlog.get_logger()
 
 
 class GrpcDoor:
-    """A gRPC server with both services, health and reflection behind the guard.
+    """Both services, health and reflection behind the guard: a gRPC server for the network, one for this machine.
+
+    The one for the network bounds connections and their streams, which those through Unix sockets are free of.
 
     Arguments:
         private: where to open the socket of the HTTP door.
@@ -50,18 +58,31 @@ class GrpcDoor:
         self._grace = settings.shutdown_grace_seconds
         self._guard = guard
         self._health = HealthServicer()
-        self._server = grpc.aio.server(interceptors=[guard], options=_options(settings))
-        auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, self._server)
-        datasets_pb2_grpc.add_DatasetsServiceServicer_to_server(datasets, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        add_reflection(self._server, [*SERVICES, HEALTH])
-        self.port = _listen(self._server, settings, private)
+        local, network = (
+            self._server([*_options(settings), *more], auth, datasets) for more in ((), _bounds(settings))
+        )
+        local.add_insecure_port(f"unix:{private}")
+        if settings.grpc_unix_socket is not None:
+            _listen_on_socket(local, settings.grpc_unix_socket)
+        self.port = _listen(network, settings)
+        self._servers = (local, network)
         self._ends_at = 0.0
+
+    def _server(
+        self, options: list[tuple[str, int]], auth: AuthServicer, datasets: DatasetsServicer
+    ) -> grpc.aio.Server:
+        server = grpc.aio.server(interceptors=[self._guard], options=options)
+        auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, server)
+        datasets_pb2_grpc.add_DatasetsServiceServicer_to_server(datasets, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        add_reflection(server, [*SERVICES, HEALTH])
+        return server
 
     async def start(self) -> None:
         """Begins to serve."""
         remember_makers()
-        await self._server.start()
+        for server in self._servers:
+            await server.start()
 
     async def drain(self) -> None:
         """Says NOT_SERVING and takes no new calls; the grace of those that run begins."""
@@ -71,7 +92,8 @@ class GrpcDoor:
 
     async def stop(self) -> None:
         """Waits for running calls as long as the grace lasts, then ends them."""
-        await self._server.stop(max(0.0, self._ends_at - time.monotonic()))
+        grace = max(0.0, self._ends_at - time.monotonic())
+        await asyncio.gather(*(server.stop(grace) for server in self._servers))
 
     async def watch(self, engine: Engine) -> None:
         """Keeps health at SERVING while the store answers; runs until it is cancelled."""
@@ -85,6 +107,15 @@ class GrpcDoor:
             for service in ("", *SERVICES):
                 await self._health.set(service, status)
             await asyncio.sleep(_HEALTH_SECONDS)
+
+    async def share_connections(self, settings: Settings) -> None:
+        """Leaves each address its share of the connections; runs until it is cancelled."""
+        share, proxies = settings.grpc_max_connections_per_address, TrustedProxies(settings.trusted_proxies)
+        while True:
+            await asyncio.sleep(_SHARE_SECONDS)
+            closed = await asyncio.to_thread(close_excess, self.port, share, proxies.speak_for_many)
+            if closed:
+                log.warning("closed connections of addresses that have too many", count=closed)
 
 
 @contextlib.asynccontextmanager
@@ -101,11 +132,12 @@ async def grpc_door(
     with tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX, dir=_FOLDERS, ignore_cleanup_errors=True) as folder:
         door = GrpcDoor(settings, guard, auth, datasets, Path(folder) / _SOCKET)
         await door.start()
-        watch = asyncio.create_task(door.watch(engine))
+        watches = [asyncio.create_task(work) for work in (door.watch(engine), door.share_connections(settings))]
         try:
             yield door
         finally:
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
             await door.stop()
 
 
@@ -134,7 +166,6 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_ping_strikes", 0),
-        ("grpc.max_concurrent_streams", _STREAMS_PER_CONNECTION),
         # The loop takes calls up in bursts; C-core would drop them when about 1,000 wait.
         ("grpc.server.max_pending_requests", settings.max_concurrent_calls),
         # Two servers on one port would share it in silence.
@@ -142,12 +173,19 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     ]
 
 
-def _listen(server: grpc.aio.Server, settings: Settings, private: Path) -> int:
-    """Binds the port and the sockets; answers the port."""
+def _bounds(settings: Settings) -> list[tuple[str, int]]:
+    """What bounds connections from the network."""
+    return [
+        ("grpc.max_allowed_incoming_connections", settings.grpc_max_connections),
+        ("grpc.max_concurrent_streams", _STREAMS_PER_CONNECTION),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
+        ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
+    ]
+
+
+def _listen(server: grpc.aio.Server, settings: Settings) -> int:
+    """Binds the port, and answers it."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    server.add_insecure_port(f"unix:{private}")
-    if settings.grpc_unix_socket is not None:
-        _listen_on_socket(server, settings.grpc_unix_socket)
     try:
         return int(server.add_insecure_port(f"{host}:{settings.grpc_port}"))
     except RuntimeError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
@@ -25,6 +26,7 @@ BATCH = 5000
 REFUSALS_SECONDS = 1.0
 KEY_USES_SECONDS = 60.0
 SWEEP_SECONDS = 30.0
+MEMORY_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
 _DAY = 86_400_000_000
 
@@ -42,6 +44,7 @@ async def running(
         (REFUSALS_SECONDS, refusals.flush),
         (KEY_USES_SECONDS, authenticator.flush),
         (SWEEP_SECONDS, lambda: sweep(engine, settings)),
+        (MEMORY_SECONDS, lambda: asyncio.to_thread(return_memory)),
     )
     tasks = [asyncio.create_task(_repeat(seconds, job)) for seconds, job in jobs]
     try:
@@ -71,6 +74,13 @@ async def sweep(engine: Engine, settings: Settings) -> None:
     for work in sweeps:
         while await engine.stage(work):
             await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def return_memory() -> None:
+    """Gives freed memory back to the system, which glibc keeps while anything near it is in use."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 async def _repeat(seconds: float, job: Callable[[], Awaitable[None]]) -> None:

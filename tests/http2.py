@@ -23,6 +23,7 @@ class Connection:
         self.statuses: dict[int, str] = {}
         self.refused_streams = 0
         self.closed = False
+        self._settled = False
         self._h2.initiate_connection()
 
     def begin(self, path: str, metadata: Headers = (), end: bool = False) -> int:
@@ -60,8 +61,16 @@ class Connection:
         self.closed = True
         self._moved.set()
 
+    @property
+    def most_streams(self) -> int | None:
+        """How many streams the server says a connection may have; None before it spoke."""
+        settings = self._h2.remote_settings
+        return settings.max_concurrent_streams if self._settled else None
+
     def _take(self, event: h2.events.Event) -> None:
-        if isinstance(event, h2.events.ResponseReceived | h2.events.TrailersReceived):
+        if isinstance(event, h2.events.RemoteSettingsChanged):
+            self._settled = True
+        elif isinstance(event, h2.events.ResponseReceived | h2.events.TrailersReceived):
             status = dict(event.headers).get("grpc-status")
             if status is not None:
                 self.statuses[event.stream_id] = status
