@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     sql_database_url: str = Field("", description="Database: sqlite:///PATH; by default a file in the working folder.")
 
     sqlite_busy_seconds: Seconds = Field(30, description="How long a write waits for another process's write to end.")
+    disk_reserve_bytes: Annotated[int, Field(ge=0)] = Field(
+        256 << 20,
+        description="Room on the database's disk that uploads and other additions leave to deletes, revocations and"
+        " logins; a twentieth of the disk at most.",
+    )
 
     enable_auth: bool = Field(True, description="Whether callers must identify themselves.")
     secret: SecretStr | None = Field(

@@ -10,7 +10,7 @@ import structlog
 from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator
 from phoenix_grpc.config import Settings
-from phoenix_grpc.errors import Error
+from phoenix_grpc.errors import Error, StoreFull
 from phoenix_grpc.model import now
 from phoenix_grpc.store.api_keys import sweep_keys
 from phoenix_grpc.store.audit import sweep_events
@@ -32,7 +32,7 @@ _DAY = 86_400_000_000
 
 log = structlog.get_logger()
 
-Sweep = Callable[[Transaction], int]
+Sweep = Callable[[Transaction, int], int]
 
 
 @contextlib.asynccontextmanager
@@ -58,22 +58,40 @@ async def running(
 
 
 async def sweep(engine: Engine, settings: Settings) -> None:
-    """Removes all that is over, a batch a transaction, with pauses in which other writes go first."""
+    """Removes all that is over, a batch a transaction, with pauses in which other writes go first.
+
+    Then it gives the room to a disk that is short of it.
+    """
     retention = int(settings.audit_retention_days * _DAY)
     sweeps: tuple[Sweep, ...] = (
-        lambda tx: sweep_uploads(tx, BATCH),
-        lambda tx: sweep_datasets(tx, BATCH),
-        lambda tx: sweep_requests(tx, BATCH),
-        lambda tx: sweep_sessions(tx, BATCH),
-        lambda tx: sweep_changes(tx, BATCH),
-        lambda tx: sweep_login_failures(tx, BATCH),
-        lambda tx: sweep_password_resets(tx, BATCH),
-        lambda tx: sweep_keys(tx, now() - retention, BATCH),
-        lambda tx: sweep_events(tx, now() - retention, BATCH),
+        sweep_uploads,
+        sweep_datasets,
+        sweep_requests,
+        sweep_sessions,
+        sweep_changes,
+        sweep_login_failures,
+        sweep_password_resets,
+        lambda tx, limit: sweep_keys(tx, now() - retention, limit),
+        lambda tx, limit: sweep_events(tx, now() - retention, limit),
+        lambda tx, limit: tx.give_back(limit),
     )
     for work in sweeps:
-        while await engine.stage(work):
-            await asyncio.sleep(_PAUSE_SECONDS)
+        await _sweep_all(engine, work)
+
+
+async def _sweep_all(engine: Engine, work: Sweep) -> None:
+    limit = BATCH
+    while True:
+        try:
+            removed = await engine.stage(work, limit)
+        except StoreFull:
+            if limit == 1:
+                raise
+            limit = max(1, limit // 8)  # a disk that is full may have room for the log of a smaller piece
+            continue
+        if not removed:
+            return
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def return_memory() -> None:

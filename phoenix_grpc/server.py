@@ -69,7 +69,7 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
     """
     methods, door_token = served_methods(settings), secrets.token_urlsafe(32)
     async with contextlib.AsyncExitStack() as stack:
-        engine = open_engine(settings.database_url, settings.sqlite_busy_seconds)
+        engine = open_engine(settings.database_url, settings.sqlite_busy_seconds, settings.disk_reserve_bytes)
         stack.push_async_callback(engine.close)
         ring = open_key_ring(settings)
         _show_password(await first_start(engine, settings))

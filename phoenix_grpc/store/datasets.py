@@ -140,6 +140,7 @@ def insert_dataset(tx: Transaction, name: str, description: str | None, metadata
     Raises:
         AlreadyExists: DATASET_EXISTS.
     """
+    tx.require_room()
     moment = now()
     row = tx.row(
         "INSERT INTO datasets (id, name, name_folded, description, metadata, created_at, updated_at, change,"
@@ -183,6 +184,7 @@ def update_dataset(tx: Transaction, name: DatasetName, changes: Mapping[str, str
         AlreadyExists: DATASET_EXISTS.
         Aborted: ETAG_MISMATCH.
     """
+    tx.require_room()
     dataset = find_dataset(tx, name)
     _require_etag(dataset, etag)
     new_name = changes.get("name")

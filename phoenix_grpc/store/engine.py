@@ -41,6 +41,21 @@ class Transaction(Protocol):
         """Reserves `count` consecutive ids of `kind`, never given before; answers the first."""
         ...
 
+    def used_bytes(self) -> int:
+        """What the database keeps, with what this transaction has added; cheap."""
+        ...
+
+    def require_room(self, growth: int = 0) -> None:
+        """Raises StoreFull unless so many bytes can be added to the database with a reserve left.
+
+        What adds data calls it; deletes, revocations and logins may use the reserve.
+        """
+        ...
+
+    def give_back(self, limit: int) -> int:
+        """Gives free pages, that many at most, back to a disk that is short of room; answers how many."""
+        ...
+
     def wait_out_leases(self) -> None:
         """Makes the write of this transaction return only when no process trusts the auth revision before it."""
         ...
@@ -91,18 +106,19 @@ def numbered(name: str, values: Iterable[object]) -> tuple[str, dict[str, object
     return ", ".join(f":{key}" for key in params) or "NULL", params
 
 
-def open_engine(url: str, busy_seconds: float = 30.0) -> Engine:
+def open_engine(url: str, busy_seconds: float = 30.0, disk_reserve: int = 0) -> Engine:
     """The engine for a database URL (`sqlite:///path`), its schema brought up to date.
 
     Arguments:
         busy_seconds: how long a write waits for another process's write to end.
+        disk_reserve: bytes of the disk that are left to what makes room (Transaction.require_room).
 
     Raises:
         ConfigurationError: when the URL is of no known kind, or the database cannot be opened or migrated.
     """
     from phoenix_grpc.store import sqlite
 
-    return sqlite.SqliteEngine(sqlite_path(url), busy_seconds)
+    return sqlite.SqliteEngine(sqlite_path(url), busy_seconds, disk_reserve)
 
 
 def open_existing(url: str) -> Engine:

@@ -16,6 +16,7 @@ def create_label(tx: Transaction, name: str, description: str | None, color: str
     Raises:
         AlreadyExists: LABEL_EXISTS.
     """
+    tx.require_room()
     row = tx.row(
         "INSERT INTO labels (id, name, description, color) VALUES (:id, :name, :description, :color)"
         " ON CONFLICT DO NOTHING RETURNING id",
@@ -36,6 +37,7 @@ def update_label(tx: Transaction, label_id: int, changes: Mapping[str, str | Non
         NotFound: LABEL_NOT_FOUND.
         AlreadyExists: LABEL_EXISTS.
     """
+    tx.require_room()
     label = get_label(tx, label_id)
     name = changes.get("name")
     if name is not None and name != label.name and tx.row("SELECT 1 FROM labels WHERE name = :name", {"name": name}):
@@ -104,6 +106,8 @@ def add_labels(tx: Transaction, dataset_id: int, label_ids: Sequence[int]) -> No
     Raises:
         NotFound: LABEL_NOT_FOUND.
     """
+    if label_ids:
+        tx.require_room()
     marks, params = numbered("label", set(label_ids))
     known = {label_id for (label_id,) in tx.rows(f"SELECT id FROM labels WHERE id IN ({marks})", params)}
     for label_id in label_ids:

@@ -368,6 +368,11 @@ def m006_audit_of_data(tx: Transaction) -> None:
     )
 
 
+def m007_staged_bytes(tx: Transaction) -> None:
+    """What an upload has staged, since publishing takes as much again."""
+    _statements(tx, "ALTER TABLE uploads ADD COLUMN staged_bytes BIGINT NOT NULL DEFAULT 0")
+
+
 MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m001_sequences,
     m002_accounts,
@@ -375,4 +380,5 @@ MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m004_auth_changes,
     m005_sign_in,
     m006_audit_of_data,
+    m007_staged_bytes,
 )

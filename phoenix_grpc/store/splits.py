@@ -38,6 +38,7 @@ def create_split(
         AlreadyExists: SPLIT_EXISTS.
         Invalid: when an example would be in more than 1,000 splits.
     """
+    tx.require_room()
     row = tx.row(
         f"INSERT INTO splits (dataset_id, {_COLUMNS})"
         " VALUES (:dataset, :id, :name, :description, :color, :metadata, :now, :now, 0)"
@@ -76,6 +77,7 @@ def update_split(
         AlreadyExists: SPLIT_EXISTS.
         Invalid: when an example would be in more than 1,000 splits.
     """
+    tx.require_room()
     split = get_split(tx, dataset_id, split_id)
     name = changes.get("name")
     if name is not None and name != split.name and _by_name(tx, dataset_id, name):

@@ -15,6 +15,7 @@ from typing import Concatenate
 
 from phoenix_grpc.errors import ConfigurationError, StoreFull, Unavailable
 from phoenix_grpc.store import migrations
+from phoenix_grpc.store.disk import Disk, Pages
 from phoenix_grpc.store.engine import NO_PARAMS, P, Params, Row, T, Transaction
 from phoenix_grpc.store.imports import unimportable
 from phoenix_grpc.store.leases import RevisionLease, boottime
@@ -28,6 +29,8 @@ LEASE_SECONDS = 0.002
 """How long the auth revision is trusted: a read costs 25 us, so a busy server spends 1% of its time on it."""
 
 _WAL_LIMIT_BYTES = 64 << 20
+_PAGE_BYTES = 4096
+_PAGES_GIVEN_BACK = 1000
 _ROWS_PER_INSERT = 400
 # A plain BEGIN fails at once with SQLITE_BUSY_SNAPSHOT when another process wrote; IMMEDIATE waits its turn.
 _BEGIN_WRITE = "BEGIN IMMEDIATE"
@@ -40,11 +43,15 @@ _PRAGMAS = (
 )
 
 
+_PAGES = ("PRAGMA page_count", "PRAGMA freelist_count", "PRAGMA page_size")
+
+
 class SqliteTransaction:
     """A transaction that is open on a connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, disk: Disk) -> None:
         self._connection = connection
+        self._disk = disk
         self.waits_out_leases = False
 
     def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
@@ -78,6 +85,23 @@ class SqliteTransaction:
         assert row is not None  # noqa: S101 - an upsert with RETURNING answers a row
         return int(row[0])
 
+    def used_bytes(self) -> int:
+        return self._pages().used_bytes
+
+    def require_room(self, growth: int = 0) -> None:
+        self._disk.require_room(self._pages(), growth)
+
+    def give_back(self, limit: int) -> int:
+        before = self._pages()
+        count = min(limit, _PAGES_GIVEN_BACK, before.free)
+        if not count or not self._disk.is_short(before):
+            return 0
+        self._connection.execute(f"PRAGMA incremental_vacuum({count})").fetchall()
+        return before.total - self._pages().total
+
+    def _pages(self) -> Pages:
+        return Pages(*(self._connection.execute(pragma).fetchall()[0][0] for pragma in _PAGES))
+
     def wait_out_leases(self) -> None:
         self.waits_out_leases = True
 
@@ -89,16 +113,21 @@ class SqliteEngine:
         ConfigurationError: when the file cannot be opened or migrated, or is missing where a restore has been.
     """
 
-    def __init__(self, path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> None:
+    def __init__(self, path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS, disk_reserve: int = 0) -> None:
         self.path = path
+        self._disk = Disk(path, disk_reserve)
+        self._busy_timeout = busy_timeout
         with opening(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _refuse_to_begin_empty(path)
             with contextlib.suppress(FileExistsError):
                 create_private(path)
             self._writer = connect(path, busy_timeout)
+            # Counts for a new database only: one of an earlier release takes VACUUM to be changed.
+            self._writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
             sqlite_utils.Database(self._writer).enable_wal()
-            with _Transacting(self._writer, _BEGIN_WRITE) as tx:
+            self._writer.execute(f"PRAGMA wal_autocheckpoint = {self._disk.log_bytes // _PAGE_BYTES}")
+            with _Transacting(self._writer, self._disk, _BEGIN_WRITE) as tx:
                 migrations.migrate(tx)
             self._reader = connect(path, busy_timeout, "PRAGMA query_only = ON")
             # A connection of its own: data_version stays stale while a cursor on the same connection is open.
@@ -109,7 +138,7 @@ class SqliteEngine:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
 
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with _Transacting(self._reader, "BEGIN") as tx:
+        with _Transacting(self._reader, self._disk, "BEGIN") as tx:
             return fn(tx, *args, **kwargs)
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -123,17 +152,36 @@ class SqliteEngine:
         self, synchronous: str, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         def work() -> tuple[T, bool, float]:
-            self._writer.execute(f"PRAGMA synchronous = {synchronous}")
-            with _Transacting(self._writer, _BEGIN_WRITE) as tx:
+            with _Transacting(self._writer, self._disk, _BEGIN_WRITE) as tx:
                 result = fn(tx, *args, **kwargs)
             return result, tx.waits_out_leases, boottime()
 
-        result, waits, committed = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        def work_in_room() -> tuple[T, bool, float]:
+            self._writer.execute(f"PRAGMA synchronous = {synchronous}")
+            try:
+                return work()
+            except StoreFull:
+                if not self._empty_log():
+                    raise
+            return work()
+
+        result, waits, committed = await asyncio.get_running_loop().run_in_executor(self._thread, work_in_room)
         self._lease.end()
         if waits:
             # Here, and not in the writer's thread: other writes go on meanwhile.
             await self._lease.wait_out(committed)
         return result
+
+    def _empty_log(self) -> bool:
+        """Writes the log into the database and gives its space back to the disk; answers whether it had any."""
+        log = beside(self.path, "-wal")
+        size = log.stat().st_size
+        with contextlib.suppress(sqlite3.Error):
+            # Who reads meanwhile keeps the log, and is not waited for.
+            self._writer.execute("PRAGMA busy_timeout = 0")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._writer.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
+        return log.stat().st_size < size
 
     def auth_revision(self) -> int:
         return self._lease.revision()
@@ -202,8 +250,9 @@ class _Transacting:
         StoreFull, Unavailable: for SQLite's failures of the environment; a mistake in a statement stays what it is.
     """
 
-    def __init__(self, connection: sqlite3.Connection, begin: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, disk: Disk, begin: str) -> None:
         self._connection = connection
+        self._disk = disk
         self._begin = begin
 
     def __enter__(self) -> SqliteTransaction:
@@ -211,7 +260,7 @@ class _Transacting:
             self._connection.execute(self._begin)
         except sqlite3.Error as error:
             raise _as_ours(error) from error
-        return SqliteTransaction(self._connection)
+        return SqliteTransaction(self._connection, self._disk)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         try:

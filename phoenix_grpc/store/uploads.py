@@ -113,7 +113,12 @@ class Published:
 
 
 def begin_upload(tx: Transaction) -> int:
-    """Begins an upload, with a lease of 15 minutes; answers its id."""
+    """Begins an upload, with a lease of 15 minutes; answers its id.
+
+    Raises:
+        StoreFull: when there is no room for more.
+    """
+    tx.require_room()
     upload_id = tx.take_ids("Upload")
     tx.run(
         "INSERT INTO uploads (id, lease_expires_at) VALUES (:id, :until)",
@@ -129,15 +134,17 @@ def stage_records(tx: Transaction, upload_id: int, first_ordinal: int, records: 
         first_ordinal: how many records were staged before, plus 1.
 
     Raises:
+        StoreFull: when there is no room for them, or would be none to publish all that is staged.
         Unavailable: when the lease is over.
     """
-    _move_lease(tx, upload_id, now() + LEASE_MICROS)
+    used = tx.used_bytes()
     tx.append(
         "staged_examples",
         _COLUMNS,
         [(upload_id, ordinal, *record) for ordinal, record in enumerate(records, first_ordinal)],
     )
     tx.append("staged_splits", ("upload_id", "ordinal", "name"), _memberships(upload_id, first_ordinal, records))
+    tx.require_room(_move_lease(tx, upload_id, now() + LEASE_MICROS, tx.used_bytes() - used))
 
 
 def _memberships(upload_id: int, first_ordinal: int, records: Sequence[Record]) -> Iterator[Row]:
@@ -152,13 +159,16 @@ def _memberships(upload_id: int, first_ordinal: int, records: Sequence[Record]) 
 _split_names = msgspec.json.Decoder(frozenset[str]).decode
 
 
-def _move_lease(tx: Transaction, upload_id: int, until: int) -> None:
-    moved = tx.run(
-        "UPDATE uploads SET lease_expires_at = :until WHERE id = :id AND lease_expires_at > :now",
-        {"id": upload_id, "until": until, "now": now()},
+def _move_lease(tx: Transaction, upload_id: int, until: int, staged: int = 0) -> int:
+    """Answers how many bytes are staged, with those that come."""
+    row = tx.row(
+        "UPDATE uploads SET lease_expires_at = :until, staged_bytes = staged_bytes + :staged"
+        " WHERE id = :id AND lease_expires_at > :now RETURNING staged_bytes",
+        {"id": upload_id, "until": until, "staged": max(0, staged), "now": now()},
     )
-    if not moved:
+    if row is None:
         raise Unavailable("the upload was idle for so long that its records were dropped; send it again")
+    return int(row[0])
 
 
 def discard_upload(tx: Transaction, upload_id: int) -> None:
@@ -196,9 +206,10 @@ def publish(tx: Transaction, upload_id: int, publication: Publication) -> Publis
         Aborted: VERSION_MOVED, when the base version is not the latest.
         Invalid: INVALID_RECORD, when an example is addressed twice, or is none of the dataset's; or for an UPDATE
             without a record.
+        StoreFull: when there is no room to write what was staged.
         Unavailable: when the lease is over.
     """
-    _move_lease(tx, upload_id, 0)
+    tx.require_room(_move_lease(tx, upload_id, 0))
     dataset = find_target(tx, publication)
     staged = matching.survey(tx, upload_id)
     if publication.action == "UPDATE" and not staged.count and not publication.allow_empty:
