@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     access_token_expiry_minutes: Minutes = Field(10, description="Lifetime of access tokens.")
     refresh_token_expiry_minutes: Minutes = Field(10080, description="Lifetime of refresh tokens.")
     password_reset_token_expiry_minutes: Minutes = Field(15, description="Lifetime of links to reset a password.")
+    api_key_max_days: Annotated[float, Field(gt=0, le=36_500)] | None = Field(
+        None, description="Longest life of an API key, system keys included; older keys keep theirs and are reported."
+    )
     disable_brute_force_login_protection: bool = Field(False, description="Switches the login throttle off.")
     brute_force_login_protection_max_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
         5, description="Failed logins after which an e-mail is locked for 5 minutes."

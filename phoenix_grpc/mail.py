@@ -29,7 +29,7 @@ class Mailer:
         self._settings = settings
         self._root = settings.root_url.rstrip("/")
         self._turn = asyncio.Semaphore(_AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[bool]] = set()
 
     @property
     def enabled(self) -> bool:
@@ -44,6 +44,14 @@ class Mailer:
         task = asyncio.create_task(self._deliver(compose))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def send(self, message: EmailMessage) -> bool:
+        """Sends a mail; returns False when it cannot be sent, which is logged."""
+
+        async def composed() -> EmailMessage:
+            return message
+
+        return await self._deliver(composed)
 
     async def close(self) -> None:
         """Waits a moment for mails that are being sent, and gives up those that take longer."""
@@ -74,6 +82,17 @@ class Mailer:
             self._link(token),
         )
 
+    def key_expiry_mail(self, email: str, name: str, hint: str, ends: str, system: bool) -> EmailMessage:
+        """The mail that says when an API key ends."""
+        kind, page = ("system key", "admin/keys") if system else ("API key", "settings")
+        return self._message(
+            email,
+            f"Your {kind} is about to expire",
+            f"The {kind} {name} ({hint}…) at {self._root} expires on {ends}.",
+            "Programs that send it are refused from then on. Make a new key for them here:",
+            f"{self._root}/#/{page}",
+        )
+
     def _link(self, token: str) -> str:
         # Browsers send no fragment: the token stays out of logs and referrers.
         return f"{self._root}/#/reset-password?token={token}"
@@ -93,16 +112,18 @@ class Mailer:
         message.add_alternative(f"<!DOCTYPE html>\n<html><body>\n{body}\n</body></html>\n", subtype="html")
         return message
 
-    async def _deliver(self, compose: Compose) -> None:
+    async def _deliver(self, compose: Compose) -> bool:
         async with self._turn:
             try:
                 message = await compose()
                 if message is not None:
-                    await self._send(message)
+                    await self._transmit(message)
             except (aiosmtplib.SMTPException, OSError, Error) as error:
                 log.error("mail not sent", error=f"{type(error).__name__}: {error}")
+                return False
+        return True
 
-    async def _send(self, message: EmailMessage) -> None:
+    async def _transmit(self, message: EmailMessage) -> None:
         settings = self._settings
         password = settings.smtp_password
         await aiosmtplib.send(

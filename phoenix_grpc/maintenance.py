@@ -11,6 +11,8 @@ from phoenix_grpc.audit import RefusalRecorder
 from phoenix_grpc.authentication import Authenticator
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import Error, StoreFull
+from phoenix_grpc.key_expiry import send_notices
+from phoenix_grpc.mail import Mailer
 from phoenix_grpc.model import now
 from phoenix_grpc.store.api_keys import sweep_keys
 from phoenix_grpc.store.audit import sweep_events
@@ -27,6 +29,7 @@ REFUSALS_SECONDS = 1.0
 KEY_USES_SECONDS = 60.0
 SWEEP_SECONDS = 30.0
 MEMORY_SECONDS = 30.0
+NOTICES_SECONDS = 600.0
 _PAUSE_SECONDS = 0.05
 _DAY = 86_400_000_000
 
@@ -40,11 +43,13 @@ async def running(
     engine: Engine, settings: Settings, authenticator: Authenticator, refusals: RefusalRecorder
 ) -> AsyncIterator[None]:
     """Does the work until the block ends, and then writes what is still in memory."""
+    mailer = Mailer(settings)
     jobs: tuple[tuple[float, Callable[[], Awaitable[None]]], ...] = (
         (REFUSALS_SECONDS, refusals.flush),
         (KEY_USES_SECONDS, authenticator.flush),
         (SWEEP_SECONDS, lambda: sweep(engine, settings)),
         (MEMORY_SECONDS, lambda: asyncio.to_thread(return_memory)),
+        (NOTICES_SECONDS, lambda: send_notices(engine, settings, mailer)),
     )
     tasks = [asyncio.create_task(_repeat(seconds, job)) for seconds, job in jobs]
     try:

@@ -4,6 +4,9 @@ import enum
 import time
 from dataclasses import dataclass, field
 
+FOREVER = 2**62
+"""A time that never comes: later than all others."""
+
 
 def now() -> int:
     """The time: microseconds since the epoch, UTC."""

@@ -26,6 +26,7 @@ from phoenix_grpc.contract import Method, Rule
 from phoenix_grpc.grpc_door import grpc_door
 from phoenix_grpc.guard import Guard
 from phoenix_grpc.http.runner import http_door
+from phoenix_grpc.key_expiry import report_outliving
 from phoenix_grpc.keyfile import open_key_ring
 from phoenix_grpc.logs import CallLog, LogWriter, configure_logs
 from phoenix_grpc.proxies import TrustedProxies
@@ -73,6 +74,7 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
         stack.push_async_callback(engine.close)
         ring = open_key_ring(settings)
         _show_password(await first_start(engine, settings))
+        await report_outliving(engine, settings)
         authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine)
         calls = CallLog(settings.log_level, log_writer)
         stack.callback(calls.flush)

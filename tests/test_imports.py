@@ -85,7 +85,8 @@ ALLOWED = {
     "reception": {"capacity", "contract", "errors", "wire"},
     "reflection": set(),
     "logs": set(),
-    "maintenance": {"audit", "authentication", "config", "errors", "model", "store"},
+    "key_expiry": {"config", "mail", "model", "store"},
+    "maintenance": {"audit", "authentication", "config", "errors", "key_expiry", "mail", "model", "store"},
     "http": {
         "__init__",
         "capacity",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phoenix_grpc.cli.output import items, json_option, note, plain, print_json, print_table, time_text
+from phoenix_grpc.cli.output import counted, items, json_option, note, plain, print_json, print_table, time_text
 from phoenix_grpc.cli.remote import Server, server_options
 
 if TYPE_CHECKING:
@@ -49,17 +49,20 @@ def keys() -> None:
 @keys.command("list")
 @_system_option
 @click.option("--all-users", is_flag=True, help="Everybody's personal keys; takes an admin.")
+@click.option("--idle", type=DURATION, help="Only keys that were not used for so long, nor made since: 90d.")
 @server_options
 @json_option
-def list_keys(server: Server, system: bool, all_users: bool, as_json: bool) -> None:
+def list_keys(server: Server, system: bool, all_users: bool, idle: timedelta | None, as_json: bool) -> None:
     """List your keys, newest first.
 
-    The secrets are never shown again.
+    The secrets are never shown again. Keys that were made before the server had a limit on their lives, and outlive it,
+    are marked.
 
     \b
     Examples:
       phoenix-grpc keys list
       phoenix-grpc keys list --system --json
+      phoenix-grpc keys list --all-users --idle 90d
     """
     from phoenix_grpc.v1 import auth_pb2
 
@@ -67,29 +70,40 @@ def list_keys(server: Server, system: bool, all_users: bool, as_json: bool) -> N
         raise click.UsageError("--system and --all-users exclude each other")
     with server.connect() as client:
         if system:
-            pages = items(client.auth.ListSystemApiKeys, auth_pb2.ListSystemApiKeysRequest(), "api_keys")
+            pages = items(client.auth.ListSystemApiKeys, auth_pb2.ListSystemApiKeysRequest(idle=idle), "api_keys")
         else:
-            pages = items(client.auth.ListApiKeys, auth_pb2.ListApiKeysRequest(all_users=all_users), "api_keys")
+            request = auth_pb2.ListApiKeysRequest(all_users=all_users, idle=idle)
+            pages = items(client.auth.ListApiKeys, request, "api_keys")
         found = list(pages)
     if as_json:
         return print_json([plain(key) for key in found])
     columns = ["ID", "NAME", "KEY", "CREATED", "EXPIRES", "LAST USED", "LIMITS"]
-    return print_table(columns + ["OWNER"] * all_users, (_row(key) + [key.user_email] * all_users for key in found))
+    print_table(columns + ["OWNER"] * all_users, (_row(key) + [key.user_email] * all_users for key in found))
+    if outliving := sum(key.exceeds_max_lifetime for key in found):
+        note(
+            f"{counted(outliving, 'key')} marked * may live longer than this server allows now: rotate or revoke them."
+        )
+    return None
 
 
 def _row(key: "auth_pb2.ApiKey") -> list[str]:
     limits = ["read-only"] * key.read_only + list(key.dataset_ids)
     if key.dataset_limited and not key.dataset_ids:
         limits.append("no dataset")
-    times = (time_text(time) for time in (key.create_time, key.expire_time, key.last_use_time))
-    return [key.api_key_id, key.name, f"{key.hint}…", *times, ", ".join(limits)]
+    created, expires, used = (time_text(time) for time in (key.create_time, key.expire_time, key.last_use_time))
+    expires = (expires or "never") + " *" * key.exceeds_max_lifetime
+    return [key.api_key_id, key.name, f"{key.hint}…", created, expires, used or "never", ", ".join(limits)]
 
 
 @keys.command()
 @click.argument("name")
 @_system_option
 @click.option("--description", help="What it is for.")
-@click.option("--expires", type=DURATION, help="When it ends, from now: 30d, 12h, 90m. [default: never]")
+@click.option(
+    "--expires",
+    type=DURATION,
+    help="When it ends, from now: 30d, 12h, 90m. [default: never, or as late as the server allows]",
+)
 @click.option("--read-only", is_flag=True, help="It only reads.")
 @click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="Limit it to this dataset; may be repeated.")
 @server_options

@@ -126,6 +126,7 @@ def _key_json(key: Any) -> dict[str, Any]:
             "hint": key.hint,
             "read_only": key.read_only,
             "dataset_ids": list(key.dataset_ids) if key.dataset_limited else None,
+            "exceeds_max_lifetime": key.exceeds_max_lifetime or None,
         }
     )
 

@@ -60,5 +60,6 @@ async def get_config(door: CurrentDoor) -> Response:
             "phoenix_version": PHOENIX_VERSION,
             "login_methods": list(config.login_methods),
             "password_reset_enabled": config.password_reset_enabled,
+            "api_key_max_days": config.api_key_max_lifetime.ToMilliseconds() / 86_400_000 or None,
         }
     )

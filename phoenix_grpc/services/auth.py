@@ -41,6 +41,7 @@ class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods, auth_pb2_grpc.AuthS
             access_token_lifetime=_minutes(settings.access_token_expiry_minutes),
             refresh_token_lifetime=_minutes(settings.refresh_token_expiry_minutes),
             password_reset_enabled=by_password and self.mailer.enabled,
+            api_key_max_lifetime=_minutes(days * 1440) if (days := settings.api_key_max_days) else None,
         )
 
     async def CheckAccess(self, request: auth_pb2.CheckAccessRequest, context: object) -> Empty:

@@ -10,17 +10,20 @@ from phoenix_grpc.credentials.api_keys import api_key_hint, new_api_key
 from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.errors import Invalid, PermissionDenied
 from phoenix_grpc.ids import MAX_ID, decode_id
-from phoenix_grpc.model import ApiKey, Principal
+from phoenix_grpc.model import FOREVER, ApiKey, Principal
 from phoenix_grpc.services.auth_messages import key_message, key_target, owned_key_message
 from phoenix_grpc.services.auth_methods import AuthMethods, owner_id, user_of
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.services.values import checked_name, masked_fields, optional_text, read_time
 from phoenix_grpc.store import api_keys, users
 from phoenix_grpc.store.api_keys import OwnedKey, Scope
+from phoenix_grpc.store.expiring_keys import DAY
 from phoenix_grpc.v1 import auth_pb2
 
 MAX_DATASETS = 100
 MAX_OVERLAP = 7 * 86_400_000_000
+CLOCK_SKEW = 60_000_000
+"""Microseconds by which an expiry that a client has computed may lie beyond the latest one: it becomes the latest."""
 _CHANGEABLE = ("name", "description", "expire_time", "read_only", "dataset_ids")
 _SYSTEM = Scope(system=True)
 
@@ -47,13 +50,16 @@ class ApiKeyMethods(AuthMethods):
             description=optional_text(request, "description"),
             hint=api_key_hint(secret),
             created_at=0,
-            expires_at=_future(request, "expire_time"),
+            expires_at=self._expiry(request, "expire_time"),
             last_used_at=None,
             read_only=request.read_only,
             system=system,
             dataset_ids=_dataset_ids(request.dataset_ids, "dataset_ids") or None,
         )
-        made = await self.change("api_key.create", lambda tx: api_keys.insert_key(tx, key, digest(secret)), key_target)
+        maker = caller.get().principal.user_id
+        made = await self.change(
+            "api_key.create", lambda tx: api_keys.insert_key(tx, key, digest(secret), maker), key_target
+        )
         return auth_pb2.ApiKeySecret(api_key=key_message(made), key=secret)
 
     async def ListApiKeys(self, request: auth_pb2.ListApiKeysRequest, context: object) -> auth_pb2.ListApiKeysResponse:
@@ -72,24 +78,27 @@ class ApiKeyMethods(AuthMethods):
         if asked is None:
             page_position(request, (int,))
             return auth_pb2.ListApiKeysResponse()
-        return await self._list(request, Scope(system=False, user_id=asked), lambda owned: key_message(owned.key))
+        return await self._list(request, Scope(system=False, user_id=asked), _key_alone)
 
     async def ListSystemApiKeys(
         self, request: auth_pb2.ListSystemApiKeysRequest, context: object
     ) -> auth_pb2.ListApiKeysResponse:
         """See auth.proto."""
-        return await self._list(request, _SYSTEM, lambda owned: key_message(owned.key))
+        return await self._list(request, _SYSTEM, _key_alone)
 
     async def _list(
         self,
         request: auth_pb2.ListApiKeysRequest | auth_pb2.ListSystemApiKeysRequest,
         scope: Scope,
-        convert: Callable[[OwnedKey], auth_pb2.ApiKey],
+        convert: Callable[[OwnedKey, int], auth_pb2.ApiKey],
     ) -> auth_pb2.ListApiKeysResponse:
         size = page_size(request)
         before = page_position(request, (int,))
-        rows = await self.engine.read(api_keys.list_keys, scope, before[0] if before else MAX_ID, size + 1)
-        found = page(rows, size, convert)
+        rows = await self.engine.read(
+            api_keys.list_keys, scope, before[0] if before else MAX_ID, size + 1, _idle_since(request)
+        )
+        latest = self._latest_expiry()
+        found = page(rows, size, lambda owned: convert(owned, latest))
         token = page_token(request, found.last.key.id) if found.last else ""
         return auth_pb2.ListApiKeysResponse(api_keys=found.messages, next_page_token=token)
 
@@ -97,11 +106,50 @@ class ApiKeyMethods(AuthMethods):
         """See auth.proto."""
         scope = Scope(system=False, user_id=owner_id(caller.get().principal))
         number = decode_id(scope.kind, request.api_key_id, "api_key_id")
-        changes = _changes(request)
+        changes = self._changes(request)
         key = await self.change(
             "api_key.update", lambda tx: api_keys.update_key(tx, scope, number, changes), key_target
         )
-        return key_message(key)
+        return key_message(key, self._latest_expiry())
+
+    def _changes(self, request: auth_pb2.UpdateApiKeyRequest) -> dict[str, object]:
+        """The new values of the fields to change, by the names of ApiKey's attributes."""
+        fields = masked_fields(request, "update_mask", "api_key", _CHANGEABLE)
+        wanted = request.api_key
+        changes: dict[str, object] = {}
+        if "name" in fields:
+            changes["name"] = checked_name(wanted.name, "api_key.name")
+        if "description" in fields:
+            changes["description"] = optional_text(wanted, "description")
+        if "expire_time" in fields:
+            changes["expires_at"] = self._expiry(wanted, "api_key.expire_time")
+        if "read_only" in fields:
+            changes["read_only"] = wanted.read_only
+        if "dataset_ids" in fields:
+            changes["dataset_ids"] = _dataset_ids(wanted.dataset_ids, "api_key.dataset_ids") or None
+        return changes
+
+    def _expiry(self, message: auth_pb2.CreateApiKeyRequest | auth_pb2.ApiKey, field: str) -> int | None:
+        """The expiry in a message; when it is unset, the latest one, or None when keys need not expire.
+
+        Raises:
+            Invalid: when it does not lie in the future, or beyond the latest one.
+        """
+        latest = self._latest_expiry()
+        if not message.HasField("expire_time"):
+            return None if latest == FOREVER else latest
+        time = read_time(message.expire_time, field)
+        if time <= model.now():
+            raise Invalid(field, "must lie in the future")
+        if time > latest + CLOCK_SKEW:
+            most = self.settings.api_key_max_days
+            raise Invalid(field, f"must lie within {most:g} days: PHOENIX_API_KEY_MAX_DAYS allows no longer life")
+        return min(time, latest)
+
+    def _latest_expiry(self) -> int:
+        """When a key that is made now ends at the latest."""
+        days = self.settings.api_key_max_days
+        return FOREVER if days is None else model.now() + int(days * DAY)
 
     async def RotateApiKey(self, request: auth_pb2.RotateApiKeyRequest, context: object) -> auth_pb2.ApiKeySecret:
         """See auth.proto."""
@@ -113,11 +161,11 @@ class ApiKeyMethods(AuthMethods):
 
     async def _rotate(self, request: auth_pb2.RotateApiKeyRequest, scope: Scope) -> auth_pb2.ApiKeySecret:
         number = decode_id(scope.kind, request.api_key_id, "api_key_id")
-        overlap = _overlap(request)
+        overlap, latest = _overlap(request), self._latest_expiry()
         secret = new_api_key()
         key = await self.change(
             "api_key.rotate",
-            lambda tx: api_keys.rotate_key(tx, scope, number, digest(secret), api_key_hint(secret), overlap),
+            lambda tx: api_keys.rotate_key(tx, scope, number, digest(secret), api_key_hint(secret), overlap, latest),
             key_target,
         )
         return auth_pb2.ApiKeySecret(api_key=key_message(key), key=secret)
@@ -141,36 +189,20 @@ def _reach(principal: Principal) -> Scope:
     return Scope(system=False, user_id=None if principal.manages_users else owner_id(principal))
 
 
-def _changes(request: auth_pb2.UpdateApiKeyRequest) -> dict[str, object]:
-    """The new values of the fields to change, by the names of ApiKey's attributes."""
-    fields = masked_fields(request, "update_mask", "api_key", _CHANGEABLE)
-    wanted = request.api_key
-    changes: dict[str, object] = {}
-    if "name" in fields:
-        changes["name"] = checked_name(wanted.name, "api_key.name")
-    if "description" in fields:
-        changes["description"] = optional_text(wanted, "description")
-    if "expire_time" in fields:
-        changes["expires_at"] = _future(wanted, "api_key.expire_time")
-    if "read_only" in fields:
-        changes["read_only"] = wanted.read_only
-    if "dataset_ids" in fields:
-        changes["dataset_ids"] = _dataset_ids(wanted.dataset_ids, "api_key.dataset_ids") or None
-    return changes
+def _key_alone(owned: OwnedKey, latest_expiry: int) -> auth_pb2.ApiKey:
+    return key_message(owned.key, latest_expiry)
 
 
-def _future(message: auth_pb2.CreateApiKeyRequest | auth_pb2.ApiKey, field: str) -> int | None:
-    """The expiry in a message, or None when it is unset.
+def _idle_since(request: auth_pb2.ListApiKeysRequest | auth_pb2.ListSystemApiKeysRequest) -> int:
+    """The time after which the keys to list were not used.
 
     Raises:
-        Invalid: when it does not lie in the future.
+        Invalid: when `idle` is negative.
     """
-    if not message.HasField("expire_time"):
-        return None
-    time = read_time(message.expire_time, field)
-    if time <= model.now():
-        raise Invalid(field, "must lie in the future")
-    return time
+    idle = request.idle.ToMicroseconds()
+    if idle < 0:
+        raise Invalid("idle", "must not be negative")
+    return max(0, model.now() - idle) if idle else FOREVER
 
 
 def _dataset_ids(texts: Sequence[str], field: str) -> frozenset[int]:

@@ -1,7 +1,7 @@
 """The messages of AuthService, made from what the store keeps."""
 
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.model import ApiKey, AuditEvent, Principal, PrincipalKind, Role, Session, User
+from phoenix_grpc.model import FOREVER, ApiKey, AuditEvent, Principal, PrincipalKind, Role, Session, User
 from phoenix_grpc.services.trail import Target
 from phoenix_grpc.services.values import set_time
 from phoenix_grpc.store.api_keys import OwnedKey
@@ -83,8 +83,8 @@ def session_message(session: Session, current: str) -> auth_pb2.Session:
     return message
 
 
-def key_message(key: ApiKey) -> auth_pb2.ApiKey:
-    """A key, without its owner's name."""
+def key_message(key: ApiKey, latest_expiry: int = FOREVER) -> auth_pb2.ApiKey:
+    """A key, without its owner's name; `latest_expiry` is when a new key ends at the latest."""
     message = auth_pb2.ApiKey(
         api_key_id=key_id(key),
         name=key.name,
@@ -94,6 +94,7 @@ def key_message(key: ApiKey) -> auth_pb2.ApiKey:
         dataset_ids=_dataset_ids(key.dataset_ids),
         dataset_limited=key.dataset_ids is not None,
         hint=key.hint,
+        exceeds_max_lifetime=(key.expires_at or FOREVER) > latest_expiry,
     )
     set_time(message.create_time, key.created_at)
     set_time(message.expire_time, key.expires_at)
@@ -101,9 +102,9 @@ def key_message(key: ApiKey) -> auth_pb2.ApiKey:
     return message
 
 
-def owned_key_message(owned: OwnedKey) -> auth_pb2.ApiKey:
+def owned_key_message(owned: OwnedKey, latest_expiry: int) -> auth_pb2.ApiKey:
     """A key with its owner's e-mail and username."""
-    message = key_message(owned.key)
+    message = key_message(owned.key, latest_expiry)
     message.user_email = owned.email
     message.username = owned.username
     return message

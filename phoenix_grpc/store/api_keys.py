@@ -89,8 +89,11 @@ def find_owner(tx: Transaction, digest: bytes) -> KeyOwner | None:
     )
 
 
-def insert_key(tx: Transaction, key: ApiKey, digest: bytes) -> ApiKey:
+def insert_key(tx: Transaction, key: ApiKey, digest: bytes, created_by: int | None = None) -> ApiKey:
     """Keeps a key, with an id and the times given here.
+
+    Arguments:
+        created_by: the user who made it, whoever owns it.
 
     Raises:
         NotFound: when a dataset it is limited to does not exist.
@@ -98,9 +101,9 @@ def insert_key(tx: Transaction, key: ApiKey, digest: bytes) -> ApiKey:
     key = replace(key, id=tx.take_ids("ApiKey"), created_at=model.now())
     tx.run(
         "INSERT INTO api_keys (id, user_id, name, description, hint, created_at, expires_at, read_only,"
-        " dataset_limited) VALUES (:id, :user_id, :name, :description, :hint, :created_at, :expires_at, :read_only,"
-        " :limited)",
-        _params(key),
+        " dataset_limited, created_by) VALUES (:id, :user_id, :name, :description, :hint, :created_at, :expires_at,"
+        " :read_only, :limited, :created_by)",
+        {**_params(key), "created_by": created_by},
     )
     _insert_limits(tx, key)
     _insert_secret(tx, key.id, digest)
@@ -122,12 +125,19 @@ def get_key(tx: Transaction, scope: Scope, key_id: int) -> ApiKey:
     return _key(tx, row)
 
 
-def list_keys(tx: Transaction, scope: Scope, before: int, limit: int) -> list[OwnedKey]:
-    """Keys with ids below `before`, newest first, without those revoked."""
+def list_keys(
+    tx: Transaction, scope: Scope, before: int, limit: int, idle_since: int = model.FOREVER
+) -> list[OwnedKey]:
+    """Keys with ids below `before`, newest first, without those revoked.
+
+    Arguments:
+        idle_since: only keys that were not used after this time, nor made.
+    """
     rows = tx.rows(
         f"SELECT {_COLUMNS}, u.email, u.username FROM {_TABLES}"
-        f" WHERE k.id < :before AND k.revoked_at IS NULL AND {scope.condition} ORDER BY k.id DESC LIMIT :limit",
-        {"before": before, "user_id": scope.user_id, "limit": limit},
+        f" WHERE k.id < :before AND k.revoked_at IS NULL AND {scope.condition}"
+        " AND COALESCE(k.last_used_at, k.created_at) <= :idle_since ORDER BY k.id DESC LIMIT :limit",
+        {"before": before, "user_id": scope.user_id, "idle_since": idle_since, "limit": limit},
     )
     return [OwnedKey(_key(tx, row[:-2]), *row[-2:]) for row in rows]
 
@@ -157,8 +167,19 @@ def update_key(tx: Transaction, scope: Scope, key_id: int, changes: Mapping[str,
     return key
 
 
-def rotate_key(tx: Transaction, scope: Scope, key_id: int, digest: bytes, hint: str, overlap: int) -> ApiKey:
+def rotate_key(
+    tx: Transaction,
+    scope: Scope,
+    key_id: int,
+    digest: bytes,
+    hint: str,
+    overlap: int,
+    latest_expiry: int = model.FOREVER,
+) -> ApiKey:
     """Gives a key another secret; every secret before ends after `overlap` microseconds at the latest.
+
+    Arguments:
+        latest_expiry: when the key ends, unless it ends sooner.
 
     Raises:
         NotFound: as `get_key`.
@@ -170,9 +191,12 @@ def rotate_key(tx: Transaction, scope: Scope, key_id: int, digest: bytes, hint: 
         {"id": key_id, "until": model.now() + overlap},
     )
     _insert_secret(tx, key_id, digest)
-    tx.run("UPDATE api_keys SET hint = :hint WHERE id = :id", {"id": key_id, "hint": hint})
+    key = replace(key, hint=hint)
+    if latest_expiry < (key.expires_at or model.FOREVER):
+        key = replace(key, expires_at=latest_expiry)
+    tx.run("UPDATE api_keys SET hint = :hint, expires_at = :expires_at WHERE id = :id", _params(key))
     revoke(tx, Subject.KEY, key_id)
-    return replace(key, hint=hint)
+    return key
 
 
 def revoke_key(tx: Transaction, scope: Scope, key_id: int) -> ApiKey:

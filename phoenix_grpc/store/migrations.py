@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 
 from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.ids import parse_id
 from phoenix_grpc.model import now
 from phoenix_grpc.store.engine import Transaction
 
@@ -373,6 +374,20 @@ def m007_staged_bytes(tx: Transaction) -> None:
     _statements(tx, "ALTER TABLE uploads ADD COLUMN staged_bytes BIGINT NOT NULL DEFAULT 0")
 
 
+def m008_key_expiry(tx: Transaction) -> None:
+    """Who made a key, by the audit log where it reaches back; how many days before its end a mail was last sent."""
+    _statements(
+        tx,
+        """
+        ALTER TABLE api_keys ADD COLUMN created_by BIGINT; ALTER TABLE api_keys ADD COLUMN noticed_days BIGINT;
+        CREATE INDEX api_keys_expires ON api_keys (expires_at) WHERE expires_at IS NOT NULL AND revoked_at IS NULL
+        """,
+    )
+    for key, user in tx.rows("SELECT target_id, actor_user_id FROM audit_events WHERE action = 'api_key.create'"):
+        if parsed := parse_id(key):
+            tx.run("UPDATE api_keys SET created_by = :user WHERE id = :id", {"user": user, "id": parsed[1]})
+
+
 MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m001_sequences,
     m002_accounts,
@@ -381,4 +396,5 @@ MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m005_sign_in,
     m006_audit_of_data,
     m007_staged_bytes,
+    m008_key_expiry,
 )

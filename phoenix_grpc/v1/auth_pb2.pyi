@@ -54,20 +54,22 @@ PRINCIPAL_KIND_ADMIN_SECRET: PrincipalKind
 PRINCIPAL_KIND_ANONYMOUS: PrincipalKind
 
 class ServerConfig(_message.Message):
-    __slots__ = ("authentication_enabled", "version", "login_methods", "access_token_lifetime", "refresh_token_lifetime", "password_reset_enabled")
+    __slots__ = ("authentication_enabled", "version", "login_methods", "access_token_lifetime", "refresh_token_lifetime", "password_reset_enabled", "api_key_max_lifetime")
     AUTHENTICATION_ENABLED_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LOGIN_METHODS_FIELD_NUMBER: _ClassVar[int]
     ACCESS_TOKEN_LIFETIME_FIELD_NUMBER: _ClassVar[int]
     REFRESH_TOKEN_LIFETIME_FIELD_NUMBER: _ClassVar[int]
     PASSWORD_RESET_ENABLED_FIELD_NUMBER: _ClassVar[int]
+    API_KEY_MAX_LIFETIME_FIELD_NUMBER: _ClassVar[int]
     authentication_enabled: bool
     version: str
     login_methods: _containers.RepeatedScalarFieldContainer[str]
     access_token_lifetime: _duration_pb2.Duration
     refresh_token_lifetime: _duration_pb2.Duration
     password_reset_enabled: bool
-    def __init__(self, authentication_enabled: _Optional[bool] = ..., version: _Optional[str] = ..., login_methods: _Optional[_Iterable[str]] = ..., access_token_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., refresh_token_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., password_reset_enabled: _Optional[bool] = ...) -> None: ...
+    api_key_max_lifetime: _duration_pb2.Duration
+    def __init__(self, authentication_enabled: _Optional[bool] = ..., version: _Optional[str] = ..., login_methods: _Optional[_Iterable[str]] = ..., access_token_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., refresh_token_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., password_reset_enabled: _Optional[bool] = ..., api_key_max_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class TokenPair(_message.Message):
     __slots__ = ("access_token", "refresh_token", "access_token_expire_time", "refresh_token_expire_time")
@@ -142,7 +144,7 @@ class Session(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., refresh_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., user_agent: _Optional[str] = ..., address: _Optional[str] = ..., current: _Optional[bool] = ...) -> None: ...
 
 class ApiKey(_message.Message):
-    __slots__ = ("api_key_id", "name", "description", "user_id", "create_time", "expire_time", "last_use_time", "read_only", "dataset_ids", "hint", "user_email", "username", "dataset_limited")
+    __slots__ = ("api_key_id", "name", "description", "user_id", "create_time", "expire_time", "last_use_time", "read_only", "dataset_ids", "hint", "user_email", "username", "dataset_limited", "exceeds_max_lifetime")
     API_KEY_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +158,7 @@ class ApiKey(_message.Message):
     USER_EMAIL_FIELD_NUMBER: _ClassVar[int]
     USERNAME_FIELD_NUMBER: _ClassVar[int]
     DATASET_LIMITED_FIELD_NUMBER: _ClassVar[int]
+    EXCEEDS_MAX_LIFETIME_FIELD_NUMBER: _ClassVar[int]
     api_key_id: str
     name: str
     description: str
@@ -169,7 +172,8 @@ class ApiKey(_message.Message):
     user_email: str
     username: str
     dataset_limited: bool
-    def __init__(self, api_key_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., user_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., read_only: _Optional[bool] = ..., dataset_ids: _Optional[_Iterable[str]] = ..., hint: _Optional[str] = ..., user_email: _Optional[str] = ..., username: _Optional[str] = ..., dataset_limited: _Optional[bool] = ...) -> None: ...
+    exceeds_max_lifetime: bool
+    def __init__(self, api_key_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., user_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., read_only: _Optional[bool] = ..., dataset_ids: _Optional[_Iterable[str]] = ..., hint: _Optional[str] = ..., user_email: _Optional[str] = ..., username: _Optional[str] = ..., dataset_limited: _Optional[bool] = ..., exceeds_max_lifetime: _Optional[bool] = ...) -> None: ...
 
 class ApiKeySecret(_message.Message):
     __slots__ = ("api_key", "key")
@@ -332,16 +336,18 @@ class CreateApiKeyRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., read_only: _Optional[bool] = ..., dataset_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListApiKeysRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "user_id", "all_users")
+    __slots__ = ("page_size", "page_token", "user_id", "all_users", "idle")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     ALL_USERS_FIELD_NUMBER: _ClassVar[int]
+    IDLE_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     user_id: str
     all_users: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., user_id: _Optional[str] = ..., all_users: _Optional[bool] = ...) -> None: ...
+    idle: _duration_pb2.Duration
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., user_id: _Optional[str] = ..., all_users: _Optional[bool] = ..., idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ListApiKeysResponse(_message.Message):
     __slots__ = ("api_keys", "next_page_token")
@@ -376,12 +382,14 @@ class RevokeApiKeyRequest(_message.Message):
     def __init__(self, api_key_id: _Optional[str] = ...) -> None: ...
 
 class ListSystemApiKeysRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "idle")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    IDLE_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    idle: _duration_pb2.Duration
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class CreateUserRequest(_message.Message):
     __slots__ = ("email", "username", "role", "password", "send_welcome_email", "auth_method")

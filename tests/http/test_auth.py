@@ -1,14 +1,16 @@
 """Logging in and out, refresh, cookies, users and keys over HTTP: statuses, texts and cookies as Phoenix has them."""
 
 import asyncio
+from datetime import datetime, timedelta
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET
-from tests.http.conftest import ADMIN, PASSWORD, Web, authorized
+from tests.http.conftest import ADMIN, PASSWORD, Web, authorized, door_settings, web_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -178,6 +180,22 @@ async def test_a_key_is_shown_once_and_its_list_leaves_nulls_out(web: Web) -> No
     assert "key" not in oldest
     assert {"expires_at", "description", "last_used_at"}.isdisjoint(newest)
     assert made["key"].startswith(oldest["hint"])
+
+
+async def test_a_limit_on_the_lives_of_keys_is_told_and_held(tmp_path: Path) -> None:
+    async with web_of(door_settings(tmp_path)) as web:
+        assert (await web.send("GET", "/v1/config", {})).json()["api_key_max_days"] is None
+        await web.send("POST", "/v1/system/api_keys", json={"data": {"name": "old"}})
+    async with web_of(door_settings(tmp_path, api_key_max_days=0.5)) as web:
+        assert (await web.send("GET", "/v1/config", {})).json()["api_key_max_days"] == 0.5
+        late = {"name": "late", "expires_at": "2999-01-01T00:00:00Z"}
+        refused = await web.send("POST", "/v1/system/api_keys", json={"data": late})
+        assert (refused.status_code, "PHOENIX_API_KEY_MAX_DAYS" in refused.text) == (422, True)
+        made = (await web.send("POST", "/v1/system/api_keys", json={"data": {"name": "new"}})).json()["data"]
+        life = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])
+        assert round(life / timedelta(hours=1)) == 12
+        listed = (await web.send("GET", "/v1/system/api_keys")).json()["data"]
+        assert [key.get("exceeds_max_lifetime") for key in listed] == [None, True]
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from phoenix_grpc.ids import encode_id
+from phoenix_grpc.model import Role
 from phoenix_grpc.store import migrations, passwords, users
 from phoenix_grpc.store.engine import Engine, Transaction, open_engine
 
@@ -64,4 +66,40 @@ async def test_emails_become_normal_and_nothing_else_changes(
         assert await engine.read(passwords.reset_owner, b"%d" % number) == number
     counts = "SELECT (SELECT COUNT(*) FROM sessions), (SELECT COUNT(*) FROM login_failures)"
     assert await engine.read(lambda tx: tx.row(counts)) == (len(EMAILS), len(EMAILS))
+    await engine.close()
+
+
+KEYS = [(1, "SystemApiKey", 1), (2, "SystemApiKey", 1), (3, "UserApiKey", 2)]
+
+
+def add_keys(tx: Transaction) -> None:
+    """Keys (id, type, owner) as they were kept before; of all but key 2 the audit log knows who made it."""
+    users.insert_user(tx, "system@localhost", "system", Role.SYSTEM, None)
+    users.insert_user(tx, "ada@example.com", "ada", Role.ADMIN, None)
+    for number, kind, owner in KEYS:
+        tx.run(
+            "INSERT INTO api_keys (id, user_id, name, hint, created_at) VALUES (:id, :owner, 'key', 'phx_', 0)",
+            {"id": number, "owner": owner},
+        )
+        if number != 2:
+            columns = (
+                "id, action, allowed, created_at, actor_user_id, actor_email, actor_kind, credential_id, target_id"
+            )
+            tx.run(
+                f"INSERT INTO audit_events ({columns}, method, reason, address, request_id, count)"
+                " VALUES (:id, 'api_key.create', 1, 0, 2, '', '', '', :target, '', '', '', '', 1)",
+                {"id": number, "target": encode_id(kind, number)},
+            )
+
+
+async def test_who_made_a_key_is_read_from_the_audit_log(
+    new_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_url()
+    before = await engine_before(monkeypatch, url, "m008_key_expiry")
+    await before.write(add_keys)
+    await before.close()
+    engine = open_engine(url)
+    found = await engine.read(lambda tx: tx.rows("SELECT id, created_by, noticed_days FROM api_keys ORDER BY id"))
+    assert found == [(1, 2, None), (2, None, None), (3, 2, None)]
     await engine.close()

@@ -6,16 +6,16 @@ import { command, copyButton } from "../clipboard.js";
 import { confirmDialog, formDialog, showDialog } from "../dialog.js";
 import { field, h, select, table } from "../dom.js";
 import { moment, when } from "../format.js";
+import { session } from "../session.js";
 import { listCommand } from "./commands.js";
 
 const DAY = 86_400_000;
+const IDLE_DAYS = 90;
 const LIFETIMES = [
-  ["", "Never"],
   ["7", "In 7 days"],
   ["30", "In 30 days"],
   ["90", "In 90 days"],
   ["365", "In a year"],
-  ["date", "On a date…"],
 ];
 const OVERLAPS = [
   ["0", "no longer"],
@@ -64,7 +64,7 @@ function keyList(keys, path, reload, empty) {
     { label: "Name", cell: nameCell },
     { label: "Created", class: "when", cell: (key) => when(key.created_at) },
     { label: "Expires", class: "when", cell: expiryCell },
-    { label: "Last used", class: "when", cell: (key) => when(key.last_used_at) },
+    { label: "Last used", class: "when", cell: useCell },
     { label: "", class: "actions", cell: (key) => keyActions(key, `${path}/${encodeURIComponent(key.id)}`, reload) },
   ];
   return table("API keys", columns, keys);
@@ -85,9 +85,16 @@ function nameCell({ name, description, hint, read_only: readOnly }) {
   return h("div", {}, h("span", { class: "name" }, name), badge, description && line(description), hinted);
 }
 
-function expiryCell({ expires_at: expiry }) {
-  if (!expiry) return "never";
-  return new Date(expiry) < new Date() ? h("span", { class: "badge bad" }, "expired") : moment(expiry);
+function expiryCell({ expires_at: expiry, exceeds_max_lifetime: outlives }) {
+  if (expiry && new Date(expiry) < new Date()) return h("span", { class: "badge bad" }, "expired");
+  const end = expiry ? moment(expiry) : "never";
+  return outlives ? h("div", {}, end, " ", h("span", { class: "badge warn" }, "beyond the limit")) : end;
+}
+
+/** When a key was last used; one that nobody has used for long, nor made since, is marked. */
+function useCell({ last_used_at: used, created_at: created }) {
+  const idle = Date.now() - new Date(used ?? created) > IDLE_DAYS * DAY;
+  return idle ? h("div", {}, when(used), " ", h("span", { class: "badge warn" }, "idle")) : when(used);
 }
 
 function createDialog(path) {
@@ -110,12 +117,20 @@ function createDialog(path) {
   return formDialog({ title: "Create an API key", submit: "Create key", content, onsubmit });
 }
 
+/** The lifetimes to choose from: those that the server allows. */
+function lifetimes() {
+  const most = session.config.api_key_max_days;
+  const latest = most ? `As late as allowed: in ${Math.floor(most * 10) / 10} days` : "Never";
+  const shorter = LIFETIMES.filter(([days]) => !most || Number(days) <= most);
+  return [["", latest], ...shorter, ["date", "On a date…"]];
+}
+
 /** A choice of lifetimes with a date for the last of them; `chosen()` answers what the request says. */
 function expiryFields() {
   const tomorrow = new Date(Date.now() + DAY).toISOString().slice(0, 10);
   const date = h("input", { type: "date", name: "date", min: tomorrow });
   const dateField = field("Expires at the beginning of", date);
-  const lifetime = select({ name: "lifetime" }, LIFETIMES, "");
+  const lifetime = select({ name: "lifetime" }, lifetimes(), "");
   const adapt = () => {
     dateField.hidden = lifetime.value !== "date";
     date.required = !dateField.hidden;

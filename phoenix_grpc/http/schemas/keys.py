@@ -20,6 +20,7 @@ class ApiKey(Model):
     hint: str
     read_only: bool
     dataset_ids: list[str] | None = None
+    exceeds_max_lifetime: bool | None = None
 
 
 class Owner(Model):

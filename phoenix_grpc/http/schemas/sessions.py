@@ -35,3 +35,4 @@ class Config(Model):
     phoenix_version: str
     login_methods: list[str]
     password_reset_enabled: bool
+    api_key_max_days: float | None
