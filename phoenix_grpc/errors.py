@@ -50,13 +50,18 @@ class Invalid(Error):
 
 
 class InvalidRecord(Invalid):
-    """A record of an upload is not valid; `line` and `column` count from 1, column 0 means the whole line."""
+    """A record of an upload is not valid; `line` and `column` count from 1, column 0 means the whole line.
+
+    Arguments:
+        part: the key of the record whose value it is about; empty when that is not known.
+    """
 
     reason = "INVALID_RECORD"
 
-    def __init__(self, line: int, description: str, column: int = 0) -> None:
+    def __init__(self, line: int, description: str, column: int = 0, part: str = "") -> None:
         place = f"line {line}, column {column}" if column else f"line {line}"
-        super().__init__("chunk", f"{place}: {description}", metadata={"line": str(line), "column": str(column)})
+        metadata = {"line": str(line), "column": str(column), **({"part": part} if part else {})}
+        super().__init__("chunk", f"{place}: {description}", metadata=metadata)
         self.line = line
         self.column = column
 

@@ -1,5 +1,6 @@
 """JSON bodies, decoded strictly: no NaN, no lone surrogates, no nesting without end."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ from fastapi.routing import APIRoute
 from phoenix_grpc.http.door import door_of
 from phoenix_grpc.http.errors import Invalid
 from phoenix_grpc.http.methods import method_of
+from phoenix_grpc.json_keys import all_kept, find_repeated
 
 _UNCHECKED = 64 << 10
 """Bytes of a body that are read, and decoded, before the guard has been asked about the caller."""
@@ -22,11 +24,17 @@ def decode(body: bytes) -> Any:
         ValueError: saying what is wrong.
     """
     try:
-        return msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
+        kept = all_kept(body, msgspec.json.encode(value))
+        repeated = None if kept else find_repeated(body)
     except RecursionError:
         raise ValueError("nested too deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None
+    if repeated and any(key is not None for key in repeated):
+        key = repeated.inner if repeated.outer is None else repeated.outer
+        raise ValueError(f"the key {key!r:.200} comes twice in one object")
+    return value
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
@@ -63,7 +71,8 @@ class StrictRequest(Request):
     async def json(self) -> Any:
         """The body's value."""
         try:
-            return decode(await self.body())
+            body = await self.body()
+            return decode(body) if len(body) <= _UNCHECKED else await asyncio.to_thread(decode, body)
         except ValueError as error:
             raise json.JSONDecodeError(str(error), "", 0) from None
 

@@ -226,7 +226,8 @@ def naming_element(refused: Refused) -> Refused:
     line, part = refused.facts.get("line"), refused.facts.get("part", "input")
     if refused.reason == "INVALID_RECORD" and line:
         field = next(field for field, key in _KEYS.items() if key == part)
-        refused.text = f"{field}[{int(line) - 1}]: {refused.text.partition(': ')[2]}"
+        description = refused.text.partition(": ")[2].removeprefix(f"{part}: ")
+        refused.text = f"{field}[{int(line) - 1}]: {description}"
     return refused
 
 

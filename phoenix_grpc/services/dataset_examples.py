@@ -191,6 +191,7 @@ def _records(items: Sequence[datasets_pb2.NewExample]) -> list[Record]:
 def _record(item: datasets_pb2.NewExample, field: str) -> Record:
     if not item.HasField("input"):
         raise Invalid(f"{field}.input", "is required")
+    _require_fields(item, field)
     parts = (
         struct_to_json(item.input, f"{field}.input"),
         struct_to_json(item.output, f"{field}.output"),
@@ -212,11 +213,21 @@ def _updates(items: Sequence[datasets_pb2.ExampleUpdate]) -> list[ExampleUpdate]
 
 
 def _update(item: datasets_pb2.ExampleUpdate, field: str) -> ExampleUpdate:
+    _require_fields(item, field)
     input, output, metadata = (
         struct_to_json(getattr(item, part), f"{field}.{part}") if item.HasField(part) else None for part in _PARTS
     )
     name = example_name(item.example_id, f"{field}.example_id")
     return ExampleUpdate(name, input, output, metadata, _splits(item, field))
+
+
+def _require_fields(item: Any, field: str) -> None:
+    """Raises Invalid for an input without a field: in some languages, an object that is no Struct arrives so."""
+    if item.HasField("input") and not item.input.fields:
+        raise Invalid(
+            f"{field}.input",
+            "has no field; a plain object must be made a Struct (in JavaScript, Struct.fromJavaScript)",
+        )
 
 
 def _splits(item: Any, field: str) -> str | None:

@@ -7,7 +7,9 @@ not cost a scan of a big dataset.
 
 from dataclasses import dataclass
 
-from phoenix_grpc.errors import Invalid
+import msgspec
+
+from phoenix_grpc.errors import Invalid, InvalidRecord
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import now
 from phoenix_grpc.store import splits
@@ -22,7 +24,9 @@ DEFAULT_SPLIT_COLOR = "#808080"
 _MATCH_BY_ID = """
     INSERT INTO upload_matches (upload_id, ordinal, example_id, outcome)
     SELECT s.upload_id, s.ordinal, e.id,
-        CASE WHEN live.content_hash IS NULL THEN 2 WHEN live.content_hash = s.content_hash THEN 0 ELSE 1 END
+        CASE WHEN live.content_hash IS NULL THEN 2 WHEN live.content_hash = s.content_hash THEN 0
+        WHEN s.flaw IS NOT NULL AND live.input = s.input AND live.output = s.output AND live.metadata = s.metadata
+        THEN 0 ELSE 1 END
     FROM staged_examples s CROSS JOIN examples e
     LEFT JOIN revisions live ON live.dataset_id = :dataset AND live.example_id = e.id AND live.died IS NULL
     WHERE s.upload_id = :upload AND e.dataset_id = :dataset AND {same_id}
@@ -78,6 +82,15 @@ _LEAVES = """
 
 
 @dataclass(frozen=True, slots=True)
+class Flaw:
+    """A rule that a record breaks, as an InvalidRecord says it. The dataset may have rows from before the rule."""
+
+    line: int
+    description: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
     """What an upload has staged: how many records, and how many of them have which columns."""
 
@@ -87,6 +100,7 @@ class Staged:
     with_external_id: int
     with_example_id: int
     with_splits: int
+    flawed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +127,8 @@ class Match:
 def survey(tx: Transaction, upload_id: int) -> Staged:
     """What the upload has staged."""
     row = tx.row(
-        "SELECT COUNT(*), COALESCE(MAX(ordinal), 0), COUNT(external_id), COUNT(example_id), COUNT(splits)"
-        " FROM staged_examples WHERE upload_id = :upload",
+        "SELECT COUNT(*), COALESCE(MAX(ordinal), 0), COUNT(external_id), COUNT(example_id), COUNT(splits),"
+        " COUNT(flaw) FROM staged_examples WHERE upload_id = :upload",
         {"upload": upload_id},
     )
     assert row is not None  # noqa: S101 - an aggregate answers a row
@@ -129,7 +143,8 @@ def match(tx: Transaction, staged: Staged, dataset_id: int | None, field: str) -
         field: the field of the request that the records came in, for errors.
 
     Raises:
-        Invalid: INVALID_RECORD, when an example is addressed twice, or is none of the dataset's.
+        Invalid: INVALID_RECORD, when an example is addressed twice, or is none of the dataset's, or would be made of
+            a record with a flaw.
     """
     params = {"upload": staged.upload_id, "dataset": dataset_id or 0}
     if staged.with_external_id:
@@ -140,9 +155,11 @@ def match(tx: Transaction, staged: Staged, dataset_id: int | None, field: str) -
         if tx.run(_BY_EXAMPLE_ID, params) != staged.with_example_id:
             _refuse_unmatched(tx, params, field)
     if dataset_id is None:
+        _refuse_flawed(tx, staged)
         return Match(staged)
     if staged.count > staged.with_external_id + staged.with_example_id and tx.row(_ANY_BY_CONTENT, params):
         tx.run(_BY_CONTENT, params)
+    _refuse_flawed(tx, staged)
     counts: dict[int, int] = dict(
         tx.rows("SELECT outcome, COUNT(*) FROM upload_matches WHERE upload_id = :upload GROUP BY outcome", params)
     )
@@ -174,6 +191,21 @@ def _refuse_unmatched(tx: Transaction, params: Params, field: str) -> None:
     ordinal, example_id, met = row
     why = "is addressed twice: by this id and by its external id" if met else "is not in the dataset's latest version"
     raise _invalid(field, ordinal, f"the example {_shown(example_id)} {why}")
+
+
+def _refuse_flawed(tx: Transaction, staged: Staged) -> None:
+    """Raises for the first record with a flaw that no example has as it is."""
+    if not staged.flawed:
+        return
+    row = tx.row(
+        "SELECT s.flaw FROM staged_examples s WHERE s.upload_id = :upload AND s.flaw IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.ordinal = s.ordinal AND m.outcome = 0)"
+        " ORDER BY s.ordinal LIMIT 1",
+        {"upload": staged.upload_id},
+    )
+    if row is not None:
+        flaw = msgspec.json.decode(row[0], type=Flaw)
+        raise InvalidRecord(flaw.line, flaw.description, part=flaw.part)
 
 
 def _shown(value: object) -> str:

@@ -388,6 +388,11 @@ def m008_key_expiry(tx: Transaction) -> None:
             tx.run("UPDATE api_keys SET created_by = :user WHERE id = :id", {"user": user, "id": parsed[1]})
 
 
+def m009_flaws(tx: Transaction) -> None:
+    """What is wrong with a staged record, which is refused unless the dataset has it already."""
+    _statements(tx, "ALTER TABLE staged_examples ADD COLUMN flaw TEXT")
+
+
 MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m001_sequences,
     m002_accounts,
@@ -397,4 +402,5 @@ MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m006_audit_of_data,
     m007_staged_bytes,
     m008_key_expiry,
+    m009_flaws,
 )

@@ -32,6 +32,7 @@ _COLUMNS = (
     "metadata",
     "splits",
     "span_id",
+    "flaw",
 )
 # What is removed with an upload: table, key among its rows, columns that may be long.
 _PARTS = (
@@ -51,6 +52,7 @@ class Record(NamedTuple):
         input, output, metadata: JSON objects as text.
         splits: a JSON list of checked names of splits; None leaves the example's splits alone.
         span_id: the span it was taken from; kept when the example is created.
+        flaw: what is wrong with it, as a Flaw in JSON; it is refused unless the dataset has it already as it is.
     """
 
     external_id: str | None
@@ -61,6 +63,7 @@ class Record(NamedTuple):
     metadata: str
     splits: str | None = None
     span_id: str | None = None
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

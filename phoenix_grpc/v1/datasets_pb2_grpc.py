@@ -271,7 +271,8 @@ class DatasetsServiceServicer:
 
     def AppendExamples(self, request, context):
         """Adds up to 1000 examples in one new version, all or nothing; matches as an UploadDataset with ACTION_APPEND does.
-        Statuses: NOT_FOUND; ABORTED when base_version_id is not the latest version.
+        Statuses: NOT_FOUND; ABORTED when base_version_id is not the latest version; INVALID_ARGUMENT for an input without
+        a field: in some languages, a plain object that was not made a Struct arrives so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -279,7 +280,8 @@ class DatasetsServiceServicer:
 
     def UpdateExamples(self, request, context):
         """Changes up to 1000 examples in one new version, all or nothing. What an update does not name stays.
-        Statuses: NOT_FOUND for the dataset or an example; ABORTED when base_version_id is not the latest version.
+        Statuses: NOT_FOUND for the dataset or an example; ABORTED when base_version_id is not the latest version;
+        INVALID_ARGUMENT for an input without a field, as AppendExamples.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

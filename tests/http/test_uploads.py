@@ -354,3 +354,35 @@ async def test_who_goes_while_the_server_stores_has_cancelled_the_upload(web: We
         await web.upload([{"after": number}])
         await asyncio.sleep(0.2)
     assert (await web.send("GET", f"/v1/datasets?name={name}")).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"name":"twice","inputs":[{"a":1},{"k":1,"k":2}]}', "inputs[1]: the key 'k' comes twice"),
+        (b'{"name":"twice","inputs":[{},{"a":[{"k":1,"k":2}]}]}', "inputs[1]: the key 'k' comes twice"),
+        (b'{"name":"twice","inputs":[{}],"outputs":[{"":1,"":2}]}', "outputs[0]: the key '' comes twice"),
+        (b'{"name":"twice","inputs":[{}],"metadata":[{"k":1,"k":2}]}', "metadata[0]: the key 'k' comes"),
+        (b'{"name":"twice","inputs":[{}],"inputs":[{}]}', "the key 'inputs' comes twice"),
+        (b'{"name":"twice","inputs":[{}],"name":"x"}', "the key 'name' comes twice"),
+        (b'{"name":"twice","inputs":[{}, {"a": 1e400}]}', "inputs[1]: the number 1e400 is out of range"),
+    ],
+)
+async def test_a_key_that_comes_twice_is_422_with_the_element(web: Web, body: bytes, text: str) -> None:
+    answer = await web.send("POST", URL, JSON, content=body)
+    assert (answer.status_code, text in answer.text) == (422, True), answer.text
+    assert (await web.send("GET", "/v1/datasets?name=twice")).json()["data"] == []
+
+
+async def test_a_key_that_comes_twice_is_422_in_forms_and_small_bodies_too(web: Web) -> None:
+    lines = b'{"question":{"a":1}}\n{"question":{"k":1,"k":2}}\n'
+    answer = await web.send("POST", URL, **form(lines, "application/jsonl"))
+    assert (answer.status_code, answer.text) == (422, "line 2: input: the key 'k' comes twice in one object")
+    for body in (b'{"name":"x","name":"y"}', b'{"name":"x","metadata":{"a":{"k":1,"k":1}}}'):
+        answer = await web.send("POST", "/v1/datasets", JSON, content=body)
+        assert (answer.status_code, "comes twice" in answer.text) == (422, True), answer.text
+
+
+async def test_an_empty_object_is_an_input(web: Web) -> None:
+    assert (await web.send("POST", URL, json=document(inputs=[{}]))).status_code == 200
+    assert (await web.send("POST", URL, **form(b"{}", "application/jsonl"))).status_code == 200

@@ -240,3 +240,16 @@ async def test_a_number_that_no_double_holds_is_never_damaged(abc: DatasetCaller
     for call in (abc.ListExamples(name="d"), abc.GetExample(name="d", example_id="big")):
         assert (await refusal(call))[:2] == ("FAILED_PRECONDITION", "VALUE_NOT_REPRESENTABLE")
     assert await abc.values(example_ids=["a"]) == [1]
+
+
+async def test_an_input_without_a_field_is_refused_with_its_index(abc: DatasetCaller) -> None:
+    empty = datasets_pb2.NewExample()
+    empty.input.SetInParent()
+    appended = abc.AppendExamples(name="d", examples=[new_example(9), empty])
+    assert await refusal(appended) == ("INVALID_ARGUMENT", "INVALID_FIELD", "examples[1].input")
+    update = datasets_pb2.ExampleUpdate(example_id="a", input=Struct())
+    updated = abc.UpdateExamples(name="d", updates=[update])
+    assert await refusal(updated) == ("INVALID_ARGUMENT", "INVALID_FIELD", "updates[0].input")
+    update = datasets_pb2.ExampleUpdate(example_id="a", output=Struct(), metadata=Struct())
+    await abc.UpdateExamples(name="d", updates=[update])
+    assert await abc.values() == [1, 2, 3]

@@ -19,8 +19,11 @@ from hypothesis import strategies as st
 
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.services.download import _FORMS
+from phoenix_grpc.store.formats.canonical import content_hash
+from phoenix_grpc.store.uploads import Record
 from phoenix_grpc.v1 import datasets_pb2 as pb
 from tests.conftest import Api, api_of, details, make_settings, reason_of, refused
+from tests.store.keeper import Keeper
 
 CREATE, APPEND, UPDATE = pb.UPLOAD_ACTION_CREATE, pb.UPLOAD_ACTION_APPEND, pb.UPLOAD_ACTION_UPDATE
 QA = b'{"input":{"q":1},"output":{"a":1}}\n{"input":{"q":2},"output":{"a":2}}\n'
@@ -426,3 +429,28 @@ async def test_records_beyond_the_default_message_of_clients_come_in_chunks(api:
 async def test_a_bad_download_is_refused(api: Api, fields: dict[str, Any], reason: str) -> None:
     await api.upload(header(), QA)
     assert reason_of(await refused(download(api, **fields))) == reason
+
+
+TWICE = '{"k":1,"list":[{"x":1,"x":2}],"k":2}'
+HEAVY = '{"list":[' + "0," * 300_000 + "0]}"
+
+
+@pytest.mark.parametrize("input", [TWICE, HEAVY], ids=["a key twice", "too many values"])
+async def test_rows_from_before_a_rule_go_round_and_new_ones_do_not(api: Api, input: str) -> None:
+    old = Record(None, None, content_hash(input, "{}", "{}"), input, "{}", "{}")
+    keeper = Keeper(api.server.engine)
+    await keeper.upload([old, old._replace(external_id="mine", output=TWICE)], "CREATE", name="old")
+    _, data = await download(api, name="old")
+    for action in (APPEND, UPDATE):
+        assert counts(await send(api, messages(header(name="old", action=action), data))) == (0, 0, 0)
+    assert (await download(api, name="old"))[1] == data
+    changed = data.replace(b'"x":2', b'"x":3').replace(b'"list":[0', b'"list":[1')
+    uploads = [
+        messages(header(name="copy", ignore_ids=True), data),
+        messages(header(name="old", action=APPEND), changed),
+        messages(header(name="old", action=APPEND), b"\n" + changed.splitlines()[1].replace(b'"mine"', b'"new"')),
+    ]
+    for upload, line in zip(uploads, (1, 1, 2), strict=True):
+        error = await refused(send(api, upload))
+        assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_RECORD")
+        assert f"line {line}: " in (error.details() or "")

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, NotFound, Unavailable
+from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, InvalidRecord, NotFound, Unavailable
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.store import datasets, examples, uploads
 from phoenix_grpc.store.engine import Engine, open_engine
+from phoenix_grpc.store.formats.canonical import content_hash
 from phoenix_grpc.store.uploads import Publication, Record
 from tests.store.keeper import Keeper, named, numbered, record
 
@@ -288,3 +289,42 @@ async def test_a_page_ends_early_when_contents_are_big(keeper: Keeper) -> None:
     page = await keeper.engine.read(examples.read_page, published.dataset.id, published.version.id, 0, 100)
     assert (len(page.rows), page.after) == (2, page.rows[-1][0])
     assert len(await keeper.contents()) == 5
+
+
+TWICE = '{"k":1,"k":2}'
+
+
+def flawed(input: str = TWICE, example_id: int | None = None, external_id: str | None = None) -> Record:
+    """A record of the third line, with a key that comes twice in its input."""
+    flaw = '{"line":3,"description":"input: twice","part":"input"}'
+    return Record(external_id, example_id, content_hash(input, "{}", "{}"), input, "{}", "{}", flaw=flaw)
+
+
+async def test_a_record_with_a_flaw_is_refused_unless_the_dataset_has_it(keeper: Keeper) -> None:
+    for choices in ({}, {"validate_only": True}, {"all_new": True}):
+        with pytest.raises(InvalidRecord, match="line 3: input: twice") as refused:
+            await keeper.upload([record(1), flawed()], name="new", **choices)
+        assert (refused.value.line, refused.value.metadata["part"]) == (3, "input")
+    # As it came before there was the rule.
+    first = await keeper.upload([flawed()._replace(flaw=None), flawed(external_id="e")._replace(flaw=None)], "CREATE")
+    one = (first.base_id or 0) + 1
+    for again in ([flawed(example_id=one), flawed(external_id="e")], [flawed(), flawed()], [flawed('{"k":2}')]):
+        assert (await keeper.upload(again)).version == first.version
+    changed = '{"k":1,"k":3}'
+    for other in (flawed(changed), flawed(changed, one), flawed(changed, external_id="e"), flawed(external_id="f")):
+        with pytest.raises(InvalidRecord, match="line 3"):
+            await keeper.upload([record(1), other])
+    with pytest.raises(InvalidRecord, match="line 3"):
+        await keeper.upload([flawed(), flawed(), flawed()])
+    with pytest.raises(InvalidRecord, match="line 3"):
+        await keeper.upload([flawed()], all_new=True)
+
+
+async def test_what_is_not_decoded_is_compared_byte_by_byte(keeper: Keeper) -> None:
+    first = await keeper.upload([record(1, "a"), record(2, "b")], "CREATE")
+    heavy = [found._replace(content_hash=bytes(16), flaw=flawed().flaw) for found in (record(1, "a"), record(3, "b"))]
+    assert (await keeper.upload(heavy[:1])).version == first.version
+    with pytest.raises(InvalidRecord, match="line 3"):
+        await keeper.upload(heavy[1:])
+    with pytest.raises(InvalidRecord, match="line 3"):
+        await keeper.upload([heavy[0]._replace(external_id=None)])

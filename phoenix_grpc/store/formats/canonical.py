@@ -14,6 +14,7 @@ import msgspec
 
 MAX_DEPTH = 200
 MAX_DIGITS = 4300
+MAX_VALUES = 250_000
 HASH_BYTES = 16
 
 # An integer that ends in so many zeros is compared by its digits before them and their number: written out, a few bytes
@@ -26,6 +27,7 @@ _TOO_LONG = f"a number of more than {MAX_DIGITS:,} digits"
 _NOT_UTF8 = "not UTF-8"
 _SURROGATE = "a surrogate without its pair is not a character"
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
+_OUTSIDE_STRINGS = re.compile(rb'([^"]*+)(?:"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|$))?+', re.DOTALL)
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F])"
 )
@@ -105,9 +107,29 @@ def require_depth(text: str) -> None:
             depth -= 1
 
 
-def digest(input: Any, output: Any, metadata: Any) -> bytes:
-    """The content hash of values that `decode` answered: equal for equal contents."""
-    return hashlib.sha256(_encode((input, metadata, output))).digest()[:HASH_BYTES]
+def has_too_many_values(data: bytes) -> bool:
+    """Whether a JSON document has more than MAX_VALUES commas and opening brackets, its strings left out.
+
+    Each stands for a value, which takes many times its bytes in memory: a few megabytes of `[]` half a gigabyte.
+    """
+    if len(data) <= MAX_VALUES or _count_values(data) <= MAX_VALUES:
+        return False
+    count = 0
+    return any((count := count + _count_values(match[1])) > MAX_VALUES for match in _OUTSIDE_STRINGS.finditer(data))
+
+
+def _count_values(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
+def encode(input: Any, output: Any, metadata: Any) -> bytes:
+    """Values that `decode` answered, as the one text that stands for all equal contents."""
+    return _encode((input, metadata, output))
+
+
+def digest(encoded: bytes) -> bytes:
+    """The content hash of what `encode` answered."""
+    return hashlib.sha256(encoded).digest()[:HASH_BYTES]
 
 
 def content_hash(input: str, output: str, metadata: str) -> bytes:
@@ -116,9 +138,18 @@ def content_hash(input: str, output: str, metadata: str) -> bytes:
     Raises:
         NotJson: when one of them is not valid.
     """
+    return digest(encode_texts(input, output, metadata))
+
+
+def encode_texts(input: str, output: str, metadata: str) -> bytes:
+    """As `encode`, of three JSON documents.
+
+    Raises:
+        NotJson: when one of them is not valid.
+    """
     for text in (input, output, metadata):
         require_depth(text)
-    return digest(decode(input), decode(output), decode(metadata))
+    return encode(decode(input), decode(output), decode(metadata))
 
 
 def _integer(text: str) -> int | msgspec.Raw:

@@ -23,6 +23,8 @@ from phoenix_grpc.store.formats.records import (
     hashed_record,
     key_clash,
     nonblank_id,
+    too_many_values,
+    unique_members,
 )
 from phoenix_grpc.store.uploads import Record
 
@@ -154,11 +156,11 @@ class _Table:
         buckets = [_encode(members).decode() if members else "{}" for members in objects]
         example_id = nonblank_id(row[self._id_index]) if self._id_index >= 0 else None
         span_id = row[self._span_index].strip() or None if self._span_index >= 0 else None
-        return hashed_record(line, buckets, example_id, self._splits(row), span_id)
+        return hashed_record(line, buckets, example_id, self._splits(line, row), span_id)
 
-    def _splits(self, row: list[str]) -> list[Any] | None:
+    def _splits(self, line: int, row: list[str]) -> list[Any] | None:
         given = [cell for index in self._split_indexes if (cell := row[index].strip())]
-        return [name for cell in given for name in _names(cell)] if given else None
+        return [name for cell in given for name in _names(line, cell)] if given else None
 
     def _require_columns(self, named: frozenset[str]) -> None:
         if self._width > MAX_COLUMNS:
@@ -202,7 +204,7 @@ def _place(line: int, members: dict[str, Any], column: _Column, cell: str) -> No
         for name, value in _object(line, column.path[0], cell).items():
             _put(line, members, (name,), value)
     else:
-        _put(line, members, column.path, _json(cell) or cell if column.parsed else cell)
+        _put(line, members, column.path, _json(line, cell) or cell if column.parsed else cell)
 
 
 def _put(line: int, members: dict[str, Any], path: Sequence[str], value: object) -> None:
@@ -216,10 +218,12 @@ def _put(line: int, members: dict[str, Any], path: Sequence[str], value: object)
     members[name] = value
 
 
-def _json(cell: str) -> msgspec.Raw | None:
+def _json(line: int, cell: str) -> msgspec.Raw | None:
     """The JSON list or object that the cell is, as it was sent; None when it is none."""
     if cell[0] not in "[{":
         return None
+    if canonical.has_too_many_values(cell.encode()):
+        raise too_many_values(line)
     try:
         canonical.decode(cell)
     except canonical.NotJson:
@@ -229,13 +233,13 @@ def _json(cell: str) -> msgspec.Raw | None:
 
 
 def _object(line: int, name: str, cell: str) -> dict[str, msgspec.Raw]:
-    raw = _json(cell.strip()) if cell.strip().startswith("{") else None
+    raw = _json(line, cell.strip()) if cell.strip().startswith("{") else None
     if raw is None:
         raise InvalidRecord(line, f"{name!r} is in flatten_keys, so its cells must be JSON objects")
-    return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    return unique_members(line, repr(name), raw)
 
 
-def _names(cell: str) -> list[Any]:
+def _names(line: int, cell: str) -> list[Any]:
     """The names of splits in a cell: a JSON list, or one name."""
-    raw = _json(cell) if cell.startswith("[") else None
+    raw = _json(line, cell) if cell.startswith("[") else None
     return list(msgspec.json.decode(raw)) if raw is not None else [cell]

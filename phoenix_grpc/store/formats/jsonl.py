@@ -1,11 +1,12 @@
 """JSON Lines -> records. The bytes of every value are kept as they were sent."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
 
 from phoenix_grpc.errors import InvalidRecord
+from phoenix_grpc.json_keys import all_kept
 from phoenix_grpc.store.formats import canonical
 from phoenix_grpc.store.formats.lines import LineSplitter
 from phoenix_grpc.store.formats.records import (
@@ -14,10 +15,14 @@ from phoenix_grpc.store.formats.records import (
     IgnoredKeys,
     Keys,
     hashed_record,
+    heavy_record,
     key_clash,
     nonblank_id,
     record,
+    repeated_key,
     require_nesting,
+    too_many_values,
+    unique_members,
 )
 from phoenix_grpc.store.uploads import Record
 
@@ -35,8 +40,8 @@ class _Buckets(msgspec.Struct):
     metadata: msgspec.Raw = _EMPTY
 
 
-_buckets_of = msgspec.json.Decoder(_Buckets).decode
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_buckets_of = msgspec.json.Decoder(_Buckets).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -77,11 +82,12 @@ class JsonlReader:
             yield records
 
     def _record(self, line: int, data: bytes) -> Record:
+        if canonical.has_too_many_values(data):
+            return self._heavy(line, data.replace(b"\r", b" "))
         values = _decoded(line, data)
-        if self._first is None:
-            self._first = list(values)[:_MAX_KEYS_SHOWN]
-        if self._missing:
-            self._missing.difference_update(values)
+        if type(values) is not dict:
+            raise InvalidRecord(line, "a record must be a JSON object")
+        self._see(values)
         if not values.keys() <= self._known:
             self.ignored.add(key for key in values if key not in self._known)
         # Where it is valid, a carriage return is white space; a line of a download must not hold it.
@@ -93,6 +99,29 @@ class JsonlReader:
             example_id = nonblank_id(example_id)
         return hashed_record(line, self._objects(line, data), example_id, splits, span_id)
 
+    def _see(self, values: Collection[str]) -> None:
+        """Remembers the keys of the first record, and which of those that are named came."""
+        if self._first is None:
+            self._first = list(values)[:_MAX_KEYS_SHOWN]
+        if self._missing:
+            self._missing.difference_update(values)
+
+    def _heavy(self, line: int, data: bytes) -> Record:
+        """A record with too many values: only what is not in its objects is decoded."""
+        if self._mapped:
+            raise too_many_values(line)
+        try:
+            raws = _members_of(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise too_many_values(line) from None
+        rest = {key: bytes(raw) for key, raw in raws.items() if key not in BUCKETS}
+        self._see(raws)
+        if any(map(canonical.has_too_many_values, rest.values())):
+            raise too_many_values(line)
+        values = {key: _decoded(line, value) for key, value in rest.items()}
+        texts = [str(raws.get(key, _EMPTY), "utf-8") for key in BUCKETS]
+        return heavy_record(line, texts, values.get(self._id_key), self._splits(values), values.get(self._span_key))
+
     def _splits(self, values: dict[str, Any]) -> Any:
         if len(self._keys.splits) == 1:
             return values.get(self._keys.splits[0])
@@ -100,36 +129,33 @@ class JsonlReader:
         return [name for value in given for name in (value if isinstance(value, list) else [value])] if given else None
 
     def _objects(self, line: int, data: bytes) -> list[str]:
-        raws = _members_of(data)
+        raws = unique_members(line, "", data)
         return [self._object(line, raws, keys) for keys in self._keys.buckets]
 
     def _object(self, line: int, raws: dict[str, msgspec.Raw], keys: tuple[str, ...]) -> str:
         """The object of those keys that the record has."""
-        members: dict[str, msgspec.Raw] = {}
+        found: dict[str, msgspec.Raw] = {}
         for key in keys:
             raw = raws.get(key)
             if raw is None:
                 continue
             parts = _spread(line, key, raw) if key in self._keys.flatten else {key: raw}
-            if not members.keys().isdisjoint(parts):
-                raise key_clash(line, next(name for name in parts if name in members))
-            members.update(parts)
-        return _encode(members).decode()
+            if not found.keys().isdisjoint(parts):
+                raise key_clash(line, next(name for name in parts if name in found))
+            found.update(parts)
+        return _encode(found).decode()
 
 
-def _decoded(line: int, data: bytes) -> dict[str, Any]:
+def _decoded(line: int, data: bytes) -> Any:
     try:
-        values = canonical.decode(data)
+        return canonical.decode(data)
     except canonical.NotJson as error:
         column = 0 if error.offset is None else len(data[: error.offset].decode(errors="replace")) + 1
         raise InvalidRecord(line, error.description, column) from None
-    if type(values) is not dict:
-        raise InvalidRecord(line, "a record must be a JSON object")
-    return values
 
 
-def _plain(line: int, data: bytes, values: dict[str, Any]) -> tuple[tuple[str, str, str], bytes]:
-    """The objects input, output and metadata, and their content hash."""
+def _plain(line: int, data: bytes, values: dict[str, Any]) -> tuple[tuple[str, str, str], bytes, str | None]:
+    """The objects input, output and metadata, their content hash, and their flaw."""
     if "input" not in values:
         raise _without_input(line, values)
     input, output, metadata = values["input"], values.get("output"), values.get("metadata")
@@ -147,13 +173,18 @@ def _plain(line: int, data: bytes, values: dict[str, Any]) -> tuple[tuple[str, s
     )
     if len(data) > _SHALLOW_BYTES:
         require_nesting(line, texts)
-    return texts, canonical.digest(input, output or {}, metadata or {})
+    encoded = canonical.encode(input, output or {}, metadata or {})
+    flaw = None
+    if not all_kept(data, encoded, len(values)):
+        unique_members(line, "", data)
+        flaw = repeated_key(line, texts)
+    return texts, canonical.digest(encoded), flaw
 
 
 def _spread(line: int, key: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
     """The members of the object under a flattened key; null has none."""
     try:
-        return _members_of(raw) if bytes(raw) != b"null" else {}
+        return unique_members(line, key, raw) if bytes(raw) != b"null" else {}
     except msgspec.ValidationError:
         raise InvalidRecord(line, f"{key!r} is in flatten_keys, so it must be a JSON object") from None
 

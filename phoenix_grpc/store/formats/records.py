@@ -11,17 +11,23 @@ import msgspec
 
 from phoenix_grpc.errors import Invalid, InvalidRecord
 from phoenix_grpc.ids import parse_id
-from phoenix_grpc.store.formats.canonical import NotJson, content_hash, require_depth
+from phoenix_grpc.json_keys import all_kept, find_repeated
+from phoenix_grpc.store.formats import canonical
+from phoenix_grpc.store.matching import Flaw
 from phoenix_grpc.store.splits import MAX_SPLITS
 from phoenix_grpc.store.uploads import Record
 
 BUCKETS = ("input", "output", "metadata")
 MAX_BATCH = 2000
 MAX_SPLIT_NAME = 1000
+_TOO_MANY = f"a record has {canonical.MAX_VALUES:,} values at most: commas and opening brackets outside of strings"
 _MAX_IGNORED_KEYS = 100
 _MAX_KEY_SHOWN = 200
 # Every id of an example begins with it: 15 bytes fill 20 characters of base64, so the digits begin on one of their own.
 EXAMPLE_ID_PREFIX = base64.b64encode(b"DatasetExample:").decode()
+
+_members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +136,75 @@ def hashed_record(line: int, buckets: Sequence[str], example_id: Any, splits: An
     Raises:
         InvalidRecord: naming `line`.
     """
+    text = "".join(buckets).encode()
+    if canonical.has_too_many_values(text):
+        return heavy_record(line, buckets, example_id, splits, span_id)
+    input, output, metadata = buckets
     try:
-        digest = content_hash(*buckets)
-    except NotJson as error:
+        encoded = canonical.encode_texts(input, output, metadata)
+    except canonical.NotJson as error:
         raise InvalidRecord(line, error.description) from None
-    return record(line, buckets, digest, example_id, splits, span_id)
+    flaw = None if all_kept(text, encoded) else repeated_key(line, buckets)
+    return record(line, buckets, canonical.digest(encoded), flaw, example_id, splits, span_id)
 
 
-def record(line: int, buckets: Sequence[str], digest: bytes, example_id: Any, splits: Any, span_id: Any) -> Record:
+def heavy_record(line: int, buckets: Sequence[str], example_id: Any, splits: Any, span_id: Any) -> Record:
+    """A record with too many values to decode it: the dataset has it, byte for byte, or it is refused.
+
+    Raises:
+        InvalidRecord: naming `line`.
+    """
+    flaw = msgspec.json.encode(Flaw(line, _TOO_MANY, "")).decode()
+    return record(line, buckets, bytes(canonical.HASH_BYTES), flaw, example_id, splits, span_id)
+
+
+def too_many_values(line: int) -> InvalidRecord:
+    """The record has more values than are decoded at once."""
+    return InvalidRecord(line, _TOO_MANY)
+
+
+def repeated_key(line: int, buckets: Sequence[str]) -> str | None:
+    """The flaw that a key comes twice in one of the objects, for Record; None when none does."""
+    for part, text in zip(BUCKETS, buckets, strict=True):
+        found = find_repeated(text)
+        key = found.inner if found.outer is None else found.outer
+        if key is not None:
+            flaw = Flaw(line, f"{part}: the key {key[:_MAX_KEY_SHOWN]!r} comes twice in one object", part)
+            return msgspec.json.encode(flaw).decode()
+    return None
+
+
+def unique_members(line: int, name: str, data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """The members of a JSON object that is valid.
+
+    Arguments:
+        name: what the object is, for errors; empty for the record itself.
+
+    Raises:
+        InvalidRecord: when a key comes twice.
+        msgspec.ValidationError: when it is no object.
+    """
+    found = _members_of(data)
+    if not all_kept(bytes(data), _encode(found)) and (key := find_repeated(bytes(data)).outer) is not None:
+        raise InvalidRecord(line, f"{name and f'{name}: '}the key {key[:_MAX_KEY_SHOWN]!r} comes twice")
+    return found
+
+
+def record(
+    line: int,
+    buckets: Sequence[str],
+    digest: bytes,
+    flaw: str | None,
+    example_id: Any,
+    splits: Any,
+    span_id: Any,
+) -> Record:
     """A record of checked contents.
 
     Arguments:
         buckets: the JSON objects input, output and metadata.
         digest: their content hash.
+        flaw: see Record.
         example_id: an external id, the id of an example, or None.
         splits: a name, a list of names, or None when the record says nothing about splits.
         span_id: a text or None.
@@ -155,7 +217,7 @@ def record(line: int, buckets: Sequence[str], digest: bytes, example_id: Any, sp
     names = None if splits is None else _split_names(line, splits)
     external, number = (None, None) if example_id is None else _identity(line, example_id)
     input, output, metadata = buckets
-    return Record(external, number, digest, input, output, metadata, names, span_id)
+    return Record(external, number, digest, input, output, metadata, names, span_id, flaw)
 
 
 def require_nesting(line: int, buckets: Sequence[str]) -> None:
@@ -166,8 +228,8 @@ def require_nesting(line: int, buckets: Sequence[str]) -> None:
     """
     try:
         for text in buckets:
-            require_depth(text)
-    except NotJson as error:
+            canonical.require_depth(text)
+    except canonical.NotJson as error:
         raise InvalidRecord(line, error.description) from None
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from phoenix_grpc.errors import FailedPrecondition, InvalidRecord, LimitExceeded
 from phoenix_grpc.ids import encode_id
+from phoenix_grpc.store.formats import canonical
 from phoenix_grpc.store.formats.csv_download import CsvTable
 from phoenix_grpc.store.formats.reader import Format
 from phoenix_grpc.store.formats.records import Keys
@@ -39,7 +40,7 @@ def test_columns_go_where_the_keys_say_and_values_stay_strings() -> None:
 def test_blank_cells_are_left_out() -> None:
     keys = Keys(input=("q", "a"), splits=("s",), example_id="id", span_id="span")
     [record] = read_csv("id,q,a,s,span\n nan ,, ,,\n", keys)
-    assert record[3:] == ('{"a":" "}', "{}", "{}", None, None)
+    assert record[3:] == ('{"a":" "}', "{}", "{}", None, None, None)
     assert record.external_id is None
 
 
@@ -193,3 +194,21 @@ def test_a_download_refuses_too_many_columns() -> None:
     wide = json.dumps({str(number): 1 for number in range(10_001)})
     with pytest.raises(LimitExceeded, match="10,000"):
         CsvTable().survey([row(wide)], {})
+
+
+def test_a_key_that_comes_twice_in_a_cell_is_a_flaw_or_refused() -> None:
+    cell = '{"k":1,"k":2}'
+    [record] = read_csv(written([["input.a"], [cell]]), Keys())
+    assert json.loads(record.flaw or "")["description"] == "input: the key 'k' comes twice in one object"
+    keys = Keys(input=("a",), flatten=frozenset("a"))
+    error = refusal(written([["a"], ["{}"], [cell]]).encode(), Format.CSV, keys)
+    assert error.description == "line 3: 'a': the key 'k' comes twice"
+
+
+def test_cells_are_bounded_by_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canonical, "MAX_VALUES", 50)
+    assert read_csv(written([["input.a"], [",[" * 60]]), Keys())[0].flaw is None
+    many = json.dumps([0] * 60)
+    for header in ("input.a", "splits"):
+        error = refusal(written([["input.b", header], ["x", many]]).encode(), Format.CSV)
+        assert "a record has 250,000 values at most" in error.description

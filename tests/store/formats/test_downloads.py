@@ -26,7 +26,7 @@ def test_a_line_of_jsonl_has_the_values_as_they_are_stored() -> None:
 def test_a_line_of_jsonl_uploads_as_the_same_example(external_id: str | None) -> None:
     [record] = read(downloads.jsonl([row(external_id=external_id)], {}).encode())
     assert (record.external_id, record.example_id) == ((external_id, None) if external_id else (None, 7))
-    assert record[3:] == (*row()[2:5], "[]", None)
+    assert record[3:] == (*row()[2:5], "[]", None, None)
 
 
 @pytest.mark.parametrize("number", [1, 99, 12345, 2**63 - 1])

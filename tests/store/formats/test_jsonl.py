@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from phoenix_grpc.errors import Invalid, InvalidRecord
 from phoenix_grpc.ids import encode_id
+from phoenix_grpc.store.formats import canonical
 from phoenix_grpc.store.formats.compression import Compression
 from phoenix_grpc.store.formats.reader import Format, UploadReader
 from phoenix_grpc.store.formats.records import Keys
@@ -93,7 +94,7 @@ def test_a_bad_record_is_refused_with_line_and_column(data: bytes, line: int, co
 def test_line_ends_blank_lines_marks_and_nulls_do_not_count(data: bytes) -> None:
     for step in (1, 2, 7, 1000):
         assert [tuple(record) for record in read(data, step=step)] == [
-            (None, None, read(b'{"input":{}}')[0].content_hash, "{}", "{}", "{}", None, None)
+            (None, None, read(b'{"input":{}}')[0].content_hash, "{}", "{}", "{}", None, None, None)
         ] * 2
 
 
@@ -231,3 +232,61 @@ def test_a_key_that_no_record_has_is_refused_at_the_end(keys: Keys, field: str) 
     assert "no record has the key 'anwser'; the keys of the first one are: task, prompt, extra" in refused.message
     assert len(read(TASK + b'\n{"anwser": "x", "prompt": 1}', keys=keys)) == 2
     assert read(b"\n", keys=keys) == []
+
+
+@pytest.mark.parametrize(
+    ("record", "part", "key"),
+    [
+        (b'{"input":{"k":1,"k":2}}', "input", "k"),
+        (b'{"input":{"a":{"k":[{"x":1,"x":2}]}}}', "input", "x"),
+        (b'{"input":{"k":1,"\\u006b":1}}', "input", "k"),
+        (b'{"input":{"a\\u003ab":1,"a:b":2}}', "input", "a:b"),
+        (b'{"input":{},"output":{"":1,"":2}}', "output", ""),
+        (b'{"input":{},"metadata":{"k" :1,"k"\t: "a:b"}}', "metadata", "k"),
+    ],
+)
+def test_a_key_that_comes_twice_is_a_flaw_of_the_record(record: bytes, part: str, key: str) -> None:
+    for line in (record, record[:-1] + b',"id":"a:b","splits":["c:d"]}'):
+        [found] = read(b"\n" + line)
+        flaw = json.loads(found.flaw or "")
+        assert flaw == {"line": 2, "description": f"{part}: the key {key!r} comes twice in one object", "part": part}
+
+
+@pytest.mark.parametrize("keys", [Keys(), Keys(input=("a",)), Keys(input=("a",), flatten=frozenset("a"))])
+def test_a_record_with_a_key_twice_is_refused_at_once(keys: Keys) -> None:
+    error = refusal(b'{"input":{},"a":{}}\n{"input":{},"a":{},"a":{"x":1}}', keys=keys)
+    assert error.description == "line 2: the key 'a' comes twice"
+
+
+def test_an_object_that_is_spread_has_each_key_once() -> None:
+    error = refusal(b'{"a":{"k":1,"k":2}}', keys=Keys(input=("a",), flatten=frozenset("a")))
+    assert error.description == "line 1: a: the key 'k' comes twice"
+    [found] = read(b'{"a":{"k":{"x":1,"x":2}}}', keys=Keys(input=("a",), flatten=frozenset("a")))
+    assert json.loads(found.flaw or "")["part"] == "input"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'{"input":{"a":"x: y","b":{"a": ":"}},"id":"a:b"}',
+        b'{"input":{"a":"\\u003a"},"output":{"a":1},"metadata":{"a":1}}',
+        b'{"input":{"a":1},"unknown":{"a":1,"a":2}}',
+    ],
+)
+def test_colons_elsewhere_and_what_is_not_kept_are_no_flaw(record: bytes) -> None:
+    assert read(record)[0].flaw is None
+
+
+def test_a_record_with_too_many_values_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canonical, "MAX_VALUES", 50)
+    few = b'{"input":{"text":"%s","list":[%s0]}}' % (b'[{,\\"' * 50, b"0," * 30)
+    assert read(few)[0].flaw is None
+    many = b'{"id":"x","input":{"list":[%s0]},"splits":["a"]}' % (b"0," * 50)
+    [found] = read(many)
+    assert json.loads(found.flaw or "")["line"] == 1
+    assert (found.external_id, found.input, found.splits) == ("x", many[18:-16].decode(), '["a"]')
+    [found] = read(b'{"a":[%s0]}' % (b"0," * 40), keys=Keys(input=("a",)))
+    assert found.flaw is None
+    for refused in (many.replace(b'"id":"x"', b'"id":[%s0]' % (b"0," * 60)), many[:-1]):
+        assert "a record has 250,000 values at most" in refusal(refused).description
+    assert "a record has 250,000 values at most" in refusal(many, keys=Keys(input=("input",))).description
