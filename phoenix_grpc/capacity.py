@@ -138,10 +138,12 @@ class ByteBudget:
     Arguments:
         limit: bytes.
         patience: seconds to wait before LimitExceeded.
+        queue: bytes that may be waited for at once; as many as the limit unless said.
     """
 
-    def __init__(self, limit: int, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, limit: int, patience: float = PATIENCE_SECONDS, queue: int | None = None) -> None:
         self.limit = limit
+        self._queue = limit if queue is None else queue
         self.held = 0
         self._patience = patience
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -161,7 +163,7 @@ class ByteBudget:
             self.held += size
             return
         # Those who wait hold what they have read already, so that many of them would be a budget of their own.
-        if self._wanted + size > self.limit:
+        if self._wanted + size > self._queue:
             raise self._spent()
         await self._wait(size)
 

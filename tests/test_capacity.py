@@ -70,6 +70,18 @@ async def test_as_many_bytes_may_wait_as_may_be_held() -> None:
         await holding(budget, 50)
 
 
+async def test_more_may_wait_where_it_is_said() -> None:
+    budget = ByteBudget(100, patience=60, queue=150)
+    first = await holding(budget, 100)
+    waiters = [await waiting(budget, 60), await waiting(budget, 90)]
+    with pytest.raises(LimitExceeded):
+        await holding(budget, 1)
+    first.shrink(0)
+    (await waiters[0]).shrink(0)
+    await waiters[1]
+    assert budget.held == 90
+
+
 async def test_what_can_never_fit_is_refused_at_once_and_for_good() -> None:
     budget = ByteBudget(100, patience=60)
     hold = await holding(budget, 60)

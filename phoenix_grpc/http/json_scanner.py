@@ -219,7 +219,7 @@ class ObjectScanner:
             raise _too_long(name, longest)
         if self._complete:
             raise Malformed(f"{name} does not end, or has a surrogate without its pair")
-        self._wanted = max(WINDOW, 2 * self.held)
+        self._wanted = max(WINDOW, min(2 * self.held, longest + WINDOW))
         yield
         self._wanted = WINDOW
 

@@ -7,6 +7,7 @@ until the document is complete. Neither is ever in memory as a whole.
 import asyncio
 import codecs
 import json
+import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
@@ -23,6 +24,8 @@ from phoenix_grpc.http.json_scanner import Malformed, ObjectScanner, Value
 MAX_EXAMPLES = 1_000_000
 CHUNK = 1 << 20
 _IN_MEMORY = 64 << 10
+_LARGE = 1 << 20
+_COPIES = 4
 _WITHOUT_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 
 # The lists of a document, and the keys of a JSONL record that they become.
@@ -63,20 +66,23 @@ class _Column:
         Raises:
             Invalid: for one that is no object where it must be, and beyond 1,000,000.
         """
-        # In JSON, a line end can only be white space between tokens.
-        texts = [bytes(value).translate(_WITHOUT_LINE_ENDS) for value in values]
-        lines = b"\n" + b"\n".join(texts)
-        if key in _OBJECTS and lines.count(b"\n{") < len(texts):
-            index = next(index for index, text in enumerate(texts) if not text.startswith(b"{"))
+        lines = b"\n".join(values)
+        if b"\r" in lines or lines.count(b"\n") >= len(values):
+            # In JSON, a line end can only be white space between tokens.
+            lines = b"\n".join([bytes(value).translate(_WITHOUT_LINE_ENDS) for value in values])
+        if key in _OBJECTS and _beginning(b"{", lines) < len(values):
+            index = next(index for index, line in enumerate(lines.split(b"\n")) if not line.startswith(b"{"))
             raise Invalid(f"{key}[{self.count + index}] must be an object")
-        self.count += len(texts)
+        self.count += len(values)
         if self.count > MAX_EXAMPLES:
             raise Invalid(f"{key} may have {MAX_EXAMPLES:,} elements at most; upload a file as a form")
-        self.nulls += lines.count(b"\nnull")
-        self.longest = max(self.longest, *map(len, texts))
-        if key == "splits":  # of those that some elements name, null names none
-            lines = lines.replace(b"\nnull", b"\n[]")
-        self.file.write(memoryview(lines)[1:])
+        nulls = _beginning(b"null", lines)
+        self.nulls += nulls
+        if len(lines) > self.longest:
+            self.longest = max(self.longest, *(len(memoryview(value)) for value in values))
+        if nulls and key == "splits":  # of those that some elements name, null names none
+            lines = re.sub(rb"^null$", b"[]", lines, flags=re.MULTILINE)
+        self.file.write(lines)
         self.file.write(b"\n")
 
 
@@ -130,13 +136,14 @@ class Document:
             parts.append(piece)
             size += len(piece)
             if size >= self._scanner.wanted:
+                await self._hold.grow(max(0, _taken(self._scanner.held + size) - self._hold.size))
                 await asyncio.to_thread(self._feed, b"".join(parts))
                 parts, size = [], 0
-                self._hold.shrink(self._scanner.held)
+                self._hold.shrink(min(self._hold.size, _taken(self._scanner.held)))
         await asyncio.to_thread(self._close, b"".join(parts))
         self._hold.shrink(0)
         # What the lines will take: whoever sends them on cannot wait.
-        await self._hold.grow(CHUNK + sum(column.longest for column in self._columns.values()))
+        await self._hold.grow(CHUNK + _taken(sum(column.longest for column in self._columns.values())))
 
     async def lines(self) -> AsyncIterator[bytes]:
         """The examples as JSONL, in chunks; they are made in a thread."""
@@ -213,6 +220,16 @@ class Document:
                 length = 0
         if parts:
             yield b"".join(parts)
+
+
+def _taken(size: int) -> int:
+    """The memory that a value of so many bytes takes: of a large one, each copy counts."""
+    return size if size <= _LARGE else _COPIES * size
+
+
+def _beginning(start: bytes, lines: bytes) -> int:
+    """How many lines begin so."""
+    return lines.count(b"\n" + start) + lines.startswith(start)
 
 
 def _rows(files: Collection[IO[bytes]]) -> Iterator[tuple[bytes, ...]]:

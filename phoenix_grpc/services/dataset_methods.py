@@ -9,6 +9,7 @@ from phoenix_grpc.config import Settings
 from phoenix_grpc.services.downloads import Downloads
 from phoenix_grpc.services.naming import repeatable
 from phoenix_grpc.services.trail import Trail, recorded
+from phoenix_grpc.services.upload import large_records
 from phoenix_grpc.store import requests
 from phoenix_grpc.store.engine import Engine, Transaction
 
@@ -23,6 +24,7 @@ class DatasetMethods:
         self.engine = engine
         self.settings = settings
         self.downloads = Downloads(settings)
+        self.large_records = large_records(settings.max_record_bytes)
 
     async def change(self, act: Callable[[Transaction, Trail], T]) -> T:
         """What `act` answers in a write transaction, which keeps what it adds to the trail as well."""

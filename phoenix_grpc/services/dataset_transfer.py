@@ -27,7 +27,7 @@ class TransferMethods(DatasetMethods):
         plan = read_header(first.header)
         if plan.request is None:  # a request that comes again would meet what it made the first time
             await self.engine.read(uploads.find_target, plan.publication)
-        async with Upload(self.engine, plan, self.settings.max_record_bytes) as upload:
+        async with Upload(self.engine, plan, self.settings.max_record_bytes, self.large_records) as upload:
             async for chunk in read_chunks(request_iterator, pace):
                 await upload.feed(chunk)
             return await upload.publish()

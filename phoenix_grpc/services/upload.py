@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from phoenix_grpc.access import caller
+from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.errors import Error, Invalid, LimitExceeded
 from phoenix_grpc.pace import SLOWEST, Pace
 from phoenix_grpc.services.messages import dataset_message, version_message
@@ -27,6 +28,11 @@ from phoenix_grpc.v1 import datasets_pb2
 
 # What is read at once: enough that a hop to a thread costs nothing beside it.
 _BATCH_BYTES = 512 << 10
+# A record is held about four times while it is read: as bytes, as their parts, as texts, on its way into the store.
+_LARGE_BYTES = 1 << 20
+_COPIES = 4
+_ALL_LARGE_BYTES = 64 << 20
+_PATIENCE_SECONDS = 20.0
 # A slow client's bytes are not held back longer: staging them extends the lease of the upload.
 _BATCH_SECONDS = 60.0
 
@@ -153,16 +159,26 @@ async def read_chunks(messages: AsyncIterator[Any], pace: Pace) -> AsyncIterator
         yield b"".join(parts)
 
 
+def large_records(max_record_bytes: int) -> ByteBudget:
+    """The memory for records of more than 1 MiB, of all uploads together: room for one of the longest at least."""
+    limit = max(_ALL_LARGE_BYTES, _COPIES * (max_record_bytes + _LARGE_BYTES))
+    # Who waits holds one copy of what it waits for at most.
+    return ByteBudget(limit, _PATIENCE_SECONDS, queue=_COPIES * limit)
+
+
 class Upload:
     """An upload on its way into the store. Use it as a context: when the block fails, what was staged is dropped.
 
     Arguments:
         max_record_bytes: the longest record, decompressed.
+        large: the memory for large records of all uploads, as `large_records` makes it.
     """
 
-    def __init__(self, engine: Engine, plan: Plan, max_record_bytes: int) -> None:
+    def __init__(self, engine: Engine, plan: Plan, max_record_bytes: int, large: ByteBudget) -> None:
         self._engine = engine
         self._plan = plan
+        self._max_record_bytes = max_record_bytes
+        self._hold = large.hold()
         self._reader = UploadReader(
             plan.format, plan.compression, plan.keys, max_record_bytes, ignore_ids=plan.publication.all_new
         )
@@ -176,14 +192,16 @@ class Upload:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            await asyncio.shield(self._discard())
+        with self._hold:
+            if kind is not None:
+                await asyncio.shield(self._discard())
 
     async def feed(self, chunk: bytes) -> None:
         """Reads a chunk, in a thread, and stages its records while the next ones are read.
 
         Raises:
             Invalid: when the bytes are not what the header says.
+            LimitExceeded: when large records of others hold so much memory that there is no room in time.
         """
         if self._plan.request is not None:
             await asyncio.to_thread(self._digest.update, chunk)
@@ -209,6 +227,22 @@ class Upload:
                 staging = self._engine.stage(uploads.stage_records, self._upload_id, self._count + 1, records)
                 self._staging = asyncio.ensure_future(staging)
                 self._count += len(records)
+            await self._make_room(self._reader.held)
+
+    async def _make_room(self, size: int) -> None:
+        """Holds what a record will take of which `size` bytes have come."""
+        if size <= _LARGE_BYTES:
+            if self._hold.size:
+                await self._settle()
+                self._hold.shrink(0)
+        elif _COPIES * size > self._hold.size:
+            # For twice as much, so that it is seldom asked; and none who waits keeps what another waits for.
+            self._hold.shrink(0)
+            try:
+                await self._hold.grow(_COPIES * min(2 * size, self._max_record_bytes + _LARGE_BYTES))
+            except LimitExceeded:
+                text = "uploads of large records hold as much memory as they may; try again"
+                raise LimitExceeded(text, retry_after=_PATIENCE_SECONDS) from None
 
     async def _settle(self) -> None:
         """Waits until what was read is staged: one batch at most is under way."""

@@ -98,7 +98,7 @@ async def test_an_upload_beyond_the_budget_of_bytes_is_429_and_gives_back_what_i
             answer = await web.send("POST", "/v1/datasets/upload", json=body)
             assert (answer.status_code, "PHOENIX_MAX_INFLIGHT_BYTES" in answer.text) == (429, True)
             assert int(answer.headers["retry-after"]) > 0
-        body = {"name": "small", "inputs": [{"text": "x" * (1 << 20)}] * 8}
+        body = {"name": "small", "inputs": [{"text": "x" * (1 << 19)}] * 8}
         assert (await web.send("POST", "/v1/datasets/upload", json=body)).status_code == 200
 
 

@@ -93,9 +93,10 @@ def test_a_json_document_is_bounded_by_the_chunk(server: ServerProcess) -> None:
     [
         (b'{"name":"x","inputs":[{}],"splits":[' + b"[]," * (16 * MB) + b"[]]}", "splits may have 1,000,000"),
         (b'{"name":"x","inputs":[' + b"{}," * (16 * MB) + b"{}]}", "inputs may have 1,000,000"),
+        (b'{"name":"x","inputs":[{"a":[' + b"[]," * (5 * MB) + b"[]]}]}", "inputs[0]: a record has 250,000 values"),
         (b'{"name":"x","inputs":[{}],"other":[' + b"[]," * (16 * MB) + b"[]]}", "other has more than 16,777,216"),
     ],
-    ids=["splits", "inputs", "an unknown key"],
+    ids=["splits", "inputs", "one record", "an unknown key"],
 )
 def test_a_small_body_that_unfolds_freezes_nobody(server: ServerProcess, body: bytes, text: str) -> None:
     refused: list[tuple[int, str]] = []
@@ -107,7 +108,7 @@ def test_a_small_body_that_unfolds_freezes_nobody(server: ServerProcess, body: b
             request = urllib.request.Request(server.started["http"] + "/v1/datasets", headers=ADMIN)
             assert urllib.request.urlopen(request, timeout=3).status == 200
 
-    assert server.grown(call_meanwhile) < 100 * MB
+    assert server.grown(call_meanwhile) < 200 * MB
     sending.join()
     assert (refused[0][0], text in refused[0][1]) == (422, True)
 

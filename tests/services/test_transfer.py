@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_grpc.ids import encode_id
+from phoenix_grpc.services import upload
 from phoenix_grpc.services.download import _FORMS
 from phoenix_grpc.store.formats.canonical import content_hash
 from phoenix_grpc.store.uploads import Record
@@ -450,7 +451,46 @@ async def test_rows_from_before_a_rule_go_round_and_new_ones_do_not(api: Api, in
         messages(header(name="old", action=APPEND), changed),
         messages(header(name="old", action=APPEND), b"\n" + changed.splitlines()[1].replace(b'"mine"', b'"new"')),
     ]
-    for upload, line in zip(uploads, (1, 1, 2), strict=True):
-        error = await refused(send(api, upload))
+    for requests, line in zip(uploads, (1, 1, 2), strict=True):
+        error = await refused(send(api, requests))
         assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_RECORD")
         assert f"line {line}: " in (error.details() or "")
+
+
+async def test_large_records_of_many_uploads_take_turns(tmp_path: Path) -> None:
+    async with api_of(make_settings(tmp_path, max_record_bytes=6 << 20)) as api:
+        record = b'{"input":{"text":"' + b"x" * (5 << 20) + b'"}}\n'
+
+        async def send_one(number: int) -> tuple[int, int, int]:
+            chunks = [record[start : start + (1 << 20)] for start in range(0, len(record), 1 << 20)]
+            return counts(await send(api, messages(header(name=f"d{number}"), *chunks, *chunks)))
+
+        assert await asyncio.gather(*map(send_one, range(6))) == [(2, 0, 0)] * 6
+
+
+async def test_an_upload_waits_for_the_memory_of_others_and_is_told_when_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "_ALL_LARGE_BYTES", 0)
+    monkeypatch.setattr(upload, "_PATIENCE_SECONDS", 0.2)
+    part = b'{"input":{"text":"' + b"x" * (1800 << 10)
+    ended = asyncio.Event()
+
+    async def slow() -> AsyncIterator[pb.UploadDatasetRequest]:
+        for message in messages(header(name="slow"), part):
+            yield message
+        await ended.wait()
+        yield pb.UploadDatasetRequest(chunk=b'"}}\n')
+
+    async def another_until_refused(api: Api) -> None:
+        for number in range(50):
+            await send(api, messages(header(name=f"d{number}"), part, b'"}}\n'))
+
+    async with api_of(make_settings(tmp_path, max_record_bytes=2 << 20)) as api:
+        first = asyncio.ensure_future(api.datasets.UploadDataset(slow(), metadata=api.admin))
+        error = await refused(another_until_refused(api))
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "RetryInfo" in details(error)
+        ended.set()
+        assert counts(await first) == (1, 0, 0)
+        assert counts(await send(api, messages(header(name="again"), part, b'"}}\n'))) == (1, 0, 0)

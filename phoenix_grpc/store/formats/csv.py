@@ -64,6 +64,10 @@ class CsvReader:
         self._line = 1  # the number of the first of them
         self._table: _Table | None = None
 
+    @property
+    def held(self) -> int:
+        return self._lines.held + sum(map(len, self._pending))
+
     def feed(self, data: bytes) -> Iterator[list[Record]]:
         return self._batches(self._lines.feed(data), last=False)
 

@@ -65,6 +65,10 @@ class JsonlReader:
         self._first: list[str] | None = None  # keys of the first record
         self._known = self._keys.named.union({"node_id"} if keys.mapped else {"node_id", *BUCKETS})
 
+    @property
+    def held(self) -> int:
+        return self._lines.held
+
     def feed(self, data: bytes) -> Iterator[list[Record]]:
         return self._batches(self._lines.feed(data))
 
@@ -74,7 +78,7 @@ class JsonlReader:
             self._required.require(self._missing, self._first)
 
     def _batches(self, lines: list[bytes]) -> Iterator[list[Record]]:
-        for start in range(0, len(lines), MAX_BATCH):
+        for start in range(0, max(1, len(lines)), MAX_BATCH):
             batch = lines[start : start + MAX_BATCH]
             numbered = enumerate(batch, self._line)
             records = [self._record(number, line) for number, line in numbered if line and line.strip(_BLANK)]

@@ -16,7 +16,7 @@ class LineSplitter:
         self._line = 1  # the number of the line that is held
         self._max_bytes = max_bytes
         self._parts: list[bytes] = []
-        self._held = 0
+        self.held = 0  # bytes of it
         self._started = False
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -30,7 +30,7 @@ class LineSplitter:
             self._hold(data)
             return []
         lines = [b"".join((*self._parts, head)), *tail.split(b"\n")]
-        self._parts, self._held = [], 0
+        self._parts, self.held = [], 0
         rest = lines.pop()
         if max(map(len, lines)) > self._max_bytes:
             longest = next(index for index, line in enumerate(lines) if len(line) > self._max_bytes)
@@ -42,13 +42,13 @@ class LineSplitter:
     def close(self) -> list[bytes]:
         """The last line when no line feed ended it."""
         rest = b"".join(self._parts)
-        self._parts, self._held = [], 0
+        self._parts, self.held = [], 0
         return self._without_mark([rest]) if rest else []
 
     def _hold(self, part: bytes) -> None:
         self._parts.append(part)
-        self._held += len(part)
-        if self._held > self._max_bytes:
+        self.held += len(part)
+        if self.held > self._max_bytes:
             raise record_too_long(self._line, self._max_bytes)
 
     def _without_mark(self, lines: list[bytes]) -> list[bytes]:

@@ -23,6 +23,11 @@ class RecordReader(Protocol):
 
     ignored: IgnoredKeys
 
+    @property
+    def held(self) -> int:
+        """Bytes of a record whose end has not come."""
+        ...
+
     def feed(self, data: bytes) -> Iterator[list[Record]]:
         """The records that `data` completes; iterate to the end before the next call.
 
@@ -63,8 +68,13 @@ class UploadReader:
         """Keys of the records that were not used."""
         return self._reader.ignored.names()
 
+    @property
+    def held(self) -> int:
+        """Bytes of a record whose end has not come."""
+        return self._reader.held
+
     def feed(self, chunk: bytes) -> Iterator[list[Record]]:
-        """Batches of the records that `chunk` completes; iterate to the end before the next call.
+        """Batches of the records that `chunk` completes, also empty ones; iterate to the end before the next call.
 
         Raises:
             Invalid: when the bytes are not what the header says; InvalidRecord, naming the line, for a record.
