@@ -18,6 +18,10 @@ const SINGLE = {
   span: { field: "span_id_key", text: "span id" },
 };
 const PARTS = ["input", "output", "metadata"];
+/** What the values of a column must be so that it can have the role. */
+const FITTING = { id: ["text", "null"], split: ["text", "list", "null"], span: ["text", "null"] };
+/** Columns beside input, output and metadata that the server knows by itself. */
+const OWN = ["id", "node_id", "splits", "span_id"];
 
 /** The choices for a column: [value, text]. */
 export const ROLES = [
@@ -30,19 +34,34 @@ export const ROLES = [
   ["ignore", "Leave out"],
 ];
 
-/** Guesses a role for each column: by its name, else input before the first output and metadata after it. */
+/**
+ * Guesses a role for each column: by its name, else input before the first output and metadata after it. Where there is
+ * an object "input", or a column "input.…", that is the input, and columns of other names are metadata. The Python
+ * client guesses the same.
+ */
 export function guessRoles(columns) {
-  const roles = columns.map(({ name }) => BY_NAME[name.toLowerCase()] ?? namedPart(name));
-  const firstOutput = columns.findIndex(({ name }, index) => !roles[index] && OUTPUT_NAME.test(name));
-  return roles.map((role, index) => {
-    if (role) return role;
-    if (OUTPUT_NAME.test(columns[index].name)) return "output";
-    return firstOutput >= 0 && index > firstOutput ? "metadata" : "input";
+  const roles = columns.map(({ name }) => namedPart(name));
+  columns.forEach(({ name, kind }, index) => {
+    const role = BY_NAME[name.toLowerCase()];
+    if (role) roles[index] = roles.includes(role) || FITTING[role]?.includes(kind) === false ? "metadata" : role;
   });
+  const isOutput = columns.map(({ name }, index) => !roles[index] && OUTPUT_NAME.test(name));
+  const hasInput = columns.some(({ name, kind }) => (name === "input" && kind === "object") || /^input\./.test(name));
+  const first = hasInput ? -1 : isOutput.includes(true) ? isOutput.indexOf(true) : columns.length;
+  return roles.map((role, index) => role ?? (isOutput[index] ? "output" : index > first ? "metadata" : "input"));
 }
 
 function namedPart(name) {
   return PARTS.find((part) => name === part || name.startsWith(`${part}.`));
+}
+
+/** Whether the records are as the server reads them by itself: those of a download, for example. */
+function areOwn(columns) {
+  const nested = columns.filter(({ name }) => !OWN.includes(name));
+  return (
+    nested.some(({ name }) => namedPart(name) === "input") &&
+    nested.every(({ name, kind }) => namedPart(name) && (name.includes(".") || ["object", "null"].includes(kind)))
+  );
 }
 
 /** Why this choice of roles cannot be sent, or null. */
@@ -53,14 +72,18 @@ export function mappingProblem(roles) {
   return roles.includes("input") ? null : "Choose at least one column as input.";
 }
 
-/** The form fields that tell the server: [name, value]. An object called "input" is all of the input, no part of it. */
+/**
+ * The form fields that tell the server: [name, value]; none where it reads the records by itself, and so it shall.
+ * An object called "input" is all of the input, no part of it.
+ */
 export function mappingFields(columns, roles) {
+  if (areOwn(columns) && guessRoles(columns).every((role, index) => role === roles[index])) return [];
   const fields = [];
-  columns.forEach(({ name, isObject }, index) => {
+  columns.forEach(({ name, kind }, index) => {
     const role = roles[index];
     if (role in SINGLE) fields.push([SINGLE[role].field, name]);
     else if (role !== "ignore") fields.push([`${role}_keys[]`, name]);
-    if (isObject && name === role) fields.push(["flatten_keys[]", name]);
+    if (kind === "object" && name === role) fields.push(["flatten_keys[]", name]);
   });
   return fields;
 }

@@ -9,6 +9,7 @@ const MEDIA_TYPES = { csv: "text/csv", jsonl: "application/jsonl" };
  * Uploads a file.
  * @param {object} upload
  * @param {File} upload.file
+ * @param {Blob} upload.content what is sent of it
  * @param {"csv"|"jsonl"} upload.format
  * @param {boolean} upload.gzip the file is compressed: said in the part's header, which the browser's FormData cannot
  * @param {[string, string][]} upload.fields the other form fields
@@ -18,7 +19,7 @@ const MEDIA_TYPES = { csv: "text/csv", jsonl: "application/jsonl" };
  * @returns {Promise<object>} the ids and counts of the server's answer
  * @throws {ApiError|SignedOut}
  */
-export function sendUpload({ file, format, gzip, fields, onprogress, onsent, signal }) {
+export function sendUpload({ file, content, format, gzip, fields, onprogress, onsent, signal }) {
   signal.throwIfAborted();
   const boundary = `phoenix-grpc-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
   const request = new XMLHttpRequest();
@@ -32,7 +33,7 @@ export function sendUpload({ file, format, gzip, fields, onprogress, onsent, sig
     request.addEventListener("error", () => reject(new ApiError(0, "no answer")));
     request.addEventListener("abort", () => reject(new DOMException("cancelled", "AbortError")));
   });
-  request.send(body(boundary, fields, file, MEDIA_TYPES[format], gzip));
+  request.send(body(boundary, fields, file.name, content, MEDIA_TYPES[format], gzip));
   return result;
 }
 
@@ -42,15 +43,15 @@ function settle(request, resolve, reject) {
   else reject(errorFrom(request.status, request.responseText, request.getResponseHeader("retry-after")));
 }
 
-function body(boundary, fields, file, mediaType, gzip) {
-  const part = (name, extra, headers) =>
-    `--${boundary}\r\nContent-Disposition: form-data; name="${quote(name)}"${extra}\r\n${headers}\r\n`;
-  const plain = fields.map(([name, value]) => `${part(name, "", "")}${value}\r\n`);
+function body(boundary, fields, name, content, mediaType, gzip) {
+  const part = (field, extra, headers) =>
+    `--${boundary}\r\nContent-Disposition: form-data; name="${quote(field)}"${extra}\r\n${headers}\r\n`;
+  const plain = fields.map(([field, value]) => `${part(field, "", "")}${value}\r\n`);
   const headers = `Content-Type: ${mediaType}\r\n${gzip ? "Content-Encoding: gzip\r\n" : ""}`;
   return new Blob([
     ...plain,
-    part("file", `; filename="${quote(file.name)}"`, headers),
-    file,
+    part("file", `; filename="${quote(name)}"`, headers),
+    content,
     `\r\n--${boundary}--\r\n`,
   ]);
 }

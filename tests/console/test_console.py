@@ -169,8 +169,8 @@ async def test_an_earlier_version_can_be_browsed(admin: Console, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("list.json", '[{"question": "?"}]', "This is one JSON array"),
-        ("broken.jsonl", '{"question": \n', "Record 1 is not JSON"),
+        ("list.json", "[1]", "Record 1 is no JSON object"),
+        ("broken.jsonl", '{"question": \n', "Line 1 is not JSON"),
         ("twice.csv", "a,a\n1,2\n", "Two columns are called"),
         ("empty.csv", "", "This file is empty"),
         ("broken.csv.gz", b"\x1f\x8b\x08nothing", "compression is broken"),

@@ -83,6 +83,7 @@ class UploadForm {
   async take(file) {
     this.clear();
     this.taken = file;
+    this.chosen.textContent = `${file.name}: looking into it…`;
     try {
       const shape = await inspect(file);
       if (this.taken === file) this.accept(file, shape);
@@ -98,7 +99,7 @@ class UploadForm {
     this.selects = [];
     this.mapping.hidden = true;
     this.problem.hidden = true;
-    this.chosen.textContent = "JSONL or CSV, also compressed as .gz";
+    this.chosen.textContent = "CSV, JSON Lines or a JSON array, also compressed as .gz";
     if (this.name.value === this.guessedName) this.name.value = "";
   }
 
@@ -115,6 +116,7 @@ class UploadForm {
   }
 
   refuse(file, text) {
+    this.clear();
     this.problem.textContent = `${file.name}: ${text}`;
     this.problem.hidden = false;
   }
