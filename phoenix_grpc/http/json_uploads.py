@@ -25,7 +25,7 @@ MAX_EXAMPLES = 1_000_000
 CHUNK = 1 << 20
 _IN_MEMORY = 64 << 10
 _LARGE = 1 << 20
-_COPIES = 4
+_COPIES = 6  # while a large value is found, written and read again
 _WITHOUT_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 
 # The lists of a document, and the keys of a JSONL record that they become.
