@@ -72,6 +72,8 @@ class GrpcDoor:
         self, options: list[tuple[str, int]], auth: AuthServicer, datasets: DatasetsServicer
     ) -> grpc.aio.Server:
         server = grpc.aio.server(interceptors=[self._guard], options=options)
+        # Registered methods each wait for their next call, and grpc.aio goes through all that wait at every call.
+        server.add_registered_method_handlers = lambda _service, _handlers: None  # type: ignore[method-assign]
         auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, server)
         datasets_pb2_grpc.add_DatasetsServiceServicer_to_server(datasets, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
