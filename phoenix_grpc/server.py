@@ -121,7 +121,7 @@ def run(settings: Settings) -> None:
     """
     writer = configure_logs(settings.log_level)
     _allow_open_files()
-    # A thread that computes gives way to the loop after so long; by default it is 5 ms, which a call waits several times.
+    # After so long a thread that computes gives way to the loop; by default 5 ms, which a call waits several times.
     sys.setswitchinterval(0.001)
     try:
         uvloop.run(_run(settings, writer))
