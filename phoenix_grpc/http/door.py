@@ -1,5 +1,6 @@
 """The gRPC server, as one HTTP request calls it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -36,6 +37,7 @@ class Backend:
         self.settings = settings
         self.channel = channel
         self.budget = budget
+        self.turn = asyncio.Lock()
         self.door_token = door_token
         stubs = (datasets_pb2_grpc.DatasetsServiceStub, auth_pb2_grpc.AuthServiceStub)
         self._stubs = [make(channel) for make in stubs]

@@ -6,13 +6,14 @@ until the document is complete. Neither is ever in memory as a whole.
 
 import asyncio
 import codecs
+import contextlib
 import json
 import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self, TypeVar
 
 import msgspec
 
@@ -25,7 +26,6 @@ MAX_EXAMPLES = 1_000_000
 CHUNK = 1 << 20
 _IN_MEMORY = 64 << 10
 _LARGE = 1 << 20
-_COPIES = 6  # while a large value is found, written and read again
 _WITHOUT_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 
 # The lists of a document, and the keys of a JSONL record that they become.
@@ -38,6 +38,9 @@ _KEYS = {
     "span_ids": "span_id",
 }
 _OBJECTS = ("inputs", "outputs", "metadata")
+
+
+T = TypeVar("T")
 
 
 class _Head(msgspec.Struct):
@@ -93,12 +96,14 @@ class Document:
         limit: the bytes it may have.
         longest: the bytes that a value may have.
         hold: of the budget for what is in memory.
+        turn: of all documents, to work on a large value: it is copied several times while it is found and written.
     """
 
-    def __init__(self, limit: int, longest: int, hold: Hold) -> None:
+    def __init__(self, limit: int, longest: int, hold: Hold, turn: asyncio.Lock) -> None:
         self.name, self.action, self.description = "", "create", ""
         self._limit = limit
         self._hold = hold
+        self._turn = turn
         self._head: dict[str, bytes] = {}
         self._columns: dict[str, _Column] = {}
         self._scanner = ObjectScanner(self, _KEYS, longest)
@@ -136,21 +141,30 @@ class Document:
             parts.append(piece)
             size += len(piece)
             if size >= self._scanner.wanted:
-                await self._hold.grow(max(0, _taken(self._scanner.held + size) - self._hold.size))
-                await asyncio.to_thread(self._feed, b"".join(parts))
+                await self._work(self._scanner.held + size, self._feed, b"".join(parts))
                 parts, size = [], 0
-                self._hold.shrink(min(self._hold.size, _taken(self._scanner.held)))
-        await asyncio.to_thread(self._close, b"".join(parts))
+                self._hold.shrink(self._scanner.held)
+        await self._work(self._scanner.held + size, self._close, b"".join(parts))
         self._hold.shrink(0)
-        # What the lines will take: whoever sends them on cannot wait.
-        await self._hold.grow(CHUNK + _taken(sum(column.longest for column in self._columns.values())))
+        # What the lines will take, read, joined and on their way: whoever sends them on cannot wait.
+        await self._hold.grow(CHUNK + 3 * self._longest)
 
     async def lines(self) -> AsyncIterator[bytes]:
         """The examples as JSONL, in chunks; they are made in a thread."""
         chunks = self._chunks()
-        while chunk := await asyncio.to_thread(next, chunks, b""):
+        while chunk := await self._work(self._longest, next, chunks, b""):
             for start in range(0, len(chunk), CHUNK):
                 yield chunk[start : start + CHUNK]
+
+    @property
+    def _longest(self) -> int:
+        """Bytes that the longest line may have."""
+        return sum(column.longest for column in self._columns.values())
+
+    async def _work(self, size: int, fn: Callable[..., T], *args: Any) -> T:
+        """What `fn` returns in a thread, when it is the turn of values of `size` bytes."""
+        async with self._turn if size > _LARGE else contextlib.nullcontext():
+            return await asyncio.to_thread(fn, *args)
 
     def member(self, key: str, value: bytes) -> None:
         """See json_scanner.Sink."""
@@ -220,11 +234,6 @@ class Document:
                 length = 0
         if parts:
             yield b"".join(parts)
-
-
-def _taken(size: int) -> int:
-    """The memory that a value of so many bytes takes: of a large one, each copy counts."""
-    return size if size <= _LARGE else _COPIES * size
 
 
 def _beginning(start: bytes, lines: bytes) -> int:

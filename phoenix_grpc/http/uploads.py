@@ -78,7 +78,7 @@ async def upload_dataset(
 async def _upload_document(request: Request, door: Door) -> Any:
     """The response to the upload that a JSON document asks for."""
     limit, longest = door.settings.http_max_json_bytes, door.settings.max_record_bytes
-    with door.backend.budget.hold() as hold, Document(limit, longest, hold) as document:
+    with door.backend.budget.hold() as hold, Document(limit, longest, hold, door.backend.turn) as document:
         await document.read(request.stream())
         header = datasets_pb2.UploadDatasetHeader(
             name=document.name,
