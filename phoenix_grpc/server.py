@@ -145,7 +145,8 @@ async def _run(settings: Settings, log_writer: LogWriter | None) -> None:
     loop.set_default_executor(ThreadPoolExecutor((os.cpu_count() or 1) + 1, thread_name_prefix="worker"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with serving(settings, log_writer):
+    async with serving(settings, log_writer) as running:
+        _invite(running)
         await stopped.wait()
         log.info("stopping", grace_seconds=settings.shutdown_grace_seconds)
     log.info("stopped")
@@ -175,6 +176,16 @@ def _announce(running: RunningServer) -> None:
         log.warning("credentials cross the network in clear: listening beyond loopback without TLS", host=settings.host)
     if not settings.enable_auth:
         log.warning("authentication is off: anyone who reaches this server reads and writes its datasets")
+
+
+def _invite(running: RunningServer) -> None:
+    """Tells somebody at a terminal where to go on."""
+    host, prefix = running.settings.host, running.settings.host_root_path
+    here = "localhost" if host in (*_LOOPBACK, "0.0.0.0", "::") else host  # noqa: S104 - nothing is bound here
+    url = running.settings.root_url or f"http://{here}:{running.http_port}{prefix}"
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\n  Open {url}\n\n")
+        sys.stderr.flush()
 
 
 def _show_password(password: str | None) -> None:

@@ -1,7 +1,9 @@
 """The README's examples run as printed, in their order, against a real server."""
 
 import os
+import pty
 import re
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -110,3 +112,32 @@ def command_of(example: Example, reader: Reader) -> str:
     name, runner = {"python": ("example.py", f"{BIN}/python"), "js": ("example.mjs", "node")}[example.language]
     (reader.folder / name).write_text(reader.here(example.code))
     return f"{runner} {name}"
+
+
+def test_a_terminal_shows_what_the_first_start_prints(tmp_path: Path) -> None:
+    [block] = re.findall(r"^```text\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", first_start(tmp_path)).replace("\r\n", "\n")
+    port, grpc_port = (re.search(pattern, shown)[1] for pattern in (r"Open \S+:(\d+)", r"grpc=\S+:(\d+)"))  # type: ignore[index]
+    expected = block.replace("6006", port).replace("50051", grpc_port).replace("/home/ada", str(tmp_path))
+    for changing in (r"(?<=Password:    )\S+", r"\d{4}-\d\d-\d\dT\S+Z"):
+        assert re.search(changing, expected)
+        expected, shown = re.sub(changing, "…", expected), re.sub(changing, "…", shown)
+    assert shown == expected
+
+
+def first_start(home: Path) -> str:
+    """What `serve` shows at a terminal until it says where to go on."""
+    terminal, inside = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PHOENIX_PORT": "0", "PHOENIX_GRPC_PORT": "0"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "phoenix_grpc", "serve"], env=environment, stdin=inside, stdout=inside, stderr=inside
+    )
+    shown = ""
+    while "Open " not in shown or not shown.endswith("\r\n\r\n"):
+        assert select.select([terminal], [], [], 20)[0], shown
+        shown += os.read(terminal, 65536).decode()
+    process.terminate()
+    process.wait(20)
+    os.close(terminal)
+    os.close(inside)
+    return shown
