@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import structlog
@@ -193,11 +195,37 @@ def _listen(server: grpc.aio.Server, settings: Settings) -> int:
     """Binds the port, and answers it."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
+        _require_free(settings.host, settings.grpc_port)
         return int(server.add_insecure_port(f"{host}:{settings.grpc_port}"))
-    except RuntimeError:
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "gRPC refuses it"
         raise ConfigurationError(
-            f"PHOENIX_HOST, PHOENIX_GRPC_PORT: cannot listen on {host}:{settings.grpc_port}; is it in use?"
+            f"PHOENIX_HOST, PHOENIX_GRPC_PORT: cannot listen on {host}:{settings.grpc_port}: {reason}"
         ) from None
+
+
+def _require_free(host: str, port: int) -> None:
+    """Binds the port for a moment: where gRPC cannot, it writes lines of its own on standard error.
+
+    Raises:
+        OSError: when an address of the host is taken, or none of them can be bound.
+    """
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    failures = [error for family, _, _, _, address in addresses if (error := _binding(family, address))]
+    for error in failures:
+        if error.errno == errno.EADDRINUSE or len(failures) == len(addresses):
+            raise error
+
+
+def _binding(family: socket.AddressFamily, address: Any) -> OSError | None:
+    """Why an address cannot be bound."""
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
 
 
 def _listen_on_socket(server: grpc.aio.Server, path: Path) -> None:

@@ -107,6 +107,14 @@ def test_a_command_that_fails_says_why(cli: Cli, arguments: list[str], exit_code
     assert result.stdout == ""
 
 
+def test_the_http_door_is_known_when_it_is_called(admin: Cli, server: ServerProcess, tmp_path: Path) -> None:
+    door = server.started["http"].removeprefix("http://")
+    (tmp_path / "a.jsonl").write_text('{"input": {}}')
+    for command in (["list"], ["upload", "qa", tmp_path / "a.jsonl"]):
+        said = admin.run("datasets", *command, "--address", door, exit_code=2).stderr
+        assert f"{door} is an HTTP door; gRPC listens on another port" in said
+
+
 def test_a_viewer_is_refused_what_changes_data(cli: Cli, admin: Cli, tmp_path: Path) -> None:
     admin.run("users", "create", "viewer@example.com", "--role", "viewer", "--password-stdin", input="a good password")
     cli.log_in("viewer@example.com", "a good password")
