@@ -198,13 +198,7 @@ class Guard(grpc.aio.ServerInterceptor):
                     response = endpoint.behavior(self._receive_stream(call, messages, context), context)
                 else:
                     response = endpoint.behavior(await self._checked(call, await messages.only()), context)
-                if not inspect.isasyncgen(response):
-                    return await response
-                # Closed at once when the client stalls: what it holds must not wait for the garbage collector.
-                async with contextlib.aclosing(response):
-                    async for part in response:
-                        await self._send(part, context)
-                        await self._authorize_again(call, context)
+                return await self._respond(call, response, context)
         except asyncio.CancelledError:
             status = "CANCELLED"
             raise
@@ -251,6 +245,23 @@ class Guard(grpc.aio.ServerInterceptor):
             return peer
         forwarded = [str(value) for key, value in context.invocation_metadata() if key == "x-forwarded-for"]
         return self._proxies.caller(peer, forwarded)
+
+    async def _respond(self, call: Caller, response: Any, context: Any) -> Any:
+        """The response; a stream of them is sent here. What gRPC then still sends must be taken in time as well."""
+        single = None
+        if inspect.isasyncgen(response):
+            # Closed at once when the client stalls: what it holds must not wait for the garbage collector.
+            async with contextlib.aclosing(response):
+                async for part in response:
+                    await self._send(part, context)
+                    await self._authorize_again(call, context)
+        else:
+            single = await response
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this runs in one
+        timer = asyncio.get_running_loop().call_later(self._stall_seconds, end_call, task)
+        task.add_done_callback(lambda _: timer.cancel())
+        return single
 
     async def _send(self, part: Any, context: Any) -> None:
         """Raises LimitExceeded when the client takes too long for it."""
@@ -314,8 +325,10 @@ class Guard(grpc.aio.ServerInterceptor):
         try:
             async with asyncio.timeout(self._stall_seconds * _LAST_WORD):
                 await context.abort(code, message, trailers)
-        except TimeoutError:
-            # A status comes behind what was written, which nobody takes.
+        except grpc.aio.AbortError:
+            raise
+        except Exception:
+            # A status comes behind what was written, which nobody takes; gRPC fails when that was not even begun.
             end_call(asyncio.current_task())
             raise asyncio.CancelledError from None
 

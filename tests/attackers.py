@@ -49,6 +49,10 @@ class RawConnection:
             self.events += self.h2.receive_data(data)
             self.flush()
 
+    def close(self) -> None:
+        """Goes away."""
+        self.socket.close()
+
     @property
     def ended(self) -> set[int]:
         """The streams that the server has ended."""
@@ -64,7 +68,7 @@ def stalled_downloads(
         connections = []
         for start in range(0, count, 100):
             connection = RawConnection(address, window)
-            stack.callback(connection.socket.close)
+            stack.callback(connection.close)
             for _ in range(min(100, count - start)):
                 connection.call(DOWNLOAD, request, metadata)
             connections.append(connection)

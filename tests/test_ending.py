@@ -1,11 +1,14 @@
 """Readers that stall: their calls end, with what they hold; others go on."""
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 
+import pytest
+
 from phoenix_grpc.v1 import datasets_pb2
-from tests.attackers import receive_until_ended, stalled_downloads
+from tests.attackers import DOWNLOAD, RawConnection, receive_until_ended, stalled_downloads
 from tests.conftest import Api, api_of, make_settings
 from tests.process import ServerProcess
 
@@ -38,6 +41,21 @@ def test_stalled_downloads_hold_little_and_are_ended(tmp_path: Path) -> None:
         assert server.memory() < 300 * MB
         lines = [json.loads(line) for line in server.lines if "DownloadDataset" in line]
         assert {(line["status"], line["reason"]) for line in lines} == {("RESOURCE_EXHAUSTED", "LIMIT_EXCEEDED")}
+
+
+@pytest.mark.parametrize("window", [0, 100])
+def test_responses_that_nobody_takes_are_dropped(tmp_path: Path, window: int) -> None:
+    with ServerProcess(tmp_path, PHOENIX_DOWNLOAD_STALL_SECONDS="1") as server:
+        upload_long(server)
+        page = datasets_pb2.ListExamplesRequest(name="long", page_size=200).SerializeToString()
+        empty = datasets_pb2.DownloadDatasetRequest(name="long", limit=1).SerializeToString()
+        with contextlib.closing(RawConnection(server.address, window)) as connection:
+            for _ in range(20):
+                connection.call("/phoenix_grpc.v1.DatasetsService/ListExamples", page, server.admin)
+                connection.call("/phoenix_grpc.v1.AuthService/WhoAmI", b"", server.admin)
+                connection.call(DOWNLOAD, empty, server.admin)
+            # gRPC lets go of the last call of each kind only when the next one comes.
+            assert receive_until_ended([connection], 57, 15) >= 57
 
 
 async def test_a_reader_that_takes_its_time_for_all_but_not_for_a_part_is_served(tmp_path: Path) -> None:
