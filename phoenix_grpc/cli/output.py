@@ -160,7 +160,9 @@ def _how_far(unit: str) -> Any:
     from rich.text import Text
 
     def amount(number: float) -> str:
-        return decimal(int(number)) if unit == "bytes" else f"{number:,.0f} {unit}"
+        return decimal(int(number)) if unit == "bytes" else f"{number:,.0f}"
+
+    noun = "" if unit == "bytes" else f" {unit}"
 
     class HowFar(ProgressColumn):
         def render(self, task: Task) -> Text:
@@ -171,8 +173,8 @@ def _how_far(unit: str) -> Any:
                 parts.insert(0, f"{amount(task.speed)}/s")
             if task.completed:
                 known = [task.completed] if task.total is None else [task.completed, task.total]
-                parts.insert(0, " of ".join(map(amount, known)))
-            return Text(", ".join(parts))
+                parts.insert(0, " of ".join(map(amount, known)) + noun)
+            return Text(", ".join(parts), no_wrap=True)
 
     return HowFar()
 

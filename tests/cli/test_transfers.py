@@ -244,4 +244,4 @@ def test_a_bar_shows_how_much_how_fast_and_how_long() -> None:
         bar.update(task, completed=done)
     column = bar.columns[0]
     text = str(column.render(bar.tasks[0]))  # type: ignore[union-attr]
-    assert re.fullmatch(r"1,500 examples of 2,000 examples, [\d,]+ examples/s, 0:0\d left", text)
+    assert re.fullmatch(r"1,500 of 2,000 examples, [\d,]+/s, 0:0\d left", text)
