@@ -141,10 +141,10 @@ class Document:
             parts.append(piece)
             size += len(piece)
             if size >= self._scanner.wanted:
-                await self._work(self._scanner.held + size, self._feed, b"".join(parts))
+                await self._work(self._scanner.held + size, self._feed, parts)
                 parts, size = [], 0
                 self._hold.shrink(self._scanner.held)
-        await self._work(self._scanner.held + size, self._close, b"".join(parts))
+        await self._work(self._scanner.held + size, self._close, parts)
         self._hold.shrink(0)
         # What the lines will take, read, joined and on their way: whoever sends them on cannot wait.
         await self._hold.grow(CHUNK + 3 * self._longest)
@@ -183,16 +183,17 @@ class Document:
         """See json_scanner.Sink."""
         self._columns[key].add(key, values)
 
-    def _feed(self, data: bytes, complete: bool = False) -> None:
+    def _feed(self, parts: Sequence[bytes], complete: bool = False) -> None:
+        # They are joined here, not where they came: whoever waits for its turn has no copy of them.
         try:
-            self._scanner.feed(self._as_utf8(data, complete))
+            self._scanner.feed(self._as_utf8(b"".join(parts), complete))
             if complete:
                 self._scanner.close()
         except (Malformed, UnicodeError) as error:
             raise _invalid(error) from None
 
-    def _close(self, data: bytes) -> None:
-        self._feed(data, complete=True)
+    def _close(self, parts: Sequence[bytes]) -> None:
+        self._feed(parts, complete=True)
         try:
             found = _head_of(b"{%b}" % b",".join(b'"%b":%b' % (key.encode(), self._head[key]) for key in self._head))
         except (msgspec.DecodeError, UnicodeError) as error:
