@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import click
+import parts_attacks
 import parts_grpc
 import parts_http
 from rich.console import Console
@@ -22,6 +23,7 @@ PARTS = {
     "million": parts_grpc.bench_million,
     "growth": parts_grpc.bench_growth,
     "http": parts_http.bench_http,
+    "attacks": parts_attacks.bench_attacks,
 }
 
 
