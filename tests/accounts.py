@@ -9,15 +9,16 @@ from typing import Any
 import argon2
 import pytest
 
-from phoenix_grpc import access, model
-from phoenix_grpc.access import ANONYMOUS, Caller, caller
-from phoenix_grpc.authentication import Authenticator, first_start
+from phoenix_grpc import model
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import METHODS
 from phoenix_grpc.credentials import api_keys, passwords
 from phoenix_grpc.errors import Error
-from phoenix_grpc.keyfile import open_key_ring
-from phoenix_grpc.services.auth import AuthServicer
+from phoenix_grpc.guard import access
+from phoenix_grpc.guard.access import ANONYMOUS, Caller, caller
+from phoenix_grpc.guard.authentication import Authenticator, first_start
+from phoenix_grpc.server.signing_key import open_key_ring
+from phoenix_grpc.services.auth.servicer import AuthServicer
 from phoenix_grpc.store.engine import open_engine
 from phoenix_grpc.v1 import auth_pb2
 from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET, make_settings

@@ -20,7 +20,7 @@ from phoenix_grpc.config import Settings, load_settings
 from phoenix_grpc.v1 import auth_pb2, auth_pb2_grpc, datasets_pb2, datasets_pb2_grpc
 
 if TYPE_CHECKING:
-    from phoenix_grpc.server import RunningServer
+    from phoenix_grpc.server.serving import RunningServer
 
 hypothesis_settings.register_profile(
     "project", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -117,7 +117,7 @@ class Api:
 @contextlib.asynccontextmanager
 async def api_of(settings: Settings) -> AsyncIterator[Api]:
     """A server with these settings, and a channel to it."""
-    from phoenix_grpc.server import serving
+    from phoenix_grpc.server.serving import serving
 
     async with serving(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
         yield Api(server, channel)

@@ -3,7 +3,16 @@
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 
-from phoenix_grpc.contract import BY_NAME, FILES, METHODS, SERVICES, Method, declared, identified_part, named_dataset
+from phoenix_grpc.contract import (
+    BY_NAME,
+    FILES,
+    METHODS,
+    SERVICES,
+    Method,
+    declared,
+    identified_part,
+    named_dataset,
+)
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.v1 import access_pb2, auth_pb2, datasets_pb2
 

@@ -11,8 +11,8 @@ from typing import IO
 import grpc
 import pytest
 
-from phoenix_grpc import maintenance
 from phoenix_grpc.errors import StoreFull
+from phoenix_grpc.server import background as maintenance
 from phoenix_grpc.store.disk import Disk, Pages
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
 from tests.conftest import Api, api_of, bearer, make_settings, reason_of, refused

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phoenix_grpc.cli.output import counted, items, json_option, note, plain, print_json, print_table, time_text
+from phoenix_grpc.cli.output import (
+    counted,
+    items,
+    json_option,
+    note,
+    plain,
+    print_json,
+    print_table,
+    time_text,
+)
 from phoenix_grpc.cli.remote import Server, server_options
 
 if TYPE_CHECKING:

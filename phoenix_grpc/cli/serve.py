@@ -48,6 +48,6 @@ def serve(
         sql_database_url=database_url,
     )
     prefer_grpc_experiments()
-    from phoenix_grpc.server import run
+    from phoenix_grpc.server.serving import run
 
     run(settings)

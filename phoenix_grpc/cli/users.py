@@ -240,7 +240,7 @@ def _set_password(tx: "Transaction", email: str, password_hash: str) -> "User":
     from phoenix_grpc.ids import encode_id
     from phoenix_grpc.model import AuditEvent
     from phoenix_grpc.store import audit
-    from phoenix_grpc.store import users as accounts
+    from phoenix_grpc.store.accounts import users as accounts
 
     user = accounts.find_user(tx, normal_email(email))
     if user is None:

@@ -18,27 +18,29 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match
 
 from phoenix_grpc import __version__
-from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import LimitExceeded
-from phoenix_grpc.http import (
-    auth,
+from phoenix_grpc.guard.capacity import ByteBudget
+from phoenix_grpc.guard.rates import RateLimit
+from phoenix_grpc.http import openapi
+from phoenix_grpc.http.backend import Backend, door_of
+from phoenix_grpc.http.errors import Invalid, Refused, from_limit
+from phoenix_grpc.http.methods import method_of
+from phoenix_grpc.http.middleware import Frame
+from phoenix_grpc.http.routes import (
     datasets,
     downloads,
     keys,
     labels,
-    openapi,
     pages,
     server_info,
     splits,
     uploads,
     users,
 )
-from phoenix_grpc.http.door import Backend, door_of
-from phoenix_grpc.http.errors import Invalid, Refused, from_limit
-from phoenix_grpc.http.frame import Frame
-from phoenix_grpc.http.methods import method_of
-from phoenix_grpc.rates import RateLimit
+from phoenix_grpc.http.routes import (
+    sessions as auth,
+)
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Protocol
 
-from phoenix_grpc.proxies import TrustedProxies
+from phoenix_grpc.guard.proxies import TrustedProxies
 
 
 class Connection(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from starlette.requests import Request
 
 from phoenix_grpc import __version__
-from phoenix_grpc.carriers import MAX_CREDENTIAL, REQUEST_ID
+from phoenix_grpc.guard.carriers import MAX_CREDENTIAL, REQUEST_ID
 from phoenix_grpc.http import PHOENIX_VERSION
 
 DEFAULT_HEADERS = [

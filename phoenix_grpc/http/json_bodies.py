@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from phoenix_grpc.http.door import door_of
+from phoenix_grpc.http.backend import door_of
 from phoenix_grpc.http.errors import Invalid
 from phoenix_grpc.http.methods import method_of
 from phoenix_grpc.json_keys import all_kept, find_repeated

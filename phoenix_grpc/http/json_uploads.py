@@ -17,7 +17,7 @@ from typing import IO, Any, Self, TypeVar
 
 import msgspec
 
-from phoenix_grpc.capacity import Hold
+from phoenix_grpc.guard.capacity import Hold
 from phoenix_grpc.http.bodies import too_large
 from phoenix_grpc.http.errors import Invalid, Refused
 from phoenix_grpc.http.json_scanner import Malformed, ObjectScanner, Value

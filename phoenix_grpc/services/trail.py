@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from phoenix_grpc import model
-from phoenix_grpc.access import Caller, caller
+from phoenix_grpc.guard.access import Caller, caller
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import AuditEvent, Dataset, PrincipalKind, Version
 from phoenix_grpc.store import audit
+from phoenix_grpc.store.datasets.versions import Counts
 from phoenix_grpc.store.engine import Engine, Transaction
-from phoenix_grpc.store.versions import Counts
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from phoenix_grpc.guard.proxies import TrustedProxies
 from phoenix_grpc.http.connections import Connections
-from phoenix_grpc.proxies import TrustedProxies
 from tests.http.conftest import Web, door_settings, web_of
 
 

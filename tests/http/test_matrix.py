@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Route
 
-from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.config import load_settings
+from phoenix_grpc.guard.capacity import ByteBudget
+from phoenix_grpc.guard.rates import RateLimit
 from phoenix_grpc.http.app import create_app
 from phoenix_grpc.http.methods import method_of
-from phoenix_grpc.rates import RateLimit
 from tests.conftest import ADMIN_SECRET
 from tests.http.conftest import ADMIN, Web, authorized, door_settings, web_of
 

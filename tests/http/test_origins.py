@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from phoenix_grpc.http.origins import misdirected
 from tests.http.conftest import ADMIN, PASSWORD, authorized, door_settings, web_of
-from tests.http.test_auth import GOOD, login, set_cookies
+from tests.http.routes.test_sessions import GOOD, login, set_cookies
 
 
 @pytest.fixture

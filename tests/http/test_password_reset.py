@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from tests.conftest import eventually
 from tests.http.conftest import PASSWORD, Web, authorized, door_settings, web_of
-from tests.test_mail import Mailbox, mail_server, parts
+from tests.services.auth.test_mail import Mailbox, mail_server, parts
 
 NEW = "a new good password"
 EVIL = {"host": "evil.example.com", "x-forwarded-host": "evil.example.com"}

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from phoenix_grpc.capacity import ByteBudget
 from phoenix_grpc.errors import ConfigurationError
-from phoenix_grpc.http import runner
-from phoenix_grpc.rates import RateLimit
+from phoenix_grpc.guard.capacity import ByteBudget
+from phoenix_grpc.guard.rates import RateLimit
+from phoenix_grpc.http import listener as runner
 from tests.http.conftest import ADMIN, Web, door_settings, exchange, web_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -120,7 +120,7 @@ async def change_accounts(recorder: Recorder) -> Any:
     yield await call("DeleteUser", user_id=user.user_id)
 
 
-# The one that takes a token from a mail, which tests/services/test_auth_passwords.py has.
+# The one that takes a token from a mail, which tests/services/auth/test_passwords.py has.
 ELSEWHERE = {"ResetPassword"}
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Role
-from phoenix_grpc.store import migrations, passwords, users
+from phoenix_grpc.store import migrations
+from phoenix_grpc.store.accounts import passwords, users
 from phoenix_grpc.store.engine import Engine, Transaction, open_engine
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from phoenix_grpc.store import audit, changes, datasets, examples, splits, uploads, versions
+from phoenix_grpc.store import audit
 from phoenix_grpc.store.audit import EventFilter
-from phoenix_grpc.store.changes import Change, ExampleUpdate
-from phoenix_grpc.store.datasets import DatasetFilter
+from phoenix_grpc.store.datasets import changes, datasets, examples, splits, uploads, versions
+from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
+from phoenix_grpc.store.datasets.datasets import DatasetFilter
+from phoenix_grpc.store.datasets.examples import ExampleName, Page
+from phoenix_grpc.store.datasets.uploads import Publication
 from phoenix_grpc.store.engine import NO_PARAMS, Engine, Params, Row, Transaction
-from phoenix_grpc.store.examples import ExampleName, Page
-from phoenix_grpc.store.uploads import Publication
 from tests.store.keeper import named, record
 
 # What grows with the data: none of it may be read as a whole.

@@ -8,16 +8,24 @@ import pytest
 
 from phoenix_grpc.errors import Unavailable
 from phoenix_grpc.model import Role
-from phoenix_grpc.store import api_keys, passwords, revision, sessions, users
+from phoenix_grpc.store import revision
+from phoenix_grpc.store.accounts import api_keys, passwords, sessions, users
+from phoenix_grpc.store.accounts.users import UserChange
 from phoenix_grpc.store.engine import Engine, Transaction, open_engine
 from phoenix_grpc.store.leases import RevisionLease, boottime
-from phoenix_grpc.store.revision import AuthChange, AuthChanges, Subject, changes_since, record_change, revoke
-from phoenix_grpc.store.users import UserChange
-from tests.store.test_api_keys import PERSONAL
-from tests.store.test_api_keys import add as add_key
-from tests.store.test_sessions import HOUR, begin
-from tests.store.test_sessions import clock as clock  # the fixture
-from tests.store.test_users import add as add_user
+from phoenix_grpc.store.revision import (
+    AuthChange,
+    AuthChanges,
+    Subject,
+    changes_since,
+    record_change,
+    revoke,
+)
+from tests.store.accounts.test_api_keys import PERSONAL
+from tests.store.accounts.test_api_keys import add as add_key
+from tests.store.accounts.test_sessions import HOUR, begin
+from tests.store.accounts.test_sessions import clock as clock  # the fixture
+from tests.store.accounts.test_users import add as add_user
 
 
 def recorded(tx: Transaction, subject: Subject, subject_id: str) -> None:

@@ -1,0 +1,228 @@
+"""Runs the door beside the gRPC server: in its loop, and without a hand on its signals."""
+
+import asyncio
+import contextlib
+import functools
+import socket
+import struct
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from phoenix_grpc.config import Settings
+from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.guard.capacity import ByteBudget
+from phoenix_grpc.guard.proxies import TrustedProxies
+from phoenix_grpc.guard.rates import RateLimit
+from phoenix_grpc.http.app import create_app
+from phoenix_grpc.http.connections import Connections
+from phoenix_grpc.http.headers import DEFAULT_HEADERS
+
+_HEAD_SECONDS = 30
+"""How long the head of a request, or the rest of a body that was refused, may take."""
+
+
+@contextlib.asynccontextmanager
+async def http_door(
+    settings: Settings, target: str, budget: ByteBudget, logins: RateLimit, door_token: str = ""
+) -> AsyncIterator[int]:
+    """Serves HTTP until the block ends, then lets running requests end within the grace; gives the port.
+
+    Arguments:
+        target: the gRPC server's address.
+        logins: how often one address may log in, by either door.
+        door_token: the secret by which the guard knows the door.
+
+    Raises:
+        ConfigurationError: when it cannot listen.
+    """
+    listener = _listen(settings)
+    config = uvicorn.Config(
+        create_app(settings, target, budget, logins, door_token),
+        http=functools.partial(  # type: ignore[arg-type]
+            _Protocol,
+            max_head_bytes=settings.http_max_header_bytes,
+            open_connections=Connections(
+                settings.http_max_connections,
+                settings.http_max_connections_per_address,
+                TrustedProxies(settings.trusted_proxies),
+            ),
+            stall_seconds=settings.download_stall_seconds,
+        ),
+        loop="none",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        server_header=False,
+        headers=DEFAULT_HEADERS,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_seconds)),
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    started = asyncio.create_task(server.up.wait())
+    try:
+        await asyncio.wait((serving, started), return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            await serving
+        yield listener.getsockname()[1]
+    finally:
+        started.cancel()
+        server.should_exit = True
+        await serving
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigurationError(
+            f"PHOENIX_HOST, PHOENIX_PORT: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+        ) from None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn as a guest: it would install signal handlers of its own, and die before the drain."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the signals alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to serve, and says so."""
+        await super().startup(sockets)
+        self.up.set()
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP/1.1 with bounds on connections, and on what surrounds a body, which uvicorn does not set.
+
+    Arguments:
+        max_head_bytes: of the head of a request; also of what comes without being body after it: trailers, extensions.
+        open_connections: those of the server.
+        stall_seconds: how long a client may take for what was written; a slower one is cut off.
+    """
+
+    def __init__(
+        self, *args: Any, max_head_bytes: int, open_connections: Connections, stall_seconds: float, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._max_head_bytes = max_head_bytes
+        self._open = open_connections
+        self._bodiless_bytes = 0
+        self._in_head = True
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._stall_seconds = stall_seconds
+        self._stall_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Gives the first head its time; a connection too many is closed, or makes one close that is idle."""
+        super().connection_made(transport)
+        # The system's own buffer is enough; and so writing is paused as long as anything is held here.
+        transport.set_write_buffer_limits(0)
+        if not self._open.enter(self, self.client[0] if self.client else ""):
+            self._refuse(503, "Too many connections.")
+            return
+        self._start_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the clocks."""
+        self._stop_head_timer()
+        self._stop_stall_timer()
+        self._open.leave(self)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Gives the client its time to take what was written; closing would wait for it for ever."""
+        self._stop_stall_timer()
+        self._stall_timer = self.loop.call_later(self._stall_seconds, self.cut_off)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Stops that clock: all was taken."""
+        self._stop_stall_timer()
+        super().resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        """Refuses a head, and ends what follows one without being body, that goes on beyond the bound."""
+        if self._bodiless_bytes > self._max_head_bytes:
+            self._refuse_head() if self._in_head else self.transport.close()
+            return
+        self._bodiless_bytes += len(data)
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Begins a head."""
+        super().on_message_begin()
+        self._in_head = True
+        self._bodiless_bytes = 0
+        self._start_head_timer()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes a field of the head; those of trailers nobody reads."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Takes a piece of the body."""
+        self._bodiless_bytes = 0
+        super().on_body(body)
+
+    def on_headers_complete(self) -> None:
+        """Ends a head; one that came in a single piece is measured here."""
+        self._in_head = False
+        self._stop_head_timer()
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        self._bodiless_bytes = 0
+        if size > self._max_head_bytes:
+            self._refuse_head()
+            return
+        self._open.busy(self)
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Lets a client finish a body that was refused, or it would not see the answer; but not for ever."""
+        if self.cycle.more_body:
+            self._start_head_timer()
+        super().on_response_complete()
+        if self.cycle.response_complete:
+            self._open.idle(self)
+
+    def cut_off(self) -> None:
+        """Closes at once: without lingering, or the system would keep what nobody takes for minutes."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, f"The head of a request may have {self._max_head_bytes:,} bytes at most.")
+
+    def _refuse(self, status: int, text: str) -> None:
+        headers = [*self.server_state.default_headers, (b"content-type", b"text/plain; charset=utf-8")]
+        headers += [(b"content-length", b"%d" % len(text)), (b"connection", b"close")]
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + text.encode())
+        self.transport.close()
+
+    def _start_head_timer(self) -> None:
+        self._stop_head_timer()
+        self._head_timer = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None

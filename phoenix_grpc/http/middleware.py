@@ -1,0 +1,79 @@
+"""What surrounds every request: its id, the bounds of its body, the origin check, the headers of its answer."""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from phoenix_grpc.config import Settings
+from phoenix_grpc.errors import LimitExceeded
+from phoenix_grpc.guard.rates import RateLimit
+from phoenix_grpc.http.bodies import BoundedBody
+from phoenix_grpc.http.errors import Refused, from_limit
+from phoenix_grpc.http.headers import request_id
+from phoenix_grpc.http.origins import MISDIRECTED, misdirected, untrusted
+
+_MAX_AUTH_BODY = 64 << 10
+_MAX_JSON_BODY = 1 << 20
+
+
+class Frame:
+    """The outermost middleware of the door.
+
+    Arguments:
+        logins: how often one address may call /auth/*, and log in at the gRPC door.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, logins: RateLimit) -> None:
+        self._app = app
+        self._settings = settings
+        self._logins = logins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # FastAPI's own parameter is deprecated, and uvicorn's takes for granted that a proxy cuts the prefix off.
+        scope["root_path"] = self._settings.host_root_path
+        self._add_root_path(scope)
+        identifier = request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = identifier
+
+        async def send_framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("cache-control", "no-store")
+                headers["x-request-id"] = identifier
+            await send(message)
+
+        app = self._refusal(Request(scope)) or self._app
+        await app(scope, self._bounded(scope, receive), send_framed)
+
+    def _add_root_path(self, scope: Scope) -> None:
+        """Makes the path whole where the proxy has cut its prefix off: mounted folders count on it."""
+        root = self._settings.host_root_path
+        if root and not f"{scope['path']}/".startswith(f"{root}/"):
+            scope["path"] = root + scope["path"]
+
+    def _refusal(self, request: Request) -> ASGIApp | None:
+        """The answer to a request that goes no further."""
+        if misdirected(request, self._settings):
+            # RFC 9110, section 15.5.20: the target is none that this server is configured for.
+            return Refused(421, MISDIRECTED).response()
+        if text := untrusted(request, self._settings):
+            return Refused(401, text).response()
+        if self._is_auth(request.scope):
+            try:
+                self._logins.require(request.client.host if request.client else "")
+            except LimitExceeded as error:
+                return Refused(429, "Too Many Requests", from_limit(error).headers).response()
+        return None
+
+    def _is_auth(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        return path.removeprefix(self._settings.host_root_path).startswith("/auth/")
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        limit = _MAX_AUTH_BODY if self._is_auth(scope) else _MAX_JSON_BODY
+        if scope["path"].endswith("/v1/datasets/upload"):
+            limit = self._settings.http_max_upload_bytes
+        return BoundedBody(scope, receive, limit, self._settings.http_idle_seconds)

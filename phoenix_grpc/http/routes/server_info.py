@@ -1,0 +1,65 @@
+"""What anyone may ask of the server: whether it lives, its versions, how one logs in."""
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from phoenix_grpc.http import PHOENIX_VERSION
+from phoenix_grpc.http.backend import Backend, CurrentDoor
+from phoenix_grpc.http.errors import Refused
+from phoenix_grpc.http.responses import json_answer
+from phoenix_grpc.http.routing import Resource
+from phoenix_grpc.http.schemas import sessions
+from phoenix_grpc.v1 import auth_pb2
+
+router = Resource("server", "")
+
+_READY_SECONDS = 5
+
+
+@router.get("/healthz", operation_id="healthz", response_class=PlainTextResponse)
+async def healthz() -> str:
+    """Answers while the process lives."""
+    return "OK"
+
+
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    response_class=PlainTextResponse,
+    responses={503: {"description": "The store is away, or the server stops."}},
+)
+async def readyz(request: Request) -> str:
+    """Answers OK while the server serves."""
+    backend: Backend = request.app.state.backend
+    health = health_pb2_grpc.HealthStub(backend.channel)
+    try:
+        response = await health.Check(health_pb2.HealthCheckRequest(), timeout=_READY_SECONDS)
+    except grpc.aio.AioRpcError:
+        raise Refused(503, "the server is away") from None
+    if response.status != health_pb2.HealthCheckResponse.SERVING:
+        raise Refused(503, "the server is not serving")
+    return "OK"
+
+
+@router.get("/arize_phoenix_version", operation_id="phoenixVersion", response_class=PlainTextResponse)
+async def phoenix_version() -> str:
+    """The version of Phoenix whose clients work with this server."""
+    return PHOENIX_VERSION
+
+
+@router.rpc("GET", "/v1/config", "GetServerConfig", sessions.Config)
+async def get_config(door: CurrentDoor) -> Response:
+    """Answers what a client must know before it logs in."""
+    config = await door.call("GetServerConfig", auth_pb2.GetServerConfigRequest())
+    return json_answer(
+        {
+            "authentication_enabled": config.authentication_enabled,
+            "version": config.version,
+            "phoenix_version": PHOENIX_VERSION,
+            "login_methods": list(config.login_methods),
+            "password_reset_enabled": config.password_reset_enabled,
+            "api_key_max_days": config.api_key_max_lifetime.ToMilliseconds() / 86_400_000 or None,
+        }
+    )

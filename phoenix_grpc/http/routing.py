@@ -1,0 +1,47 @@
+"""What all routes of a resource share: the gRPC method behind each, strict JSON, what OpenAPI says of answers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter
+
+from phoenix_grpc.http.json_bodies import StrictRoute
+from phoenix_grpc.http.methods import rpc
+from phoenix_grpc.http.responses import refusals
+
+
+class Resource(APIRouter):
+    """The routes of one resource."""
+
+    def __init__(self, tag: str, prefix: str = "/v1") -> None:
+        super().__init__(
+            prefix=prefix,
+            tags=[tag],
+            route_class=StrictRoute,
+            generate_unique_id_function=lambda route: route.name,
+        )
+
+    def rpc(
+        self, verb: str, path: str, method: str, model: Any = None, *, status: int = 200, **more: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declares a route.
+
+        Arguments:
+            method: the gRPC method behind it, whose access rule is the route's.
+            model: the shape of the answer, for OpenAPI.
+            status: of success.
+            more: what goes to FastAPI as it is, or into its `responses` and `openapi_extra`.
+        """
+        responses = {**refusals(body=verb != "GET"), **more.pop("responses", {})}
+        if status == 204:
+            responses[204] = {"description": "Done."}
+        extra = {**rpc(method), **more.pop("openapi_extra", {})}
+        return self.api_route(
+            path,
+            methods=[verb],
+            response_model=model,
+            status_code=status,
+            responses=responses,
+            openapi_extra=extra,
+            **more,
+        )

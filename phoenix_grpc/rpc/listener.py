@@ -1,0 +1,237 @@
+"""The gRPC door: where the server listens, its limits towards clients, health, and how it drains."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+
+from phoenix_grpc.config import Settings
+from phoenix_grpc.contract import SERVICES
+from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.guard.proxies import TrustedProxies
+from phoenix_grpc.rpc.connections import close_excess
+from phoenix_grpc.rpc.ending import remember_makers
+from phoenix_grpc.rpc.interceptor import Guard
+from phoenix_grpc.rpc.reflection import add_reflection
+from phoenix_grpc.services.auth.servicer import AuthServicer
+from phoenix_grpc.services.datasets.servicer import DatasetsServicer
+from phoenix_grpc.store.engine import Engine
+from phoenix_grpc.v1 import auth_pb2_grpc, datasets_pb2_grpc
+
+HEALTH = "grpc.health.v1.Health"
+_HEALTH_SECONDS = 2.0
+_SHARE_SECONDS = 1.0
+_STREAMS_PER_CONNECTION = 100
+_HANDSHAKE_SECONDS = 20
+_IDLE_SECONDS = 600
+"""How long a connection may take to begin, and stay open without a call; clients open another when they need it."""
+_FOLDERS = Path("/tmp")  # noqa: S108 - mkdtemp makes folders in it that are their owner's alone
+_FOLDER_PREFIX = "phoenix-grpc-"
+_SOCKET = "door"
+
+log = structlog.get_logger()
+
+
+class GrpcDoor:
+    """Both services, health and reflection behind the guard: a gRPC server for the network, one for this machine.
+
+    The one for the network bounds connections and their streams, which those through Unix sockets are free of.
+
+    Arguments:
+        private: where to open the socket of the HTTP door.
+    """
+
+    def __init__(
+        self, settings: Settings, guard: Guard, auth: AuthServicer, datasets: DatasetsServicer, private: Path
+    ) -> None:
+        self.private = private
+        self._grace = settings.shutdown_grace_seconds
+        self._guard = guard
+        self._health = HealthServicer()
+        local, network = (
+            self._server([*_options(settings), *more], auth, datasets) for more in ((), _bounds(settings))
+        )
+        local.add_insecure_port(f"unix:{private}")
+        if settings.grpc_unix_socket is not None:
+            _listen_on_socket(local, settings.grpc_unix_socket)
+        self.port = _listen(network, settings)
+        self._servers = (local, network)
+        self._ends_at = 0.0
+
+    def _server(
+        self, options: list[tuple[str, int]], auth: AuthServicer, datasets: DatasetsServicer
+    ) -> grpc.aio.Server:
+        server = grpc.aio.server(interceptors=[self._guard], options=options)
+        # Registered methods each wait for their next call, and grpc.aio goes through all that wait at every call.
+        server.add_registered_method_handlers = _leave_unregistered  # type: ignore[method-assign]
+        auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, server)
+        datasets_pb2_grpc.add_DatasetsServiceServicer_to_server(datasets, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        add_reflection(server, [*SERVICES, HEALTH])
+        return server
+
+    async def start(self) -> None:
+        """Begins to serve."""
+        remember_makers()
+        for server in self._servers:
+            await server.start()
+
+    async def drain(self) -> None:
+        """Says NOT_SERVING and takes no new calls; the grace of those that run begins."""
+        self._guard.drain()
+        self._ends_at = time.monotonic() + self._grace
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self) -> None:
+        """Waits for running calls as long as the grace lasts, then ends them."""
+        grace = max(0.0, self._ends_at - time.monotonic())
+        await asyncio.gather(*(server.stop(grace) for server in self._servers))
+
+    async def watch(self, engine: Engine) -> None:
+        """Keeps health at SERVING while the store answers; runs until it is cancelled."""
+        while True:
+            try:
+                await engine.check()
+                status = health_pb2.HealthCheckResponse.SERVING
+            except Exception as error:
+                log.warning("the store does not answer", error=str(error))
+                status = health_pb2.HealthCheckResponse.NOT_SERVING
+            for service in ("", *SERVICES):
+                await self._health.set(service, status)
+            await asyncio.sleep(_HEALTH_SECONDS)
+
+    async def share_connections(self, settings: Settings) -> None:
+        """Leaves each address its share of the connections; runs until it is cancelled."""
+        share, proxies = settings.grpc_max_connections_per_address, TrustedProxies(settings.trusted_proxies)
+        while True:
+            await asyncio.sleep(_SHARE_SECONDS)
+            closed = await asyncio.to_thread(close_excess, self.port, share, proxies.speak_for_many)
+            if closed:
+                log.warning("closed connections of addresses that have too many", count=closed)
+
+
+@contextlib.asynccontextmanager
+async def grpc_door(
+    settings: Settings, guard: Guard, engine: Engine, auth: AuthServicer, datasets: DatasetsServicer
+) -> AsyncIterator[GrpcDoor]:
+    """Serves gRPC until the block ends.
+
+    Raises:
+        ConfigurationError: when it cannot listen.
+    """
+    _remove_leftovers()
+    # mkdtemp makes a folder for its owner alone; its path is short, since a socket's ends at 107 bytes.
+    with tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX, dir=_FOLDERS, ignore_cleanup_errors=True) as folder:
+        door = GrpcDoor(settings, guard, auth, datasets, Path(folder) / _SOCKET)
+        await door.start()
+        watches = [asyncio.create_task(work) for work in (door.watch(engine), door.share_connections(settings))]
+        try:
+            yield door
+        finally:
+            for watch in watches:
+                watch.cancel()
+            await door.stop()
+
+
+def _remove_leftovers() -> None:
+    """Removes the folders of servers that were killed: ours, with a socket that nobody answers at."""
+    for folder in _FOLDERS.glob(f"{_FOLDER_PREFIX}*"):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            if folder.stat().st_uid == os.getuid() and (folder / _SOCKET).exists():
+                try:
+                    probe.connect(str(folder / _SOCKET))
+                except ConnectionRefusedError:
+                    shutil.rmtree(folder)
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        # On a fast line C-core would let each stream send megabytes ahead of what anybody reads. A message that is
+        # waited for comes whole all the same.
+        ("grpc.http2.bdp_probe", 0),
+        # C-core refuses metadata above 8 KiB before the guard sees it; with this the guard refuses, with a reason.
+        ("grpc.max_metadata_size", 32 << 10),
+        ("grpc.absolute_max_metadata_size", 64 << 10),
+        # Clients that ping every 30 s are welcome.
+        ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_ping_strikes", 0),
+        # The loop takes calls up in bursts; C-core would drop them when about 1,000 wait.
+        ("grpc.server.max_pending_requests", settings.max_concurrent_calls),
+        # Two servers on one port would share it in silence.
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def _leave_unregistered(service_name: str, method_handlers: object) -> None:
+    """Methods are found without being registered."""
+
+
+def _bounds(settings: Settings) -> list[tuple[str, int]]:
+    """What bounds connections from the network."""
+    return [
+        ("grpc.max_allowed_incoming_connections", settings.grpc_max_connections),
+        ("grpc.max_concurrent_streams", _STREAMS_PER_CONNECTION),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
+        ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
+    ]
+
+
+def _listen(server: grpc.aio.Server, settings: Settings) -> int:
+    """Binds the port, and answers it."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    try:
+        _require_free(settings.host, settings.grpc_port)
+        return int(server.add_insecure_port(f"{host}:{settings.grpc_port}"))
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "gRPC refuses it"
+        raise ConfigurationError(
+            f"PHOENIX_HOST, PHOENIX_GRPC_PORT: cannot listen on {host}:{settings.grpc_port}: {reason}"
+        ) from None
+
+
+def _require_free(host: str, port: int) -> None:
+    """Binds the port for a moment: where gRPC cannot, it writes lines of its own on standard error.
+
+    Raises:
+        OSError: when an address of the host is taken, or none of them can be bound.
+    """
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    failures = [error for family, _, _, _, address in addresses if (error := _binding(family, address))]
+    for error in failures:
+        if error.errno == errno.EADDRINUSE or len(failures) == len(addresses):
+            raise error
+
+
+def _binding(family: socket.AddressFamily, address: Any) -> OSError | None:
+    """Why an address cannot be bound."""
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
+
+
+def _listen_on_socket(server: grpc.aio.Server, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        server.add_insecure_port(f"unix:{path}")
+        path.chmod(0o600)
+    except (RuntimeError, OSError):
+        raise ConfigurationError(f"PHOENIX_GRPC_UNIX_SOCKET: cannot listen on {path}") from None

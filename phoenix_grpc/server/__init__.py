@@ -1,0 +1,1 @@
+"""The composition root, and what a server does beside answering calls."""

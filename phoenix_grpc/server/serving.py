@@ -1,0 +1,198 @@
+"""The composition root: builds the server from settings, runs it, drains it. The one module that knows them all."""
+
+import asyncio
+import contextlib
+import gc
+import math
+import os
+import resource
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+import uvloop
+from grpc_health.v1 import health_pb2
+
+from phoenix_grpc import __version__, contract
+from phoenix_grpc.config import Settings
+from phoenix_grpc.contract import Method, Rule
+from phoenix_grpc.guard.authentication import Authenticator, first_start
+from phoenix_grpc.guard.capacity import ByteBudget
+from phoenix_grpc.guard.proxies import TrustedProxies
+from phoenix_grpc.guard.rates import RateLimit
+from phoenix_grpc.guard.refusals import RefusalRecorder
+from phoenix_grpc.http.listener import http_door
+from phoenix_grpc.logs import CallLog, LogWriter, configure_logs
+from phoenix_grpc.rpc import reflection
+from phoenix_grpc.rpc.interceptor import Guard
+from phoenix_grpc.rpc.listener import grpc_door
+from phoenix_grpc.rpc.reception import Reception
+from phoenix_grpc.server import background as maintenance
+from phoenix_grpc.server.key_expiry import report_outliving
+from phoenix_grpc.server.signing_key import open_key_ring
+from phoenix_grpc.services.auth.servicer import AuthServicer
+from phoenix_grpc.services.datasets.servicer import DatasetsServicer
+from phoenix_grpc.store.engine import Engine, open_engine
+from phoenix_grpc.v1 import access_pb2
+
+_LOGINS_AT_ONCE = 30
+_LOGINS_PER_MINUTE = 30
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that is serving gRPC at `address` ("host:port"), and HTTP at `http_port`."""
+
+    settings: Settings
+    address: str
+    grpc_port: int
+    http_port: int
+    engine: Engine
+    guard: Guard
+
+    @property
+    def http_address(self) -> str:
+        """The URL of the HTTP door, without a slash at its end."""
+        return f"http://{self.settings.host}:{self.http_port}{self.settings.host_root_path}"
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings, log_writer: LogWriter | None = None) -> AsyncIterator[RunningServer]:
+    """Serves until the block ends, then drains: NOT_SERVING, running calls within the grace, background work written.
+
+    Raises:
+        ConfigurationError: when a setting, the database or a port stops the start.
+    """
+    methods, door_token = served_methods(settings), secrets.token_urlsafe(32)
+    async with contextlib.AsyncExitStack() as stack:
+        engine = open_engine(settings.database_url, settings.sqlite_busy_seconds, settings.disk_reserve_bytes)
+        stack.push_async_callback(engine.close)
+        ring = open_key_ring(settings)
+        _show_password(await first_start(engine, settings))
+        await report_outliving(engine, settings)
+        authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine)
+        calls = CallLog(settings.log_level, log_writer)
+        stack.callback(calls.flush)
+        known = authenticator if settings.enable_auth else None
+        # One of each for both doors: neither memory nor a password asks which way a request came.
+        budget = ByteBudget(settings.max_inflight_bytes)
+        reception = Reception(budget, settings.max_message_bytes)
+        logins = RateLimit(math.inf if settings.disable_rate_limit else _LOGINS_AT_ONCE, _LOGINS_PER_MINUTE)
+        guard = Guard(
+            methods,
+            known,
+            engine,
+            refusals,
+            calls,
+            door_token,
+            settings.max_concurrent_calls,
+            reception,
+            settings.download_stall_seconds,
+            TrustedProxies(settings.trusted_proxies),
+            logins,
+        )
+        await stack.enter_async_context(maintenance.running(engine, settings, authenticator, refusals))
+        auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)
+        stack.push_async_callback(auth.close)
+        door = await stack.enter_async_context(grpc_door(settings, guard, engine, auth, datasets))
+        http_port = await stack.enter_async_context(
+            http_door(settings, f"unix:{door.private}", budget, logins, door_token)
+        )
+        # Whatever ends first, both doors say so at once, and one grace is theirs together.
+        stack.push_async_callback(door.drain)
+        running = RunningServer(settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard)
+        _announce(running)
+        # What the start made stays: the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
+        yield running
+
+
+def run(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: as `serving`.
+    """
+    writer = configure_logs(settings.log_level)
+    _allow_open_files()
+    # After so long a thread that computes gives way to the loop; by default 5 ms, which a call waits several times.
+    sys.setswitchinterval(0.001)
+    try:
+        uvloop.run(_run(settings, writer))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _allow_open_files() -> None:
+    """Raises the soft limit of open files, often 1,024, to the hard one: every connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS says "unlimited" and refuses to set it.
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _run(settings: Settings, log_writer: LogWriter | None) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # What goes to threads computes, so more of them than cores would only take memory, each with a heap of its own.
+    loop.set_default_executor(ThreadPoolExecutor((os.cpu_count() or 1) + 1, thread_name_prefix="worker"))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with serving(settings, log_writer) as running:
+        _invite(running)
+        await stopped.wait()
+        log.info("stopping", grace_seconds=settings.shutdown_grace_seconds)
+    log.info("stopped")
+
+
+def served_methods(settings: Settings) -> Mapping[str, Method]:
+    """Every method this server serves, by path: ours, and those of health and reflection."""
+    reflects = contract.PUBLIC if settings.grpc_reflection else Rule(access_pb2.ACCESS_READ)
+    return {
+        **contract.METHODS,
+        **contract.declared([health_pb2.DESCRIPTOR], contract.PUBLIC),
+        **contract.declared(reflection.descriptors(), reflects),
+    }
+
+
+def _announce(running: RunningServer) -> None:
+    settings = running.settings
+    log.info(
+        "serving",
+        version=__version__,
+        grpc=running.address,
+        http=running.http_address,
+        database=settings.database_url.split("@")[-1],
+        authentication=settings.enable_auth,
+    )
+    if settings.enable_auth and settings.host not in _LOOPBACK:
+        log.warning("credentials cross the network in clear: listening beyond loopback without TLS", host=settings.host)
+    if not settings.enable_auth:
+        log.warning("authentication is off: anyone who reaches this server reads and writes its datasets")
+
+
+def _invite(running: RunningServer) -> None:
+    """Tells somebody at a terminal where to go on."""
+    host, prefix = running.settings.host, running.settings.host_root_path
+    here = "localhost" if host in (*_LOOPBACK, "0.0.0.0", "::") else host  # noqa: S104 - nothing is bound here
+    url = running.settings.root_url or f"http://{here}:{running.http_port}{prefix}"
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\n  Open {url}\n\n")
+        sys.stderr.flush()
+
+
+def _show_password(password: str | None) -> None:
+    """Shows the first admin's password as soon as it counts: nobody learns it later, even when the start fails."""
+    if password is not None:
+        # Not through the log: it is kept, and this is shown once.
+        sys.stderr.write(f"\n  First admin: admin@localhost\n  Password:    {password}\n  Shown once: change it.\n\n")
+        sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""AuthService: sessions, passwords, users, keys and the audit log."""

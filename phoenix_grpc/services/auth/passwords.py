@@ -1,0 +1,114 @@
+"""AuthService: change and reset of passwords."""
+
+from dataclasses import replace
+from email.message import EmailMessage
+
+from google.protobuf.empty_pb2 import Empty
+
+from phoenix_grpc.credentials.emails import normal_email
+from phoenix_grpc.credentials.passwords import checked_password
+from phoenix_grpc.credentials.secrets import digest, new_token
+from phoenix_grpc.credentials.tokens import MAX_TOKEN
+from phoenix_grpc.errors import FailedPrecondition, Invalid
+from phoenix_grpc.guard.access import caller
+from phoenix_grpc.model import AuthMethod, Role
+from phoenix_grpc.services.auth import messages as auth_messages
+from phoenix_grpc.services.auth.methods import UNLIMITED, after_minutes, owner_id
+from phoenix_grpc.services.auth.sessions import SessionMethods, login_failed, sent_password
+from phoenix_grpc.services.fields import checked_name
+from phoenix_grpc.services.trail import Target, call_event
+from phoenix_grpc.store import audit
+from phoenix_grpc.store.accounts import passwords, users
+from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.v1 import auth_pb2
+
+
+class PasswordMethods(SessionMethods):
+    """What sets passwords, by their owners."""
+
+    async def ChangePassword(self, request: auth_pb2.ChangePasswordRequest, context: object) -> Empty:
+        """See auth.proto."""
+        self.require_password_login()
+        principal = caller.get().principal
+        user_id = owner_id(principal)
+        current = sent_password(request.current_password, "current_password")
+        wanted = self.checked_password(request.new_password, "new_password")
+        if wanted == current:
+            raise Invalid("new_password", "must differ from the current password")
+        _, old_hash, _ = await self.verified(principal.email, current)
+        new_hash = await self.hashed(wanted)
+
+        def change(tx: Transaction) -> None:
+            if not passwords.has_password(tx, user_id, old_hash):
+                raise login_failed()  # it was changed while it was being checked
+            passwords.set_password(tx, user_id, new_hash, needs_reset=False, keep_session=principal.credential_id)
+
+        await self.change("password.change", change, lambda _: Target(auth_messages.user_id(user_id), principal.email))
+        return Empty()
+
+    async def RequestPasswordReset(self, request: auth_pb2.RequestPasswordResetRequest, context: object) -> Empty:
+        """See auth.proto."""
+        self.require_password_login()
+        email = normal_email(checked_name(request.email, "email"))
+        if not self.mailer.enabled:
+            raise FailedPrecondition(
+                "this server sends no mail (PHOENIX_SMTP_HOSTNAME, PHOENIX_ROOT_URL); ask an admin",
+                "MAIL_NOT_CONFIGURED",
+            )
+        self.mailer.post(lambda: self._reset_mail(email))
+        return Empty()
+
+    async def _reset_mail(self, email: str) -> EmailMessage | None:
+        """The mail for the user with this e-mail; None for strangers, without a password, and after too many mails."""
+        token = new_token()
+        most = UNLIMITED if self.settings.disable_rate_limit else passwords.MAX_RESETS
+        expires_at = after_minutes(self.settings.password_reset_token_expiry_minutes)
+
+        def put(tx: Transaction) -> str | None:
+            user = users.find_user(tx, email)
+            if user is None or user.role is Role.SYSTEM or user.auth_method is not AuthMethod.LOCAL:
+                return None
+            return user.email if passwords.put_reset(tx, user.id, digest(token), expires_at, most) else None
+
+        known = await self.engine.write(put)
+        return self.mailer.reset_mail(known, token) if known else None
+
+    async def ResetPassword(self, request: auth_pb2.ResetPasswordRequest, context: object) -> Empty:
+        """See auth.proto."""
+        self.require_password_login()
+        password = self.checked_password(request.password, "password")
+        token = digest(request.token[:MAX_TOKEN])  # a longer one is none of ours, cut or not
+        await self.engine.read(passwords.reset_owner, token)  # before the work of hashing
+        password_hash = await self.hashed(password)
+        event = call_event("password.reset")
+
+        def reset(tx: Transaction) -> None:
+            user = users.get_user(tx, passwords.use_reset(tx, token, password_hash))
+            audit.record(
+                tx,
+                [
+                    replace(
+                        event,
+                        actor_user_id=user.id,
+                        actor_email=user.email,
+                        target_id=auth_messages.user_id(user.id),
+                        target_name=user.email,
+                    )
+                ],
+            )
+
+        await self.engine.write(reset)
+        return Empty()
+
+    def checked_password(self, password: str, field: str) -> str:
+        """The password, when it meets this server's policy.
+
+        Raises:
+            Invalid: naming `field`.
+        """
+        return checked_password(password, field, self.settings.enable_strong_password_policy)
+
+    async def hashed(self, password: str) -> str:
+        """The hash of a password, when its turn comes."""
+        async with self.hashing.turn():
+            return await self.hashing.hash(password)

@@ -1,0 +1,1 @@
+"""DatasetsService: datasets, versions, examples, splits, labels, uploads and downloads."""

@@ -1,0 +1,244 @@
+"""The methods of DatasetsService about examples, but for the two streams."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from phoenix_grpc.errors import Invalid
+from phoenix_grpc.formats.canonical import content_hash
+from phoenix_grpc.guard.access import caller
+from phoenix_grpc.ids import encode_id
+from phoenix_grpc.services.datasets.messages import changed_message, example_message, revision_message
+from phoenix_grpc.services.datasets.methods import DatasetMethods
+from phoenix_grpc.services.datasets.references import (
+    dataset_name,
+    example_name,
+    example_names,
+    limited,
+    without_nul,
+)
+from phoenix_grpc.services.fields import checked_name, optional_id, optional_text
+from phoenix_grpc.services.paging import page, page_position, page_size, page_token
+from phoenix_grpc.services.trail import Trail
+from phoenix_grpc.store.datasets import changes, datasets, examples, splits, versions
+from phoenix_grpc.store.datasets.changes import Change, Changed, ExampleUpdate
+from phoenix_grpc.store.datasets.datasets import DatasetName
+from phoenix_grpc.store.datasets.examples import ExampleName, Page, Revision
+from phoenix_grpc.store.datasets.uploads import Record
+from phoenix_grpc.store.datasets.versions import Counts
+from phoenix_grpc.store.engine import Row, Transaction
+from phoenix_grpc.structs import struct_to_json
+from phoenix_grpc.v1 import datasets_pb2
+
+_PARTS: tuple[Literal["input", "output", "metadata"], ...] = ("input", "output", "metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What ListExamples asks for; `version_id` None is the latest."""
+
+    dataset: DatasetName
+    version_id: int | None
+    splits: Sequence[str]
+    names: Sequence[ExampleName]
+    after: int
+    limit: int
+
+
+class _Listed(NamedTuple):
+    version_id: int
+    page: Page
+    splits: dict[int, tuple[str, ...]]
+
+
+class _Found(NamedTuple):
+    row: Row | None
+    splits: tuple[str, ...]
+    example_id: int
+    external_id: str | None
+    history: list[Revision]
+
+
+class ExampleMethods(DatasetMethods):
+    """Reads and small changes of examples."""
+
+    async def ListExamples(
+        self, request: datasets_pb2.ListExamplesRequest, context: object
+    ) -> datasets_pb2.ListExamplesResponse:
+        """See datasets.proto."""
+        size = page_size(request)
+        version_id = optional_id("DatasetVersion", request.version_id, "version_id")
+        version_id, after = page_position(request, (int, int)) or (version_id, 0)
+        name, names = dataset_name(request), example_names(request, "example_ids")
+        while True:
+            query = _Query(name, version_id, limited(request, "splits"), names, after, size + 1)
+            listed = await self.engine.read(_list_examples, query)
+            version_id = listed.version_id
+            if listed.page.rows or listed.page.after is None:
+                return await asyncio.to_thread(_examples_response, request, listed, size)
+            after = listed.page.after
+            # A read may run inline, and so would a long row of pages without a row.
+            await asyncio.sleep(0)
+
+    async def GetExample(
+        self, request: datasets_pb2.GetExampleRequest, context: object
+    ) -> datasets_pb2.GetExampleResponse:
+        """See datasets.proto."""
+        version_id = optional_id("DatasetVersion", request.version_id, "version_id")
+        name = example_name(request.example_id, "example_id")
+        found = await self.engine.read(_get_example, dataset_name(request), name, version_id, request.with_history)
+        return await asyncio.to_thread(_example_response, found)
+
+    async def AppendExamples(
+        self, request: datasets_pb2.AppendExamplesRequest, context: object
+    ) -> datasets_pb2.ChangeExamplesResponse:
+        """See datasets.proto."""
+        records = await asyncio.to_thread(_records, limited(request, "examples"))
+        return await self._change(
+            request, "example.append", lambda tx, change: changes.append_examples(tx, change, records)
+        )
+
+    async def UpdateExamples(
+        self, request: datasets_pb2.UpdateExamplesRequest, context: object
+    ) -> datasets_pb2.ChangeExamplesResponse:
+        """See datasets.proto."""
+        updates = await asyncio.to_thread(_updates, limited(request, "updates"))
+        return await self._change(
+            request, "example.update", lambda tx, change: changes.update_examples(tx, change, updates)
+        )
+
+    async def DeleteExamples(
+        self, request: datasets_pb2.DeleteExamplesRequest, context: object
+    ) -> datasets_pb2.ChangeExamplesResponse:
+        """See datasets.proto."""
+        names = example_names(request, "example_ids")
+        return await self._change(
+            request, "example.delete", lambda tx, change: changes.delete_examples(tx, change, names)
+        )
+
+    async def _change(
+        self, request: Any, action: str, act: Callable[[Transaction, Change], Changed]
+    ) -> datasets_pb2.ChangeExamplesResponse:
+        change = Change(
+            dataset_name(request),
+            caller.get().principal.user_id,
+            optional_text(request, "version_description"),
+            optional_id("DatasetVersion", request.base_version_id, "base_version_id"),
+            request.validate_only,
+        )
+
+        def audited(tx: Transaction, trail: Trail) -> datasets_pb2.ChangeExamplesResponse:
+            dataset = datasets.find_dataset(tx, change.dataset)
+            changed = act(tx, change)
+            if not change.validate_only:
+                counts = Counts(changed.created, changed.updated, changed.deleted)
+                trail.add_examples(action, dataset, changed.version, counts)
+            return changed_message(changed)
+
+        return await self.write_once(request, datasets_pb2.ChangeExamplesResponse, audited)
+
+
+def _list_examples(tx: Transaction, query: _Query) -> _Listed:
+    dataset = datasets.find_dataset(tx, query.dataset)
+    version_id = versions.get_version(tx, dataset, query.version_id).id
+    split_ids = [split.id for split in splits.find_splits(tx, dataset.id, query.splits)]
+    if query.names:
+        found = set(examples.find_examples(tx, dataset.id, query.names, version_id))
+        ids = sorted(example_id for example_id in found if example_id > query.after)
+        found_page = examples.read_members(tx, dataset.id, version_id, ids, split_ids, query.limit)
+    else:
+        found_page = examples.read_page(tx, dataset.id, version_id, query.after, query.limit, split_ids)
+    return _Listed(version_id, *examples.read_splits(tx, dataset.id, found_page))
+
+
+def _examples_response(
+    request: datasets_pb2.ListExamplesRequest, listed: _Listed, size: int
+) -> datasets_pb2.ListExamplesResponse:
+    rows, more = listed.page
+    found = page(rows, size, lambda row: example_message(row, listed.splits.get(row[0], ())))
+    after = found.last[0] if found.last else more
+    return datasets_pb2.ListExamplesResponse(
+        examples=found.messages,
+        next_page_token="" if after is None else page_token(request, listed.version_id, after),
+        version_id=encode_id("DatasetVersion", listed.version_id),
+    )
+
+
+def _get_example(
+    tx: Transaction, dataset_name: DatasetName, name: ExampleName, version_id: int | None, with_history: bool
+) -> _Found:
+    dataset = datasets.find_dataset(tx, dataset_name)
+    version_id = versions.get_version(tx, dataset, version_id).id
+    (example_id,) = examples.find_examples(tx, dataset.id, [name], None if with_history else version_id)
+    rows = examples.read_some(tx, dataset.id, version_id, [example_id]).rows
+    return _Found(
+        rows[0] if rows else None,
+        examples.split_names(tx, dataset.id, example_id),
+        example_id,
+        rows[0][1] if rows else name.external_id,
+        examples.read_history(tx, dataset.id, example_id) if with_history else [],
+    )
+
+
+def _example_response(found: _Found) -> datasets_pb2.GetExampleResponse:
+    return datasets_pb2.GetExampleResponse(
+        example=example_message(found.row, found.splits) if found.row else None,
+        history=[revision_message(found.example_id, found.external_id, revision) for revision in found.history],
+    )
+
+
+def _records(items: Sequence[datasets_pb2.NewExample]) -> list[Record]:
+    return [_record(item, f"examples[{index}]") for index, item in enumerate(items)]
+
+
+def _record(item: datasets_pb2.NewExample, field: str) -> Record:
+    if not item.HasField("input"):
+        raise Invalid(f"{field}.input", "is required")
+    _require_fields(item, field)
+    parts = (
+        struct_to_json(item.input, f"{field}.input"),
+        struct_to_json(item.output, f"{field}.output"),
+        struct_to_json(item.metadata, f"{field}.metadata"),
+    )
+    name = example_name(item.external_id, f"{field}.external_id") if item.external_id else None
+    return Record(
+        name.external_id if name else None,
+        name.id if name else None,
+        content_hash(*parts),
+        *parts,
+        _splits(item, field),
+        without_nul(item.source_span_id, f"{field}.source_span_id") or None,
+    )
+
+
+def _updates(items: Sequence[datasets_pb2.ExampleUpdate]) -> list[ExampleUpdate]:
+    return [_update(item, f"updates[{index}]") for index, item in enumerate(items)]
+
+
+def _update(item: datasets_pb2.ExampleUpdate, field: str) -> ExampleUpdate:
+    _require_fields(item, field)
+    input, output, metadata = (
+        struct_to_json(getattr(item, part), f"{field}.{part}") if item.HasField(part) else None for part in _PARTS
+    )
+    name = example_name(item.example_id, f"{field}.example_id")
+    return ExampleUpdate(name, input, output, metadata, _splits(item, field))
+
+
+def _require_fields(item: Any, field: str) -> None:
+    """Raises Invalid for an input without a field: in some languages, an object that is no Struct arrives so."""
+    if item.HasField("input") and not item.input.fields:
+        raise Invalid(
+            f"{field}.input",
+            "has no field; a plain object must be made a Struct (in JavaScript, Struct.fromJavaScript)",
+        )
+
+
+def _splits(item: Any, field: str) -> str | None:
+    """The splits an example is to be in, as JSON; None leaves them alone."""
+    if not item.HasField("splits"):
+        return None
+    names = {checked_name(name, f"{field}.splits") for name in limited(item.splits, "names")}
+    return msgspec.json.encode(sorted(names)).decode()

@@ -1,0 +1,117 @@
+"""The methods of DatasetsService about splits."""
+
+from google.protobuf.empty_pb2 import Empty
+
+from phoenix_grpc.ids import decode_id, encode_id
+from phoenix_grpc.model import Split
+from phoenix_grpc.services.datasets.messages import split_message
+from phoenix_grpc.services.datasets.methods import DatasetMethods
+from phoenix_grpc.services.datasets.references import dataset_name, example_names
+from phoenix_grpc.services.fields import checked_name, masked_fields, metadata_json, optional_text
+from phoenix_grpc.services.paging import page, page_position, page_size, page_token
+from phoenix_grpc.services.trail import Target, Trail
+from phoenix_grpc.store.datasets import datasets, examples, splits
+from phoenix_grpc.store.datasets.datasets import DatasetName
+from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.v1 import datasets_pb2
+
+DEFAULT_COLOR = "#33c5e8"
+MAX_COLOR = 100
+"""In Phoenix the colour of a split, unlike that of a label, is free text."""
+
+
+class SplitMethods(DatasetMethods):
+    """Splits."""
+
+    async def CreateSplit(self, request: datasets_pb2.CreateSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
+        """See datasets.proto."""
+        dataset = dataset_name(request)
+        name = checked_name(request.split_name, "split_name")
+        description = optional_text(request, "description")
+        color = checked_name(request.color or DEFAULT_COLOR, "color", MAX_COLOR)
+        metadata = metadata_json(request.metadata, "metadata")
+        members = example_names(request, "example_ids")
+
+        def create(tx: Transaction, trail: Trail) -> Split:
+            found = datasets.find_dataset(tx, dataset)
+            ids = examples.find_examples(tx, found.id, members, found.latest_version_id)
+            made = splits.create_split(tx, found.id, name, description, color, metadata, ids)
+            trail.add("split.create", _target(made), found, created_count=made.example_count)
+            return made
+
+        return split_message(await self.change(create))
+
+    async def UpdateSplit(self, request: datasets_pb2.UpdateSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
+        """See datasets.proto."""
+        dataset = dataset_name(request)
+        split_id = decode_id("DatasetSplit", request.split_id, "split_id")
+        changes = _split_changes(request)
+        add = example_names(request, "add_example_ids")
+        remove = example_names(request, "remove_example_ids")
+
+        def update(tx: Transaction, trail: Trail) -> Split:
+            found = datasets.find_dataset(tx, dataset)
+            added = examples.find_examples(tx, found.id, add, found.latest_version_id)
+            removed = examples.find_examples(tx, found.id, remove, found.latest_version_id)
+            before, after, came, went = splits.update_split(tx, found.id, split_id, changes, added, removed)
+            if came or went or any(getattr(before, field) != getattr(after, field) for field in changes):
+                trail.add("split.update", _target(after), found, created_count=came, deleted_count=went)
+            return after
+
+        return split_message(await self.change(update))
+
+    async def DeleteSplit(self, request: datasets_pb2.DeleteSplitRequest, context: object) -> Empty:
+        """See datasets.proto."""
+        split_id = decode_id("DatasetSplit", request.split_id, "split_id")
+        name = dataset_name(request)
+
+        def delete(tx: Transaction, trail: Trail) -> None:
+            found = datasets.find_dataset(tx, name)
+            deleted = splits.delete_split(tx, found.id, split_id)
+            trail.add("split.delete", _target(deleted), found, deleted_count=deleted.example_count)
+
+        await self.change(delete)
+        return Empty()
+
+    async def GetSplit(self, request: datasets_pb2.GetSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
+        """See datasets.proto."""
+        split_id = decode_id("DatasetSplit", request.split_id, "split_id")
+        name = dataset_name(request)
+        return split_message(
+            await self.engine.read(lambda tx: splits.get_split(tx, datasets.find_dataset(tx, name).id, split_id))
+        )
+
+    async def ListSplits(
+        self, request: datasets_pb2.ListSplitsRequest, context: object
+    ) -> datasets_pb2.ListSplitsResponse:
+        """See datasets.proto."""
+        size = page_size(request)
+        position = page_position(request, (int,))
+        before = position[0] if position else None
+        rows = await self.engine.read(_list_splits, dataset_name(request), before, size + 1)
+        found = page(rows, size, split_message)
+        return datasets_pb2.ListSplitsResponse(
+            splits=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""
+        )
+
+
+def _target(split: Split) -> Target:
+    return Target(encode_id("DatasetSplit", split.id), split.name)
+
+
+def _split_changes(request: datasets_pb2.UpdateSplitRequest) -> dict[str, str | None]:
+    fields = masked_fields(request, "update_mask", "split", ("name", "description", "color", "metadata"))
+    changes: dict[str, str | None] = {}
+    if "name" in fields:
+        changes["name"] = checked_name(request.split.name, "split.name")
+    if "description" in fields:
+        changes["description"] = optional_text(request.split, "description")
+    if "color" in fields:
+        changes["color"] = checked_name(request.split.color, "split.color", MAX_COLOR)
+    if "metadata" in fields:
+        changes["metadata"] = metadata_json(request.split.metadata, "split.metadata")
+    return changes
+
+
+def _list_splits(tx: Transaction, name: DatasetName, before: int | None, limit: int) -> list[Split]:
+    return splits.list_splits(tx, datasets.find_dataset(tx, name).id, before, limit)

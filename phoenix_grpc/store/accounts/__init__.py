@@ -1,0 +1,1 @@
+"""Statements about users, sessions, passwords and API keys."""

@@ -1,0 +1,1 @@
+"""Statements about datasets and all that is in them."""

@@ -1,0 +1,360 @@
+"""How the staged records of an upload meet the examples of a dataset, and how they become a version: all in SQL.
+
+No step brings rows into Python, so a million records take no more memory than ten. SQLite reads the tables of a CROSS
+JOIN in the order in which they stand (PostgreSQL plans as it likes): the staged records lead, so that a few of them do
+not cost a scan of a big dataset.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from phoenix_grpc.errors import Invalid, InvalidRecord
+from phoenix_grpc.ids import encode_id
+from phoenix_grpc.model import now
+from phoenix_grpc.store.datasets import splits
+from phoenix_grpc.store.engine import Params, Transaction
+
+SAME, CHANGED, REVIVED = 0, 1, 2
+"""Outcomes of a match: equal content; other content; the example was deleted and comes back."""
+
+DEFAULT_SPLIT_COLOR = "#808080"
+
+# An example that meets a record by its id; `live` is its live revision, if it has one.
+_MATCH_BY_ID = """
+    INSERT INTO upload_matches (upload_id, ordinal, example_id, outcome)
+    SELECT s.upload_id, s.ordinal, e.id,
+        CASE WHEN live.content_hash IS NULL THEN 2 WHEN live.content_hash = s.content_hash THEN 0
+        WHEN s.flaw IS NOT NULL AND live.input = s.input AND live.output = s.output AND live.metadata = s.metadata
+        THEN 0 ELSE 1 END
+    FROM staged_examples s CROSS JOIN examples e
+    LEFT JOIN revisions live ON live.dataset_id = :dataset AND live.example_id = e.id AND live.died IS NULL
+    WHERE s.upload_id = :upload AND e.dataset_id = :dataset AND {same_id}
+    ON CONFLICT DO NOTHING
+"""
+_BY_EXTERNAL_ID = _MATCH_BY_ID.format(same_id="s.external_id IS NOT NULL AND e.external_id = s.external_id")
+_BY_EXAMPLE_ID = _MATCH_BY_ID.format(
+    same_id="s.example_id IS NOT NULL AND e.id = s.example_id AND live.content_hash IS NOT NULL"
+)
+
+# Whether any record without an id may meet an example: when all are new, as in most appends, probing each once costs a
+# third of what ranking them would; when not, a match soon ends it.
+_ANY_BY_CONTENT = """
+    SELECT 1 FROM staged_examples s WHERE s.upload_id = :upload AND s.external_id IS NULL AND s.example_id IS NULL
+    AND EXISTS (SELECT 1 FROM revisions live
+        WHERE live.dataset_id = :dataset AND live.content_hash = s.content_hash AND live.died IS NULL)
+    LIMIT 1
+"""
+
+# The k-th record without an id meets the k-th live example of equal content that no id met. The sides are grouped, not
+# joined: one sort, where a join without an index would compare each with each. Matches are written in the order of
+# their keys, not in that of the hashes, which is worth a sort.
+_BY_CONTENT = """
+    WITH ranked AS MATERIALIZED (
+        SELECT ordinal, content_hash, ROW_NUMBER() OVER (PARTITION BY content_hash ORDER BY ordinal) AS k
+        FROM staged_examples WHERE upload_id = :upload AND external_id IS NULL AND example_id IS NULL
+    ), free AS MATERIALIZED (
+        SELECT live.content_hash, live.example_id,
+            ROW_NUMBER() OVER (PARTITION BY live.content_hash ORDER BY live.example_id) AS k
+        FROM ranked CROSS JOIN revisions live
+        WHERE ranked.k = 1 AND live.dataset_id = :dataset AND live.content_hash = ranked.content_hash
+            AND live.died IS NULL AND NOT EXISTS (
+                SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = live.example_id)
+    )
+    INSERT INTO upload_matches (upload_id, ordinal, example_id, outcome)
+    SELECT :upload, MAX(ordinal), MAX(example_id), 0 FROM (
+        SELECT content_hash, k, ordinal, NULL AS example_id FROM ranked
+        UNION ALL SELECT content_hash, k, NULL, example_id FROM free
+    ) AS sides GROUP BY content_hash, k HAVING COUNT(*) = 2 ORDER BY MAX(ordinal)
+"""
+
+# Splits that a record names and its example is not in, and splits that its example is in and the record does not name.
+_ENTERS = """
+    SELECT 1 FROM staged_splits w WHERE w.upload_id = :upload AND w.ordinal = m.ordinal AND NOT EXISTS (
+        SELECT 1 FROM splits p CROSS JOIN split_members c WHERE p.dataset_id = :dataset AND p.name = w.name
+        AND c.dataset_id = :dataset AND c.split_id = p.id AND c.example_id = m.example_id)
+"""
+_LEAVES = """
+    SELECT 1 FROM split_members c CROSS JOIN splits p WHERE c.dataset_id = :dataset AND c.example_id = m.example_id
+    AND p.dataset_id = :dataset AND p.id = c.split_id AND NOT EXISTS (
+        SELECT 1 FROM staged_splits w WHERE w.upload_id = :upload AND w.ordinal = m.ordinal AND w.name = p.name)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A rule that a record breaks, as an InvalidRecord says it. The dataset may have rows from before the rule."""
+
+    line: int
+    description: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What an upload has staged: how many records, and how many of them have which columns."""
+
+    upload_id: int
+    count: int
+    last_ordinal: int
+    with_external_id: int
+    with_example_id: int
+    with_splits: int
+    flawed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How many records met an example, by outcome; `regrouped` of the same ones change their splits."""
+
+    staged: Staged
+    same: int = 0
+    changed: int = 0
+    revived: int = 0
+    regrouped: int = 0
+
+    @property
+    def new(self) -> int:
+        """How many records met no example."""
+        return self.staged.count - self.same - self.changed - self.revived
+
+    @property
+    def created(self) -> int:
+        """How many examples come, or come back."""
+        return self.new + self.revived
+
+
+def survey(tx: Transaction, upload_id: int) -> Staged:
+    """What the upload has staged."""
+    row = tx.row(
+        "SELECT COUNT(*), COALESCE(MAX(ordinal), 0), COUNT(external_id), COUNT(example_id), COUNT(splits),"
+        " COUNT(flaw) FROM staged_examples WHERE upload_id = :upload",
+        {"upload": upload_id},
+    )
+    assert row is not None  # noqa: S101 - an aggregate answers a row
+    return Staged(upload_id, *row)
+
+
+def match(tx: Transaction, staged: Staged, dataset_id: int | None, field: str) -> Match:
+    """Matches the records with the examples; the matches are kept for `Writer`.
+
+    Arguments:
+        dataset_id: None when the dataset is to be created.
+        field: the field of the request that the records came in, for errors.
+
+    Raises:
+        Invalid: INVALID_RECORD, when an example is addressed twice, or is none of the dataset's, or would be made of
+            a record with a flaw.
+    """
+    params = {"upload": staged.upload_id, "dataset": dataset_id or 0}
+    if staged.with_external_id:
+        _refuse_twice(tx, params, "external_id", field)
+        tx.run(_BY_EXTERNAL_ID, params)
+    if staged.with_example_id:
+        _refuse_twice(tx, params, "example_id", field)
+        if tx.run(_BY_EXAMPLE_ID, params) != staged.with_example_id:
+            _refuse_unmatched(tx, params, field)
+    if dataset_id is None:
+        _refuse_flawed(tx, staged)
+        return Match(staged)
+    if staged.count > staged.with_external_id + staged.with_example_id and tx.row(_ANY_BY_CONTENT, params):
+        tx.run(_BY_CONTENT, params)
+    _refuse_flawed(tx, staged)
+    counts: dict[int, int] = dict(
+        tx.rows("SELECT outcome, COUNT(*) FROM upload_matches WHERE upload_id = :upload GROUP BY outcome", params)
+    )
+    regrouped = _count_regrouped(tx, params) if staged.with_splits else 0
+    return Match(staged, counts.get(SAME, 0), counts.get(CHANGED, 0), counts.get(REVIVED, 0), regrouped)
+
+
+def _refuse_twice(tx: Transaction, params: Params, column: str, field: str) -> None:
+    row = tx.row(
+        f"SELECT {column}, MAX(ordinal) FROM staged_examples WHERE upload_id = :upload AND {column} IS NOT NULL"
+        f" GROUP BY {column} HAVING COUNT(*) > 1 LIMIT 1",
+        params,
+    )
+    if row is not None:
+        raise _invalid(field, row[1], f"the id {_shown(row[0])} occurs twice")
+
+
+def _refuse_unmatched(tx: Transaction, params: Params, field: str) -> None:
+    """Raises for the first record whose DatasetExample id met nothing."""
+    row = tx.row(
+        "SELECT s.ordinal, s.example_id,"
+        " EXISTS (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = s.example_id)"
+        " FROM staged_examples s WHERE s.upload_id = :upload AND s.example_id IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.ordinal = s.ordinal)"
+        " ORDER BY s.ordinal LIMIT 1",
+        params,
+    )
+    assert row is not None  # noqa: S101 - the caller counted fewer matches than ids
+    ordinal, example_id, met = row
+    why = "is addressed twice: by this id and by its external id" if met else "is not in the dataset's latest version"
+    raise _invalid(field, ordinal, f"the example {_shown(example_id)} {why}")
+
+
+def _refuse_flawed(tx: Transaction, staged: Staged) -> None:
+    """Raises for the first record with a flaw that no example has as it is."""
+    if not staged.flawed:
+        return
+    row = tx.row(
+        "SELECT s.flaw FROM staged_examples s WHERE s.upload_id = :upload AND s.flaw IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.ordinal = s.ordinal AND m.outcome = 0)"
+        " ORDER BY s.ordinal LIMIT 1",
+        {"upload": staged.upload_id},
+    )
+    if row is not None:
+        flaw = msgspec.json.decode(row[0], type=Flaw)
+        raise InvalidRecord(flaw.line, flaw.description, part=flaw.part)
+
+
+def _shown(value: object) -> str:
+    return encode_id("DatasetExample", value) if isinstance(value, int) else repr(str(value)[:200])
+
+
+def _invalid(field: str, ordinal: int, description: str) -> Invalid:
+    return Invalid(field, f"record {ordinal}: {description}", "INVALID_RECORD", {"record": str(ordinal)})
+
+
+def _count_regrouped(tx: Transaction, params: Params) -> int:
+    row = tx.row(
+        "SELECT COUNT(*) FROM staged_examples s CROSS JOIN upload_matches m"
+        " WHERE s.upload_id = :upload AND s.splits IS NOT NULL AND m.upload_id = :upload AND m.ordinal = s.ordinal"
+        f" AND m.outcome = 0 AND (EXISTS ({_ENTERS}) OR EXISTS ({_LEAVES}))",
+        params,
+    )
+    assert row is not None  # noqa: S101 - an aggregate answers a row
+    return int(row[0])
+
+
+def example_ids(tx: Transaction, upload_id: int, base_id: int | None) -> list[int | None]:
+    """The examples that the records met or became, in the order of the records; None for those that became none.
+
+    Arguments:
+        base_id: as `Writer`; None when nothing was written.
+    """
+    rows = tx.rows(
+        "SELECT COALESCE(m.example_id, :base + s.ordinal) FROM staged_examples s"
+        " LEFT JOIN upload_matches m ON m.upload_id = :upload AND m.ordinal = s.ordinal"
+        " WHERE s.upload_id = :upload ORDER BY s.ordinal",
+        {"upload": upload_id, "base": base_id},
+    )
+    return [example_id for (example_id,) in rows]
+
+
+class Writer:
+    """Writes matched records as a version.
+
+    Arguments:
+        base_id: a record that met nothing becomes the example base_id + ordinal.
+    """
+
+    def __init__(self, tx: Transaction, match: Match, dataset_id: int, version_id: int, base_id: int) -> None:
+        self._tx = tx
+        self._match = match
+        self._params = {
+            "upload": match.staged.upload_id,
+            "dataset": dataset_id,
+            "version": version_id,
+            "base": base_id,
+            "now": now(),
+        }
+
+    def write_content(self, deletes: bool) -> None:
+        """Writes examples and revisions.
+
+        Arguments:
+            deletes: whether live examples that no record met are deleted.
+        """
+        if deletes:
+            self._delete_unmatched()
+        if self._match.changed:
+            self._run(
+                "UPDATE revisions SET died = :version WHERE dataset_id = :dataset AND died IS NULL AND example_id IN"
+                " (SELECT example_id FROM upload_matches WHERE upload_id = :upload AND outcome = 1)"
+            )
+        if self._match.changed or self._match.revived:
+            self._insert_revisions(
+                "m.example_id",
+                "FROM upload_matches m CROSS JOIN staged_examples s WHERE m.upload_id = :upload AND m.outcome > 0"
+                " AND s.upload_id = :upload AND s.ordinal = m.ordinal ORDER BY m.ordinal",
+            )
+        if self._match.new:
+            self._insert_new()
+
+    def _run(self, sql: str) -> int:
+        return self._tx.run(sql, self._params)
+
+    def _insert_revisions(self, example_id: str, source: str) -> None:
+        self._run(
+            "INSERT INTO revisions"
+            " (dataset_id, example_id, born, died, created_at, content_hash, input, output, metadata)"
+            f" SELECT :dataset, {example_id}, :version, NULL, :now, s.content_hash, s.input, s.output, s.metadata"
+            f" {source}"
+        )
+
+    def _insert_new(self) -> None:
+        source = "FROM staged_examples s WHERE s.upload_id = :upload"
+        if self._match.new < self._match.staged.count:
+            source += (
+                " AND NOT EXISTS (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.ordinal = s.ordinal)"
+            )
+        source += " ORDER BY s.ordinal"
+        self._run(
+            "INSERT INTO examples (dataset_id, id, external_id, span_id)"
+            f" SELECT :dataset, :base + s.ordinal, s.external_id, s.span_id {source}"
+        )
+        self._insert_revisions(":base + s.ordinal", source)
+
+    def _delete_unmatched(self) -> None:
+        """Takes out live examples that no record met; out of the version is out of its splits."""
+        splits.remove_members(
+            self._tx,
+            "NOT EXISTS (SELECT 1 FROM upload_matches m"
+            " WHERE m.upload_id = :upload AND m.example_id = split_members.example_id)",
+            self._params,
+        )
+        # The range makes SQLite go by the index in the order of the rows, not in that of the hashes.
+        self._run(
+            "UPDATE revisions SET died = :version WHERE dataset_id = :dataset AND example_id > 0 AND died IS NULL"
+            " AND NOT EXISTS"
+            " (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = revisions.example_id)"
+        )
+
+    def write_splits(self) -> None:
+        """Makes each example whose record names splits a member of these and no others; creates missing splits."""
+        self._create_splits()
+        splits.remove_members(
+            self._tx,
+            "example_id IN (SELECT m.example_id FROM staged_examples s CROSS JOIN upload_matches m"
+            " WHERE s.upload_id = :upload AND s.splits IS NOT NULL AND m.upload_id = :upload"
+            " AND m.ordinal = s.ordinal)",
+            self._params,
+        )
+        named = (
+            "FROM staged_splits w CROSS JOIN splits p"
+            " LEFT JOIN upload_matches m ON m.upload_id = :upload AND m.ordinal = w.ordinal"
+            " WHERE w.upload_id = :upload AND p.dataset_id = :dataset AND p.name = w.name"
+        )
+        self._run(
+            "INSERT INTO split_members (dataset_id, split_id, example_id)"
+            f" SELECT :dataset, p.id, COALESCE(m.example_id, :base + w.ordinal) {named}"
+        )
+        arriving = f"SELECT p.id AS split_id, COUNT(*) AS n {named} GROUP BY p.id"
+        splits.count_members(self._tx, "+", arriving, self._params)
+
+    def _create_splits(self) -> None:
+        missing = (
+            "FROM staged_splits w WHERE w.upload_id = :upload AND NOT EXISTS"
+            " (SELECT 1 FROM splits p WHERE p.dataset_id = :dataset AND p.name = w.name)"
+        )
+        row = self._tx.row(f"SELECT COUNT(DISTINCT w.name) {missing}", self._params)
+        if row and row[0]:
+            first = self._tx.take_ids("DatasetSplit", row[0])
+            self._tx.run(
+                "INSERT INTO splits (dataset_id, id, name, description, color, metadata, created_at, updated_at,"
+                " example_count)"
+                " SELECT :dataset, :first - 1 + ROW_NUMBER() OVER (ORDER BY name), name, NULL, :color, '{}', :now,"
+                f" :now, 0 FROM (SELECT DISTINCT w.name AS name {missing}) AS names",
+                {**self._params, "first": first, "color": DEFAULT_SPLIT_COLOR},
+            )

@@ -1,0 +1,282 @@
+"""Uploads: records are staged in short transactions, where nobody sees them, and published in one.
+
+An upload holds a lease, which each staging extends. What is over (published, discarded, or its lease ended) is swept in
+small transactions, off the calls' path; an upload whose process died is swept so too.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, Unavailable
+from phoenix_grpc.model import Dataset, Version, now
+from phoenix_grpc.store.datasets import datasets, matching, versions
+from phoenix_grpc.store.datasets.datasets import DatasetName
+from phoenix_grpc.store.engine import Row, Transaction
+from phoenix_grpc.store.sweeping import remove_rows
+
+LEASE_MICROS = 15 * 60 * 1_000_000
+
+Action = Literal["CREATE", "APPEND", "UPDATE"]
+
+_COLUMNS = (
+    "upload_id",
+    "ordinal",
+    "external_id",
+    "example_id",
+    "content_hash",
+    "input",
+    "output",
+    "metadata",
+    "splits",
+    "span_id",
+    "flaw",
+)
+# What is removed with an upload: table, key among its rows, columns that may be long.
+_PARTS = (
+    ("staged_splits", ("ordinal", "name"), ("name",)),
+    ("upload_matches", ("ordinal",), ()),
+    ("staged_examples", ("ordinal",), ("input", "output", "metadata", "external_id", "splits", "span_id")),
+)
+
+
+class Record(NamedTuple):
+    """One record of an upload, checked, in the order in which it is staged.
+
+    Arguments:
+        external_id: the id its owner gave it.
+        example_id: the number of the DatasetExample it addresses; not together with an external id.
+        content_hash: equal for records of equal content, and only for them.
+        input, output, metadata: JSON objects as text.
+        splits: a JSON list of checked names of splits; None leaves the example's splits alone.
+        span_id: the span it was taken from; kept when the example is created.
+        flaw: what is wrong with it, as a Flaw in JSON; it is refused unless the dataset has it already as it is.
+    """
+
+    external_id: str | None
+    example_id: int | None
+    content_hash: bytes
+    input: str
+    output: str
+    metadata: str
+    splits: str | None = None
+    span_id: str | None = None
+    flaw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """How the staged records of an upload become a version.
+
+    Arguments:
+        dataset: where to; a dataset that is named and missing is created, and CREATE takes no other.
+        author: the user who uploads.
+        base_version_id: refuses when this is not the latest version.
+        validate_only: runs every check, and changes nothing.
+        allow_empty: allows an UPDATE without any record, which deletes every example.
+        all_new: takes every record as new, whatever the dataset has.
+        field: the field of the request that the records came in, for errors.
+    """
+
+    dataset: DatasetName
+    action: Action
+    author: int | None = None
+    description: str | None = None
+    version_description: str | None = None
+    base_version_id: int | None = None
+    validate_only: bool = False
+    allow_empty: bool = False
+    all_new: bool = False
+    field: str = "chunk"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publication did, or with validate_only would do.
+
+    Arguments:
+        dataset: as it is now; its id is 0 when validate_only would create it.
+        version: the new version, or the latest one when nothing changed; None when validate_only would create it.
+        created: examples that came or came back.
+        updated: examples whose content or splits changed.
+        deleted: examples that went.
+        base_id: the example made from record `ordinal` has the id base_id + ordinal; None when nothing was made.
+        is_new: whether the dataset was created.
+    """
+
+    dataset: Dataset
+    version: Version | None
+    created: int
+    updated: int
+    deleted: int
+    base_id: int | None = None
+    is_new: bool = False
+
+
+def begin_upload(tx: Transaction) -> int:
+    """Begins an upload, with a lease of 15 minutes; answers its id.
+
+    Raises:
+        StoreFull: when there is no room for more.
+    """
+    tx.require_room()
+    upload_id = tx.take_ids("Upload")
+    tx.run(
+        "INSERT INTO uploads (id, lease_expires_at) VALUES (:id, :until)",
+        {"id": upload_id, "until": now() + LEASE_MICROS},
+    )
+    return upload_id
+
+
+def stage_records(tx: Transaction, upload_id: int, first_ordinal: int, records: Sequence[Record]) -> None:
+    """Stages records and extends the lease.
+
+    Arguments:
+        first_ordinal: how many records were staged before, plus 1.
+
+    Raises:
+        StoreFull: when there is no room for them, or would be none to publish all that is staged.
+        Unavailable: when the lease is over.
+    """
+    used = tx.used_bytes()
+    tx.append(
+        "staged_examples",
+        _COLUMNS,
+        [(upload_id, ordinal, *record) for ordinal, record in enumerate(records, first_ordinal)],
+    )
+    tx.append("staged_splits", ("upload_id", "ordinal", "name"), _memberships(upload_id, first_ordinal, records))
+    tx.require_room(_move_lease(tx, upload_id, now() + LEASE_MICROS, tx.used_bytes() - used))
+
+
+def _memberships(upload_id: int, first_ordinal: int, records: Sequence[Record]) -> Iterator[Row]:
+    names: dict[str | None, frozenset[str]] = {
+        record.splits: _split_names(record.splits) for record in records if record.splits is not None
+    }
+    for ordinal, record in enumerate(records, first_ordinal):
+        for name in names.get(record.splits, ()):
+            yield upload_id, ordinal, name
+
+
+_split_names = msgspec.json.Decoder(frozenset[str]).decode
+
+
+def _move_lease(tx: Transaction, upload_id: int, until: int, staged: int = 0) -> int:
+    """Answers how many bytes are staged, with those that come."""
+    row = tx.row(
+        "UPDATE uploads SET lease_expires_at = :until, staged_bytes = staged_bytes + :staged"
+        " WHERE id = :id AND lease_expires_at > :now RETURNING staged_bytes",
+        {"id": upload_id, "until": until, "staged": max(0, staged), "now": now()},
+    )
+    if row is None:
+        raise Unavailable("the upload was idle for so long that its records were dropped; send it again")
+    return int(row[0])
+
+
+def discard_upload(tx: Transaction, upload_id: int) -> None:
+    """Gives up an upload; its records are swept later."""
+    tx.run("UPDATE uploads SET lease_expires_at = 0 WHERE id = :id", {"id": upload_id})
+
+
+def sweep_uploads(tx: Transaction, limit: int) -> int:
+    """Removes up to `limit` rows of any upload that is over, fewer of long ones; answers how many, 0 for none left."""
+    row = tx.row(
+        "SELECT id FROM uploads WHERE lease_expires_at <= :now ORDER BY lease_expires_at LIMIT 1", {"now": now()}
+    )
+    if row is None:
+        return 0
+    return remove_upload(tx, row[0], limit)
+
+
+def remove_upload(tx: Transaction, upload_id: int, limit: int) -> int:
+    """Removes up to `limit` rows of an upload that is over, fewer of long ones; answers how many, 0 for none left."""
+    for table, key, texts in _PARTS:
+        removed = remove_rows(tx, table, "upload_id = :id", {"id": upload_id}, key, limit, texts)
+        if removed:
+            return removed
+    return tx.run("DELETE FROM uploads WHERE id = :id", {"id": upload_id})
+
+
+def publish(tx: Transaction, upload_id: int, publication: Publication) -> Published:
+    """Matches the staged records with the dataset and makes them its new version, all or nothing.
+
+    When nothing is created, changed or deleted there is no new version. The upload is over afterwards.
+
+    Raises:
+        NotFound: for a dataset named by id.
+        AlreadyExists: when CREATE names a dataset that exists.
+        Aborted: VERSION_MOVED, when the base version is not the latest.
+        Invalid: INVALID_RECORD, when an example is addressed twice, or is none of the dataset's; or for an UPDATE
+            without a record.
+        StoreFull: when there is no room to write what was staged.
+        Unavailable: when the lease is over.
+    """
+    tx.require_room(_move_lease(tx, upload_id, 0))
+    dataset = find_target(tx, publication)
+    staged = matching.survey(tx, upload_id)
+    if publication.action == "UPDATE" and not staged.count and not publication.allow_empty:
+        raise Invalid(publication.field, "no record came, and this would delete every example; allow_empty allows it")
+    known = dataset.id if dataset and not publication.all_new else None
+    match = matching.match(tx, staged, known, publication.field)
+    deleted = dataset.example_count - match.same - match.changed if dataset and publication.action == "UPDATE" else 0
+    counts = versions.Counts(match.created, match.changed, deleted)
+    if publication.validate_only:
+        return _foreseen(tx, publication, dataset, counts, match.regrouped)
+    return _write(tx, publication, dataset, match, counts)
+
+
+def find_target(tx: Transaction, publication: Publication) -> Dataset | None:
+    """The dataset to publish into; None when it is to be created.
+
+    Raises:
+        NotFound, AlreadyExists, Aborted: as `publish`.
+    """
+    name = publication.dataset
+    dataset = datasets.lookup_dataset(tx, name) if name.id is None else datasets.find_dataset(tx, name)
+    if dataset is None:
+        if publication.base_version_id is not None:
+            raise Aborted("the dataset does not exist, so it has no base version")
+        return None
+    if publication.action == "CREATE":
+        raise AlreadyExists("Dataset", name.shown, "DATASET_EXISTS")
+    versions.require_base(dataset, publication.base_version_id)
+    return dataset
+
+
+def _foreseen(
+    tx: Transaction, publication: Publication, dataset: Dataset | None, counts: versions.Counts, regrouped: int
+) -> Published:
+    """What the publication would do."""
+    if dataset is None:
+        moment = now()
+        name = publication.dataset.shown
+        dataset = Dataset(0, name, publication.description, "{}", moment, moment, 0, 0, counts.created)
+        return Published(dataset, None, counts.created, 0, 0)
+    latest = versions.get_version(tx, dataset, None)
+    return Published(dataset, latest, counts.created, counts.updated + regrouped, counts.deleted)
+
+
+def _write(
+    tx: Transaction, publication: Publication, dataset: Dataset | None, match: matching.Match, counts: versions.Counts
+) -> Published:
+    base_id = None
+    if match.new:
+        base_id = tx.take_ids("DatasetExample", match.staged.last_ordinal) - 1
+    is_new = dataset is None
+    if dataset is None:
+        dataset = datasets.insert_dataset(tx, publication.dataset.shown, publication.description, "{}")
+    version_id = tx.take_ids("DatasetVersion") if is_new or any(counts) else dataset.latest_version_id
+    writer = matching.Writer(tx, match, dataset.id, version_id, base_id or 0)
+    writer.write_content(deletes=counts.deleted > 0)
+    if match.staged.with_splits and (match.regrouped or any(counts)):
+        writer.write_splits()
+    if version_id != dataset.latest_version_id:
+        versions.add_version(tx, dataset, version_id, counts, publication.author, publication.version_description)
+    elif match.regrouped:
+        datasets.touch(tx, dataset.id)
+    dataset = datasets.get_dataset(tx, dataset.id)
+    version = versions.get_version(tx, dataset, None)
+    return Published(
+        dataset, version, counts.created, counts.updated + match.regrouped, counts.deleted, base_id, is_new
+    )

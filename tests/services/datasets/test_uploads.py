@@ -1,0 +1,74 @@
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from phoenix_grpc.errors import Invalid
+from phoenix_grpc.formats.compression import Compression
+from phoenix_grpc.formats.reader import Format
+from phoenix_grpc.guard.access import ANONYMOUS, Caller, caller
+from phoenix_grpc.ids import encode_id
+from phoenix_grpc.pace import Pace
+from phoenix_grpc.services.datasets import uploads as upload
+from phoenix_grpc.services.datasets.uploads import read_chunks, read_header
+from phoenix_grpc.v1 import datasets_pb2 as pb
+
+
+@pytest.fixture(autouse=True)
+def call() -> None:
+    """A call by anybody."""
+    caller.set(Caller(method="/method", request_id="request", principal=ANONYMOUS))
+
+
+def header(**fields: Any) -> pb.UploadDatasetHeader:
+    """The header of an upload that creates a dataset, unless told otherwise."""
+    if "dataset_id" not in fields:
+        fields.setdefault("name", " d ")
+    return pb.UploadDatasetHeader(**{"action": pb.UPLOAD_ACTION_CREATE, **fields})
+
+
+def test_a_header_that_says_little_means_jsonl_without_compression() -> None:
+    plan = read_header(header())
+    assert (plan.format, plan.compression, plan.request) == (Format.JSONL, Compression.NONE, None)
+    assert (plan.publication.dataset.name, plan.publication.action) == ("d", "CREATE")
+    assert not plan.keys.mapped
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"name": "d", "action": pb.UPLOAD_ACTION_APPEND, "split_keys": ["s", "s"]}, "split_keys"),
+        ({"name": "a\nb"}, "name"),
+        ({"name": "x" * 1001}, "name"),
+        ({"dataset_id": encode_id("User", 1), "action": pb.UPLOAD_ACTION_APPEND}, "dataset_id"),
+        ({"action": 0}, "action"),
+        ({"action": 99}, "action"),
+        ({"format": 99}, "format"),
+        ({"format": pb.UPLOAD_FORMAT_PARQUET}, "format"),
+        ({"compression": 99}, "compression"),
+        ({"input_keys": ["a", "a"]}, "input_keys"),
+        ({"flatten_keys": ["a"]}, "flatten_keys"),
+        ({"request_id": "x"}, "request_id"),
+        ({"base_version_id": "x"}, "base_version_id"),
+        ({"description": "x" * 10_001}, "description"),
+    ],
+)
+def test_a_bad_header_is_refused_with_its_field(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        read_header(header(**fields))
+    assert caught.value.field == field
+
+
+async def chunks_of(*sizes: int) -> AsyncIterator[pb.UploadDatasetRequest]:
+    for size in sizes:
+        yield pb.UploadDatasetRequest(chunk=b"x" * size)
+
+
+@pytest.mark.parametrize(("seconds", "pieces"), [(60.0, [600_000, 300_000]), (0.0, [1, 599_999, 300_000])])
+async def test_chunks_are_gathered_but_not_held_back(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, pieces: list[int]
+) -> None:
+    monkeypatch.setattr(upload, "_BATCH_SECONDS", seconds)
+    found = [len(piece) async for piece in read_chunks(chunks_of(1, 599_999, 300_000), Pace(5))]
+    assert found == pieces
