@@ -3,6 +3,13 @@
 import enum
 import time
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Row = tuple[Any, ...]
+"""A row of the database."""
+
+MAX_SPLITS = 1000
+"""Splits that one example may be in."""
 
 FOREVER = 2**62
 """A time that never comes: later than all others."""
@@ -99,19 +106,37 @@ class Version:
     live_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """An example as one version has it; input, output and metadata are JSON objects as text."""
+class Record(NamedTuple):
+    """One record of an upload, checked, in the order in which it is staged.
 
-    id: int
+    Arguments:
+        external_id: the id its owner gave it.
+        example_id: the number of the DatasetExample it addresses; not together with an external id.
+        content_hash: equal for records of equal content, and only for them.
+        input, output, metadata: JSON objects as text.
+        splits: a JSON list of checked names of splits; None leaves the example's splits alone.
+        span_id: the span it was taken from; kept when the example is created.
+        flaw: what is wrong with it, as a Flaw in JSON; it is refused unless the dataset has it already as it is.
+    """
+
     external_id: str | None
+    example_id: int | None
+    content_hash: bytes
     input: str
     output: str
     metadata: str
-    span_id: str | None
-    updated_at: int
-    born: int  # id of the version that brought this content
-    splits: tuple[str, ...] = ()
+    splits: str | None = None
+    span_id: str | None = None
+    flaw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A rule that a record breaks, as an InvalidRecord says it. The dataset may have rows from before the rule."""
+
+    line: int
+    description: str
+    part: str
 
 
 @dataclass(frozen=True, slots=True)

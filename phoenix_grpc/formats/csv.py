@@ -26,7 +26,7 @@ from phoenix_grpc.formats.records import (
     too_many_values,
     unique_members,
 )
-from phoenix_grpc.store.datasets.uploads import Record
+from phoenix_grpc.model import Record
 
 # Of the whole process, and too small by default; what bounds a cell here is the limit of a record.
 csv.field_size_limit(1 << 30)

@@ -12,7 +12,7 @@ import msgspec
 from phoenix_grpc.errors import FailedPrecondition, LimitExceeded
 from phoenix_grpc.formats.jsonl_download import Splits, node_id
 from phoenix_grpc.formats.records import BUCKETS
-from phoenix_grpc.store.engine import Row
+from phoenix_grpc.model import Row
 
 MAX_COLUMNS = 10_000
 

@@ -24,7 +24,7 @@ from phoenix_grpc.formats.records import (
     unique_members,
 )
 from phoenix_grpc.json_keys import all_kept
-from phoenix_grpc.store.datasets.uploads import Record
+from phoenix_grpc.model import Record
 
 _BLANK = b" \t\r"
 _MAX_KEYS_SHOWN = 20

@@ -9,7 +9,7 @@ import msgspec
 
 from phoenix_grpc.formats import canonical
 from phoenix_grpc.formats.records import EXAMPLE_ID_PREFIX
-from phoenix_grpc.store.engine import Row
+from phoenix_grpc.model import Row
 
 Splits = Mapping[int, tuple[str, ...]]
 """The names of the splits of those examples that are in any."""

@@ -8,7 +8,7 @@ from phoenix_grpc.formats.compression import Compression, open_decompressor
 from phoenix_grpc.formats.csv import CsvReader
 from phoenix_grpc.formats.jsonl import JsonlReader
 from phoenix_grpc.formats.records import IgnoredKeys, Keys
-from phoenix_grpc.store.datasets.uploads import Record
+from phoenix_grpc.model import Record
 
 
 class Format(enum.Enum):

@@ -13,9 +13,7 @@ from phoenix_grpc.errors import Invalid, InvalidRecord
 from phoenix_grpc.formats import canonical
 from phoenix_grpc.ids import parse_id
 from phoenix_grpc.json_keys import all_kept, find_repeated
-from phoenix_grpc.store.datasets.matching import Flaw
-from phoenix_grpc.store.datasets.splits import MAX_SPLITS
-from phoenix_grpc.store.datasets.uploads import Record
+from phoenix_grpc.model import MAX_SPLITS, Flaw, Record
 
 BUCKETS = ("input", "output", "metadata")
 MAX_BATCH = 2000

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.model import Row
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Row = tuple[Any, ...]
 Params = Mapping[str, object]
 
 NO_PARAMS: Params = {}

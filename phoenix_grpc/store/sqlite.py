@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Concatenate
 
 from phoenix_grpc.errors import ConfigurationError, StoreFull, Unavailable
+from phoenix_grpc.model import Row
 from phoenix_grpc.store import migrations
 from phoenix_grpc.store.disk import Disk, Pages
-from phoenix_grpc.store.engine import NO_PARAMS, P, Params, Row, T, Transaction
+from phoenix_grpc.store.engine import NO_PARAMS, P, Params, T, Transaction
 from phoenix_grpc.store.imports import unimportable
 from phoenix_grpc.store.leases import RevisionLease, boottime
 

@@ -9,7 +9,7 @@ from phoenix_grpc.errors import Invalid
 from phoenix_grpc.formats.compression import Compression
 from phoenix_grpc.formats.reader import Format, UploadReader
 from phoenix_grpc.formats.records import Keys
-from phoenix_grpc.store.datasets.uploads import Record
+from phoenix_grpc.model import Record
 
 
 def read(

@@ -14,7 +14,7 @@ from phoenix_grpc.formats.csv_download import CsvTable
 from phoenix_grpc.formats.reader import Format
 from phoenix_grpc.formats.records import Keys
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.store.datasets.uploads import Record
+from phoenix_grpc.model import Record
 from tests.formats.readers import contents, read, refusal
 
 QA = Keys(input=("q",), output=("a",))

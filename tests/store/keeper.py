@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from phoenix_grpc.formats.canonical import content_hash
-from phoenix_grpc.model import Dataset
+from phoenix_grpc.model import Dataset, Record, Row
 from phoenix_grpc.store.datasets import datasets, examples, uploads
 from phoenix_grpc.store.datasets.datasets import DatasetName
 from phoenix_grpc.store.datasets.examples import Page
-from phoenix_grpc.store.datasets.uploads import Publication, Published, Record
-from phoenix_grpc.store.engine import Engine, Row
+from phoenix_grpc.store.datasets.uploads import Publication, Published
+from phoenix_grpc.store.engine import Engine
 
 
 def named(name: str) -> DatasetName:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from phoenix_grpc.model import Row
 from phoenix_grpc.store import audit
 from phoenix_grpc.store.audit import EventFilter
 from phoenix_grpc.store.datasets import changes, datasets, examples, splits, uploads, versions
@@ -13,7 +14,7 @@ from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
 from phoenix_grpc.store.datasets.datasets import DatasetFilter
 from phoenix_grpc.store.datasets.examples import ExampleName, Page
 from phoenix_grpc.store.datasets.uploads import Publication
-from phoenix_grpc.store.engine import NO_PARAMS, Engine, Params, Row, Transaction
+from phoenix_grpc.store.engine import NO_PARAMS, Engine, Params, Transaction
 from tests.store.keeper import named, record
 
 # What grows with the data: none of it may be read as a whole.

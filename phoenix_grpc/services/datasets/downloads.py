@@ -11,14 +11,14 @@ from phoenix_grpc.errors import Invalid
 from phoenix_grpc.formats import jsonl_download as downloads
 from phoenix_grpc.formats.csv_download import CsvTable
 from phoenix_grpc.formats.jsonl_download import Splits
-from phoenix_grpc.model import Dataset, Split, Version
+from phoenix_grpc.model import Dataset, Row, Split, Version
 from phoenix_grpc.services.datasets.messages import dataset_message, split_message, version_message
 from phoenix_grpc.services.datasets.open_downloads import Share
 from phoenix_grpc.services.datasets.references import dataset_name, limited
 from phoenix_grpc.services.fields import known_enum, optional_id
 from phoenix_grpc.store.datasets import datasets, examples, splits, versions
 from phoenix_grpc.store.datasets.datasets import DatasetName
-from phoenix_grpc.store.engine import Engine, Row, Transaction
+from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.v1 import datasets_pb2
 
 _PAGE_ROWS = 1000

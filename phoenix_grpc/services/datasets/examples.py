@@ -11,6 +11,7 @@ from phoenix_grpc.errors import Invalid
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.guard.access import caller
 from phoenix_grpc.ids import encode_id
+from phoenix_grpc.model import Record, Row
 from phoenix_grpc.services.datasets.messages import changed_message, example_message, revision_message
 from phoenix_grpc.services.datasets.methods import DatasetMethods
 from phoenix_grpc.services.datasets.references import (
@@ -27,9 +28,8 @@ from phoenix_grpc.store.datasets import changes, datasets, examples, splits, ver
 from phoenix_grpc.store.datasets.changes import Change, Changed, ExampleUpdate
 from phoenix_grpc.store.datasets.datasets import DatasetName
 from phoenix_grpc.store.datasets.examples import ExampleName, Page, Revision
-from phoenix_grpc.store.datasets.uploads import Record
 from phoenix_grpc.store.datasets.versions import Counts
-from phoenix_grpc.store.engine import Row, Transaction
+from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.structs import struct_to_json
 from phoenix_grpc.v1 import datasets_pb2
 

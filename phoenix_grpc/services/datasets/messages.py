@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.model import Dataset, Label, Split, Version
+from phoenix_grpc.model import Dataset, Label, Row, Split, Version
 from phoenix_grpc.services.fields import set_time
 from phoenix_grpc.store.datasets.changes import Changed
 from phoenix_grpc.store.datasets.datasets import etag_of
 from phoenix_grpc.store.datasets.examples import Revision
-from phoenix_grpc.store.engine import Row
 from phoenix_grpc.structs import json_to_struct
 from phoenix_grpc.v1 import datasets_pb2
 

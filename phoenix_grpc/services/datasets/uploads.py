@@ -14,6 +14,7 @@ from phoenix_grpc.formats.reader import Format, UploadReader
 from phoenix_grpc.formats.records import Keys
 from phoenix_grpc.guard.access import caller
 from phoenix_grpc.guard.capacity import ByteBudget
+from phoenix_grpc.model import Record
 from phoenix_grpc.pace import SLOWEST, Pace
 from phoenix_grpc.services.datasets.messages import dataset_message, version_message
 from phoenix_grpc.services.datasets.references import dataset_name, repeatable
@@ -22,7 +23,7 @@ from phoenix_grpc.services.trail import Trail, recorded
 from phoenix_grpc.store.datasets import replays as requests
 from phoenix_grpc.store.datasets import uploads
 from phoenix_grpc.store.datasets.replays import Request
-from phoenix_grpc.store.datasets.uploads import Action, Publication, Published, Record
+from phoenix_grpc.store.datasets.uploads import Action, Publication, Published
 from phoenix_grpc.store.datasets.versions import Counts
 from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.v1 import datasets_pb2

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from phoenix_grpc import model
 from phoenix_grpc.errors import Invalid, NotFound, dataset_not_found
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.model import ApiKey, Role
-from phoenix_grpc.store.engine import Row, Transaction
+from phoenix_grpc.model import ApiKey, Role, Row
+from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.revision import Subject, revoke
 
 USE_RESOLUTION = 60_000_000

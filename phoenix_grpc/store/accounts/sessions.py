@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from phoenix_grpc import model
 from phoenix_grpc.errors import NotFound
-from phoenix_grpc.model import Role, Session
-from phoenix_grpc.store.engine import Row, Transaction
+from phoenix_grpc.model import Role, Row, Session
+from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.revision import Subject, record_change, revoke
 
 REUSE_GRACE = 10_000_000

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from phoenix_grpc import model
 from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound, PermissionDenied
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.model import AuthMethod, Role, User
+from phoenix_grpc.model import AuthMethod, Role, Row, User
 from phoenix_grpc.store.accounts.passwords import set_password
 from phoenix_grpc.store.accounts.sessions import end_sessions
-from phoenix_grpc.store.engine import Row, Transaction
+from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.revision import Subject, revoke
 
 SYSTEM_EMAIL = "system@localhost"

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from phoenix_grpc.formats.canonical import content_hash
-from phoenix_grpc.model import Dataset, Version
+from phoenix_grpc.model import Dataset, Record, Version
 from phoenix_grpc.store.datasets import datasets, examples, matching, splits, uploads, versions
 from phoenix_grpc.store.datasets.datasets import DatasetName
 from phoenix_grpc.store.datasets.examples import ExampleName
-from phoenix_grpc.store.datasets.uploads import Publication, Record
+from phoenix_grpc.store.datasets.uploads import Publication
 from phoenix_grpc.store.engine import Transaction, numbered
 
 _BATCH_CHARS = 1 << 20

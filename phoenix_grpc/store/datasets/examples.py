@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from phoenix_grpc.errors import NotFound
+from phoenix_grpc.model import Row
 from phoenix_grpc.store.datasets import datasets
-from phoenix_grpc.store.engine import Row, Transaction, numbered
+from phoenix_grpc.store.engine import Transaction, numbered
 
 PAGE_CHARS = 4 << 20
 PAGE_MEMBERSHIPS = 5000
@@ -35,7 +36,7 @@ class ExampleName:
 
 
 class Page(NamedTuple):
-    """Some examples of a version in order of their creation, as rows in the order of model.Example without splits.
+    """Some examples of a version in the order of their creation.
 
     Arguments:
         rows: (id, external_id, input, output, metadata, span_id, updated_at, born).

@@ -11,7 +11,7 @@ import msgspec
 
 from phoenix_grpc.errors import Invalid, InvalidRecord
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.model import now
+from phoenix_grpc.model import Flaw, now
 from phoenix_grpc.store.datasets import splits
 from phoenix_grpc.store.engine import Params, Transaction
 
@@ -79,15 +79,6 @@ _LEAVES = """
     AND p.dataset_id = :dataset AND p.id = c.split_id AND NOT EXISTS (
         SELECT 1 FROM staged_splits w WHERE w.upload_id = :upload AND w.ordinal = m.ordinal AND w.name = p.name)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """A rule that a record breaks, as an InvalidRecord says it. The dataset may have rows from before the rule."""
-
-    line: int
-    description: str
-    part: str
 
 
 @dataclass(frozen=True, slots=True)

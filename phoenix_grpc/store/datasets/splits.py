@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound
 from phoenix_grpc.ids import encode_id, parse_id
-from phoenix_grpc.model import Split, now
+from phoenix_grpc.model import MAX_SPLITS, Split, now
 from phoenix_grpc.store.engine import Params, Transaction, numbered
 
-MAX_SPLITS = 1000
 """Splits that one example may be in."""
 
 _COLUMNS = "id, name, description, color, metadata, created_at, updated_at, example_count"

@@ -6,15 +6,15 @@ small transactions, off the calls' path; an upload whose process died is swept s
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, Unavailable
-from phoenix_grpc.model import Dataset, Version, now
+from phoenix_grpc.model import Dataset, Record, Row, Version, now
 from phoenix_grpc.store.datasets import datasets, matching, versions
 from phoenix_grpc.store.datasets.datasets import DatasetName
-from phoenix_grpc.store.engine import Row, Transaction
+from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.sweeping import remove_rows
 
 LEASE_MICROS = 15 * 60 * 1_000_000
@@ -40,30 +40,6 @@ _PARTS = (
     ("upload_matches", ("ordinal",), ()),
     ("staged_examples", ("ordinal",), ("input", "output", "metadata", "external_id", "splits", "span_id")),
 )
-
-
-class Record(NamedTuple):
-    """One record of an upload, checked, in the order in which it is staged.
-
-    Arguments:
-        external_id: the id its owner gave it.
-        example_id: the number of the DatasetExample it addresses; not together with an external id.
-        content_hash: equal for records of equal content, and only for them.
-        input, output, metadata: JSON objects as text.
-        splits: a JSON list of checked names of splits; None leaves the example's splits alone.
-        span_id: the span it was taken from; kept when the example is created.
-        flaw: what is wrong with it, as a Flaw in JSON; it is refused unless the dataset has it already as it is.
-    """
-
-    external_id: str | None
-    example_id: int | None
-    content_hash: bytes
-    input: str
-    output: str
-    metadata: str
-    splits: str | None = None
-    span_id: str | None = None
-    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

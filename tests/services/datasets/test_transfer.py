@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.ids import encode_id
+from phoenix_grpc.model import Record
 from phoenix_grpc.services.datasets import uploads as upload
 from phoenix_grpc.services.datasets.downloads import _FORMS
-from phoenix_grpc.store.datasets.uploads import Record
 from phoenix_grpc.v1 import datasets_pb2 as pb
 from tests.conftest import Api, api_of, details, make_settings, reason_of, refused
 from tests.store.keeper import Keeper

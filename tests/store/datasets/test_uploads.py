@@ -9,8 +9,9 @@ import pytest
 from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, InvalidRecord, NotFound, Unavailable
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.ids import encode_id
+from phoenix_grpc.model import Record
 from phoenix_grpc.store.datasets import datasets, examples, uploads
-from phoenix_grpc.store.datasets.uploads import Publication, Record
+from phoenix_grpc.store.datasets.uploads import Publication
 from phoenix_grpc.store.engine import Engine, open_engine
 from tests.store.keeper import Keeper, named, numbered, record
 
