@@ -3,7 +3,70 @@
 Each class is one kind of failure; the `reason` is the machine-readable name of the exact one (errors.proto).
 """
 
+import enum
 from collections.abc import Mapping
+
+
+class Reason(enum.StrEnum):
+    """The exact failure: the names of errors.proto without their prefix."""
+
+    @staticmethod
+    def _generate_next_value_(name: str, _start: int, _count: int, _values: list[str]) -> str:
+        return name
+
+    CREDENTIALS_MISSING = enum.auto()
+    CREDENTIALS_MALFORMED = enum.auto()
+    CREDENTIALS_CONFLICTING = enum.auto()
+    API_KEY_INVALID = enum.auto()
+    API_KEY_EXPIRED = enum.auto()
+    API_KEY_REVOKED = enum.auto()
+    ACCESS_TOKEN_INVALID = enum.auto()
+    ACCESS_TOKEN_EXPIRED = enum.auto()
+    SESSION_REVOKED = enum.auto()
+    TOKEN_TYPE_UNSUPPORTED = enum.auto()
+    LOGIN_FAILED = enum.auto()
+    REFRESH_TOKEN_INVALID = enum.auto()
+    REFRESH_TOKEN_EXPIRED = enum.auto()
+    REFRESH_TOKEN_REUSED = enum.auto()
+    RESET_TOKEN_INVALID = enum.auto()
+    ROLE_INSUFFICIENT = enum.auto()
+    CREDENTIAL_NOT_INTERACTIVE = enum.auto()
+    KEY_READ_ONLY = enum.auto()
+    KEY_NOT_FOR_DATASET = enum.auto()
+    NOT_A_USER = enum.auto()
+    USER_PROTECTED = enum.auto()
+    LOGIN_THROTTLED = enum.auto()
+    LIMIT_EXCEEDED = enum.auto()
+    STORE_FULL = enum.auto()
+    DATASET_NOT_FOUND = enum.auto()
+    VERSION_NOT_FOUND = enum.auto()
+    EXAMPLE_NOT_FOUND = enum.auto()
+    SPLIT_NOT_FOUND = enum.auto()
+    LABEL_NOT_FOUND = enum.auto()
+    USER_NOT_FOUND = enum.auto()
+    API_KEY_NOT_FOUND = enum.auto()
+    SESSION_NOT_FOUND = enum.auto()
+    METHOD_NOT_FOUND = enum.auto()
+    DATASET_EXISTS = enum.auto()
+    SPLIT_EXISTS = enum.auto()
+    LABEL_EXISTS = enum.auto()
+    EMAIL_EXISTS = enum.auto()
+    USERNAME_EXISTS = enum.auto()
+    VERSION_MOVED = enum.auto()
+    ETAG_MISMATCH = enum.auto()
+    DATASET_DELETED = enum.auto()
+    INVALID_FIELD = enum.auto()
+    INVALID_RECORD = enum.auto()
+    INVALID_MESSAGE = enum.auto()
+    REQUEST_ID_REUSED = enum.auto()
+    AUTH_DISABLED = enum.auto()
+    VALUE_NOT_REPRESENTABLE = enum.auto()
+    MAIL_NOT_CONFIGURED = enum.auto()
+    PASSWORD_LOGIN_DISABLED = enum.auto()
+    STORE_UNAVAILABLE = enum.auto()
+    DRAINING = enum.auto()
+    METHOD_UNIMPLEMENTED = enum.auto()
+    INTERNAL = enum.auto()
 
 
 class Error(Exception):
@@ -11,13 +74,13 @@ class Error(Exception):
 
     Arguments:
         message: one sentence for people; says what would be right where that is known.
-        reason: a name of errors.proto without its prefix.
+        reason: the exact failure; by default the usual one of the class.
         metadata: further facts for programs; never a secret.
     """
 
-    reason = "INTERNAL"
+    reason: Reason = Reason.INTERNAL
 
-    def __init__(self, message: str, reason: str = "", metadata: Mapping[str, str] | None = None) -> None:
+    def __init__(self, message: str, reason: Reason | None = None, metadata: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason or type(self).reason
@@ -27,22 +90,22 @@ class Error(Exception):
 class Unauthenticated(Error):
     """The caller is not identified."""
 
-    reason = "CREDENTIALS_MISSING"
+    reason = Reason.CREDENTIALS_MISSING
 
 
 class PermissionDenied(Error):
     """The caller is identified, and may not."""
 
-    reason = "ROLE_INSUFFICIENT"
+    reason = Reason.ROLE_INSUFFICIENT
 
 
 class Invalid(Error):
     """A field of the request is not valid."""
 
-    reason = "INVALID_FIELD"
+    reason = Reason.INVALID_FIELD
 
     def __init__(
-        self, field: str, description: str, reason: str = "", metadata: Mapping[str, str] | None = None
+        self, field: str, description: str, reason: Reason | None = None, metadata: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(f"{field}: {description}" if field else description, reason, metadata)
         self.field = field
@@ -56,7 +119,7 @@ class InvalidRecord(Invalid):
         part: the key of the record whose value it is about; empty when that is not known.
     """
 
-    reason = "INVALID_RECORD"
+    reason = Reason.INVALID_RECORD
 
     def __init__(self, line: int, description: str, column: int = 0, part: str = "") -> None:
         place = f"line {line}, column {column}" if column else f"line {line}"
@@ -74,7 +137,7 @@ class NotFound(Error):
         name: what was asked for.
     """
 
-    def __init__(self, kind: str, name: str, reason: str) -> None:
+    def __init__(self, kind: str, name: str, reason: Reason) -> None:
         super().__init__(f"{_words(kind)} not found: {name}", reason)
         self.kind = kind
         self.name = name
@@ -83,7 +146,7 @@ class NotFound(Error):
 class AlreadyExists(Error):
     """Another one has this name."""
 
-    def __init__(self, kind: str, name: str, reason: str) -> None:
+    def __init__(self, kind: str, name: str, reason: Reason) -> None:
         super().__init__(f"{_words(kind)} already exists: {name}", reason)
         self.kind = kind
         self.name = name
@@ -92,13 +155,13 @@ class AlreadyExists(Error):
 class Aborted(Error):
     """The state that the request was based on has moved."""
 
-    reason = "VERSION_MOVED"
+    reason = Reason.VERSION_MOVED
 
 
 class FailedPrecondition(Error):
     """The server's state does not allow it, and trying again does not help."""
 
-    reason = "AUTH_DISABLED"
+    reason = Reason.AUTH_DISABLED
 
 
 class LimitExceeded(Error):
@@ -108,9 +171,9 @@ class LimitExceeded(Error):
         retry_after: seconds after which to try again; None when trying again does not help.
     """
 
-    reason = "LIMIT_EXCEEDED"
+    reason = Reason.LIMIT_EXCEEDED
 
-    def __init__(self, message: str, reason: str = "", retry_after: float | None = None) -> None:
+    def __init__(self, message: str, reason: Reason | None = None, retry_after: float | None = None) -> None:
         super().__init__(message, reason)
         self.retry_after = retry_after
 
@@ -118,7 +181,7 @@ class LimitExceeded(Error):
 class StoreFull(LimitExceeded):
     """The disk or the database is full."""
 
-    reason = "STORE_FULL"
+    reason = Reason.STORE_FULL
 
     def __init__(self) -> None:
         super().__init__("the server's storage is full")
@@ -131,9 +194,9 @@ class Unavailable(Error):
         retry_after: seconds after which trying again may help; None when somebody must mend something first.
     """
 
-    reason = "STORE_UNAVAILABLE"
+    reason = Reason.STORE_UNAVAILABLE
 
-    def __init__(self, message: str, reason: str = "", retry_after: float | None = 1.0) -> None:
+    def __init__(self, message: str, reason: Reason | None = None, retry_after: float | None = 1.0) -> None:
         super().__init__(message, reason)
         self.retry_after = retry_after
 
@@ -141,7 +204,7 @@ class Unavailable(Error):
 class Unimplemented(Error):
     """The server has no such method."""
 
-    reason = "METHOD_UNIMPLEMENTED"
+    reason = Reason.METHOD_UNIMPLEMENTED
 
 
 class ConfigurationError(Exception):
@@ -150,7 +213,7 @@ class ConfigurationError(Exception):
 
 def dataset_not_found(name: str) -> NotFound:
     """The dataset does not exist; `name` is the id or the name asked for."""
-    return NotFound("Dataset", name, "DATASET_NOT_FOUND")
+    return NotFound("Dataset", name, Reason.DATASET_NOT_FOUND)
 
 
 def _words(kind: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from google.protobuf.struct_pb2 import Struct
 
-from phoenix_grpc.errors import FailedPrecondition, Invalid
+from phoenix_grpc.errors import FailedPrecondition, Invalid, Reason
 
 MAX_DEPTH = 32
 """Levels of nesting that a Struct is given: protobuf's own parsers end at 100 messages, three to a level."""
@@ -103,5 +103,5 @@ def _is_double(value: int) -> bool:
 def _not_representable(field: str, what: str) -> FailedPrecondition:
     place = f"{field}: " if field else ""
     return FailedPrecondition(
-        f"{place}a Struct cannot carry {what}; DownloadDataset carries every value", "VALUE_NOT_REPRESENTABLE"
+        f"{place}a Struct cannot carry {what}; DownloadDataset carries every value", Reason.VALUE_NOT_REPRESENTABLE
     )

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phoenix_grpc.errors import Reason
+
 if TYPE_CHECKING:
     from phoenix_grpc.client import PhoenixError
 
@@ -37,31 +39,31 @@ EXIT_CODE_OF = {
 }
 
 _LOG_IN = "log in with 'phoenix-grpc login'"
-ADVICE = {
-    "CREDENTIALS_MISSING": f"{_LOG_IN}, or set PHOENIX_API_KEY",
-    "CREDENTIALS_MALFORMED": "check --api-key or PHOENIX_API_KEY",
-    "CREDENTIALS_CONFLICTING": "check PHOENIX_CLIENT_HEADERS",
-    "API_KEY_INVALID": "check --api-key or PHOENIX_API_KEY",
-    "API_KEY_EXPIRED": "make another one with 'phoenix-grpc keys create'",
-    "API_KEY_REVOKED": "make another one with 'phoenix-grpc keys create'",
-    "ACCESS_TOKEN_INVALID": _LOG_IN,
-    "ACCESS_TOKEN_EXPIRED": _LOG_IN,
-    "SESSION_REVOKED": _LOG_IN,
-    "REFRESH_TOKEN_INVALID": _LOG_IN,
-    "REFRESH_TOKEN_EXPIRED": _LOG_IN,
-    "REFRESH_TOKEN_REUSED": _LOG_IN,
-    "LOGIN_FAILED": "check e-mail and password",
-    "ROLE_INSUFFICIENT": "ask an admin for another role",
-    "CREDENTIAL_NOT_INTERACTIVE": f"{_LOG_IN} and do without --api-key and PHOENIX_API_KEY",
-    "KEY_READ_ONLY": "use another key",
-    "KEY_NOT_FOR_DATASET": "use another key",
-    "NOT_A_USER": f"{_LOG_IN} as a user",
-    "DATASET_NOT_FOUND": "'phoenix-grpc datasets list' shows what there is",
-    "VERSION_NOT_FOUND": "'phoenix-grpc datasets versions' shows what there is",
-    "API_KEY_NOT_FOUND": "'phoenix-grpc keys list' shows what there is",
-    "DATASET_EXISTS": "take another name, or add to it with 'datasets upload --action append'",
-    "VERSION_MOVED": "look at what changed, and try again on the latest version",
-    "ETAG_MISMATCH": "look at what changed, and try again",
+ADVICE: dict[str, str] = {
+    Reason.CREDENTIALS_MISSING: f"{_LOG_IN}, or set PHOENIX_API_KEY",
+    Reason.CREDENTIALS_MALFORMED: "check --api-key or PHOENIX_API_KEY",
+    Reason.CREDENTIALS_CONFLICTING: "check PHOENIX_CLIENT_HEADERS",
+    Reason.API_KEY_INVALID: "check --api-key or PHOENIX_API_KEY",
+    Reason.API_KEY_EXPIRED: "make another one with 'phoenix-grpc keys create'",
+    Reason.API_KEY_REVOKED: "make another one with 'phoenix-grpc keys create'",
+    Reason.ACCESS_TOKEN_INVALID: _LOG_IN,
+    Reason.ACCESS_TOKEN_EXPIRED: _LOG_IN,
+    Reason.SESSION_REVOKED: _LOG_IN,
+    Reason.REFRESH_TOKEN_INVALID: _LOG_IN,
+    Reason.REFRESH_TOKEN_EXPIRED: _LOG_IN,
+    Reason.REFRESH_TOKEN_REUSED: _LOG_IN,
+    Reason.LOGIN_FAILED: "check e-mail and password",
+    Reason.ROLE_INSUFFICIENT: "ask an admin for another role",
+    Reason.CREDENTIAL_NOT_INTERACTIVE: f"{_LOG_IN} and do without --api-key and PHOENIX_API_KEY",
+    Reason.KEY_READ_ONLY: "use another key",
+    Reason.KEY_NOT_FOR_DATASET: "use another key",
+    Reason.NOT_A_USER: f"{_LOG_IN} as a user",
+    Reason.DATASET_NOT_FOUND: "'phoenix-grpc datasets list' shows what there is",
+    Reason.VERSION_NOT_FOUND: "'phoenix-grpc datasets versions' shows what there is",
+    Reason.API_KEY_NOT_FOUND: "'phoenix-grpc keys list' shows what there is",
+    Reason.DATASET_EXISTS: "take another name, or add to it with 'datasets upload --action append'",
+    Reason.VERSION_MOVED: "look at what changed, and try again on the latest version",
+    Reason.ETAG_MISMATCH: "look at what changed, and try again",
 }
 
 OPTIONS = {

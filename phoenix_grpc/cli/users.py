@@ -16,6 +16,7 @@ from phoenix_grpc.cli.passwords import (
 )
 from phoenix_grpc.cli.remote import Server, server_options
 from phoenix_grpc.cli.store import database_options, database_settings
+from phoenix_grpc.errors import Reason
 
 if TYPE_CHECKING:
     from phoenix_grpc.client import Client
@@ -244,7 +245,7 @@ def _set_password(tx: "Transaction", email: str, password_hash: str) -> "User":
 
     user = accounts.find_user(tx, normal_email(email))
     if user is None:
-        raise NotFound("User", email, "USER_NOT_FOUND")
+        raise NotFound("User", email, Reason.USER_NOT_FOUND)
     user = accounts.update_user(tx, user.id, accounts.UserChange(password_hash=password_hash), actor_id=None)
     event = AuditEvent("user.update", allowed=True, target_id=encode_id("User", user.id), target_name=user.email)
     audit.record(tx, [event])

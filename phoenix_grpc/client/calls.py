@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from phoenix_grpc.client.errors import PhoenixError, error_of
 from phoenix_grpc.contract import METHODS, identified_part
+from phoenix_grpc.errors import Reason
 
 T = TypeVar("T")
 
@@ -16,7 +17,7 @@ TokenSource = Callable[[str], str]
 """Answers the bearer token for the next call, given the one that the server refused last ("" when none was): never the
 refused one. An empty answer means to call without credentials."""
 
-RENEWABLE = frozenset({"ACCESS_TOKEN_EXPIRED", "SESSION_REVOKED"})
+RENEWABLE = frozenset({Reason.ACCESS_TOKEN_EXPIRED, Reason.SESSION_REVOKED})
 """Reasons after which another token may do: this one expired, or another process refreshed the session."""
 
 

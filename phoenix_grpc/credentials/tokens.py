@@ -10,7 +10,7 @@ import jwt
 
 from phoenix_grpc import model
 from phoenix_grpc.credentials.secrets import new_token
-from phoenix_grpc.errors import Unauthenticated
+from phoenix_grpc.errors import Reason, Unauthenticated
 from phoenix_grpc.model import Role
 
 ISSUER = AUDIENCE = "phoenix_grpc"
@@ -78,14 +78,16 @@ class KeyRing:
             Unauthenticated: ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, or TOKEN_TYPE_UNSUPPORTED for another token
                 of ours.
         """
-        kind, payload = self._verified(token, "ACCESS_TOKEN_INVALID")
+        kind, payload = self._verified(token, Reason.ACCESS_TOKEN_INVALID)
         if kind != ACCESS_TYPE:
-            raise Unauthenticated("this is no access token; send an access token or API key", "TOKEN_TYPE_UNSUPPORTED")
+            raise Unauthenticated(
+                "this is no access token; send an access token or API key", Reason.TOKEN_TYPE_UNSUPPORTED
+            )
         claims = AccessClaims(
             payload["sid"], payload["gen"], payload["sub"], Role(payload["role"]), payload["exp"] * _SECOND
         )
         if claims.expires_at <= model.now():
-            raise Unauthenticated("the access token has expired", "ACCESS_TOKEN_EXPIRED")
+            raise Unauthenticated("the access token has expired", Reason.ACCESS_TOKEN_EXPIRED)
         return claims
 
     def read_refresh(self, token: str) -> RefreshClaims:
@@ -94,12 +96,12 @@ class KeyRing:
         Raises:
             Unauthenticated: REFRESH_TOKEN_INVALID or REFRESH_TOKEN_EXPIRED.
         """
-        kind, payload = self._verified(token, "REFRESH_TOKEN_INVALID")
+        kind, payload = self._verified(token, Reason.REFRESH_TOKEN_INVALID)
         if kind != REFRESH_TYPE:
-            raise Unauthenticated("this is no refresh token", "REFRESH_TOKEN_INVALID")
+            raise Unauthenticated("this is no refresh token", Reason.REFRESH_TOKEN_INVALID)
         claims = RefreshClaims(payload["sid"], payload["exp"] * _SECOND)
         if claims.expires_at <= model.now():
-            raise Unauthenticated("the refresh token has expired; log in again", "REFRESH_TOKEN_EXPIRED")
+            raise Unauthenticated("the refresh token has expired; log in again", Reason.REFRESH_TOKEN_EXPIRED)
         return claims
 
     def _issue(self, kind: str, session_id: str, expires_at: int, more: Mapping[str, object]) -> str:
@@ -114,7 +116,7 @@ class KeyRing:
         }
         return jwt.encode(payload, self._secret, _ALGORITHM, headers={"typ": kind, "kid": self._kid})
 
-    def _verified(self, token: str, reason: str) -> tuple[str, dict[str, Any]]:
+    def _verified(self, token: str, reason: Reason) -> tuple[str, dict[str, Any]]:
         """The type and the claims of a token that we signed."""
         if len(token) > MAX_TOKEN:  # before anything of it is parsed
             raise Unauthenticated("the token does not verify", reason)

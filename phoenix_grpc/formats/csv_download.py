@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from phoenix_grpc.errors import FailedPrecondition, LimitExceeded
+from phoenix_grpc.errors import FailedPrecondition, LimitExceeded, Reason
 from phoenix_grpc.formats.jsonl_download import Splits, node_id
 from phoenix_grpc.formats.records import BUCKETS
 from phoenix_grpc.model import Row
@@ -75,7 +75,7 @@ def _cells(row: Row) -> dict[str, str]:
             if column in cells:
                 raise FailedPrecondition(
                     f"example {node_id(row[0])} has two values for the column {column[:100]!r}; download JSONL",
-                    "VALUE_NOT_REPRESENTABLE",
+                    Reason.VALUE_NOT_REPRESENTABLE,
                 )
             cells[column] = cell
     return cells

@@ -5,7 +5,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from phoenix_grpc.contract import Method, Rule
-from phoenix_grpc.errors import Error, FailedPrecondition, PermissionDenied
+from phoenix_grpc.errors import Error, FailedPrecondition, PermissionDenied, Reason
 from phoenix_grpc.model import Principal, PrincipalKind, Role
 from phoenix_grpc.v1 import access_pb2
 
@@ -68,7 +68,7 @@ def refusal(rule: Rule, principal: Principal) -> Error | None:
         return PermissionDenied(f"the role {principal.role.value} may not call this method")
     if rule.interactive and not principal.interactive:
         return PermissionDenied(
-            "API keys may not call this method; log in and send an access token", "CREDENTIAL_NOT_INTERACTIVE"
+            "API keys may not call this method; log in and send an access token", Reason.CREDENTIAL_NOT_INTERACTIVE
         )
     return _key_refusal(rule, principal)
 
@@ -77,17 +77,19 @@ def _key_refusal(rule: Rule, principal: Principal) -> Error | None:
     """Why a read-only or limited key may not: such a key gets data, and of itself only who it is."""
     beyond_data = not rule.identity and not rule.about_data
     if principal.read_only and (beyond_data or rule.writes_data):
-        return PermissionDenied("this API key is read-only", "KEY_READ_ONLY")
+        return PermissionDenied("this API key is read-only", Reason.KEY_READ_ONLY)
     if principal.dataset_ids is not None and (beyond_data or rule.unlimited):
         return PermissionDenied(
-            "this API key is limited to datasets, and this method reaches further", "KEY_NOT_FOR_DATASET"
+            "this API key is limited to datasets, and this method reaches further", Reason.KEY_NOT_FOR_DATASET
         )
     return None
 
 
 def auth_disabled() -> FailedPrecondition:
     """There are no users and keys to manage: nobody may plant an admin for later."""
-    return FailedPrecondition("authentication is switched off on this server (PHOENIX_ENABLE_AUTH)", "AUTH_DISABLED")
+    return FailedPrecondition(
+        "authentication is switched off on this server (PHOENIX_ENABLE_AUTH)", Reason.AUTH_DISABLED
+    )
 
 
 def allowed_methods(methods: Mapping[str, Method], principal: Principal) -> list[str]:

@@ -11,7 +11,7 @@ from phoenix_grpc.credentials import api_keys, passwords
 from phoenix_grpc.credentials.emails import checked_email
 from phoenix_grpc.credentials.secrets import digest, new_password
 from phoenix_grpc.credentials.tokens import KeyRing
-from phoenix_grpc.errors import AlreadyExists, ConfigurationError, Invalid, Unauthenticated
+from phoenix_grpc.errors import AlreadyExists, ConfigurationError, Invalid, Reason, Unauthenticated
 from phoenix_grpc.guard.remembered import RememberedCredentials, Verified
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Principal, PrincipalKind, Role
@@ -83,7 +83,7 @@ class Authenticator:
             return await self.identify(bearer)
         session = await self._engine.read(live_session, principal.credential_id)
         if session is None:
-            raise Unauthenticated("the session has ended", "SESSION_REVOKED")
+            raise Unauthenticated("the session has ended", Reason.SESSION_REVOKED)
         return Standing(replace(principal, role=session.role, expires_at=session.expires_at), revision)
 
     async def _catch_up(self) -> None:
@@ -119,22 +119,22 @@ class Authenticator:
 
     async def _key_owner(self, bearer: str, key: bytes) -> KeyOwner:
         if not api_keys.is_api_key(bearer):
-            raise Unauthenticated("this is no API key: its form or its checksum is wrong", "API_KEY_INVALID")
+            raise Unauthenticated("this is no API key: its form or its checksum is wrong", Reason.API_KEY_INVALID)
         owner = await self._engine.read(find_owner, key)
         if owner is None:
-            raise Unauthenticated("this API key is unknown", "API_KEY_INVALID")
+            raise Unauthenticated("this API key is unknown", Reason.API_KEY_INVALID)
         now = model.now()
         if owner.revoked_at is not None or (owner.replaced_at is not None and owner.replaced_at <= now):
-            raise Unauthenticated("this API key was revoked or rotated", "API_KEY_REVOKED")
+            raise Unauthenticated("this API key was revoked or rotated", Reason.API_KEY_REVOKED)
         if owner.expires_at is not None and owner.expires_at <= now:
-            raise Unauthenticated("this API key has expired", "API_KEY_EXPIRED")
+            raise Unauthenticated("this API key has expired", Reason.API_KEY_EXPIRED)
         return owner
 
     async def _session_principal(self, token: str) -> Principal:
         claims = self._ring.read_access(token)
         session = await self._engine.read(live_session, claims.session_id)
         if session is None or session.generation != claims.generation:
-            raise Unauthenticated("the session has ended, or its tokens were refreshed", "SESSION_REVOKED")
+            raise Unauthenticated("the session has ended, or its tokens were refreshed", Reason.SESSION_REVOKED)
         return Principal(
             PrincipalKind.SESSION,
             session.role,

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 from starlette.responses import PlainTextResponse, Response
 
 from phoenix_grpc.contract import BY_NAME
-from phoenix_grpc.errors import LimitExceeded
+from phoenix_grpc.errors import LimitExceeded, Reason
 
 CHALLENGE = 'Bearer realm="Phoenix"'
 
@@ -30,50 +30,50 @@ _STATUSES = {
     grpc.StatusCode.CANCELLED: 503,
 }
 _STATUSES_BY_REASON = {
-    "AUTH_DISABLED": 403,
-    "PASSWORD_LOGIN_DISABLED": 403,
-    "MAIL_NOT_CONFIGURED": 503,
-    "STORE_FULL": 507,
+    Reason.AUTH_DISABLED: 403,
+    Reason.PASSWORD_LOGIN_DISABLED: 403,
+    Reason.MAIL_NOT_CONFIGURED: 503,
+    Reason.STORE_FULL: 507,
 }
 _TEXTS = {
     **dict.fromkeys(
         (
-            "CREDENTIALS_MISSING",
-            "CREDENTIALS_MALFORMED",
-            "CREDENTIALS_CONFLICTING",
-            "API_KEY_INVALID",
-            "API_KEY_REVOKED",
-            "ACCESS_TOKEN_INVALID",
-            "SESSION_REVOKED",
-            "TOKEN_TYPE_UNSUPPORTED",
-            "RESET_TOKEN_INVALID",
+            Reason.CREDENTIALS_MISSING,
+            Reason.CREDENTIALS_MALFORMED,
+            Reason.CREDENTIALS_CONFLICTING,
+            Reason.API_KEY_INVALID,
+            Reason.API_KEY_REVOKED,
+            Reason.ACCESS_TOKEN_INVALID,
+            Reason.SESSION_REVOKED,
+            Reason.TOKEN_TYPE_UNSUPPORTED,
+            Reason.RESET_TOKEN_INVALID,
         ),
         "Invalid token",
     ),
-    "API_KEY_EXPIRED": "Expired token",
-    "ACCESS_TOKEN_EXPIRED": "Expired token",
-    "LOGIN_FAILED": "Invalid email and/or password",
-    "LOGIN_THROTTLED": "Too many failed login attempts. Please try again later.",
-    "REFRESH_TOKEN_INVALID": "Invalid refresh token",
-    "REFRESH_TOKEN_REUSED": "Invalid refresh token",
-    "REFRESH_TOKEN_EXPIRED": "Expired refresh token",
-    "AUTH_DISABLED": "This action requires authentication to be enabled. "
+    Reason.API_KEY_EXPIRED: "Expired token",
+    Reason.ACCESS_TOKEN_EXPIRED: "Expired token",
+    Reason.LOGIN_FAILED: "Invalid email and/or password",
+    Reason.LOGIN_THROTTLED: "Too many failed login attempts. Please try again later.",
+    Reason.REFRESH_TOKEN_INVALID: "Invalid refresh token",
+    Reason.REFRESH_TOKEN_REUSED: "Invalid refresh token",
+    Reason.REFRESH_TOKEN_EXPIRED: "Expired refresh token",
+    Reason.AUTH_DISABLED: "This action requires authentication to be enabled. "
     "Set the PHOENIX_ENABLE_AUTH environment variable to true.",
-    "NOT_A_USER": "System API keys must be managed through the /system/api_keys endpoints.",
-    "MAIL_NOT_CONFIGURED": "SMTP server not configured",
-    "USER_NOT_FOUND": "User not found",
-    "EMAIL_EXISTS": "Email already exists",
-    "USERNAME_EXISTS": "Username already exists",
+    Reason.NOT_A_USER: "System API keys must be managed through the /system/api_keys endpoints.",
+    Reason.MAIL_NOT_CONFIGURED: "SMTP server not configured",
+    Reason.USER_NOT_FOUND: "User not found",
+    Reason.EMAIL_EXISTS: "Email already exists",
+    Reason.USERNAME_EXISTS: "Username already exists",
 }
 _TEXTS_BY_METHOD = {
-    ("RevokeApiKey", "API_KEY_NOT_FOUND"): "API key not found",
-    ("RotateApiKey", "API_KEY_NOT_FOUND"): "API key not found",
-    ("RevokeSystemApiKey", "API_KEY_NOT_FOUND"): "System API key not found",
-    ("RotateSystemApiKey", "API_KEY_NOT_FOUND"): "System API key not found",
-    ("CreateApiKey", "CREDENTIAL_NOT_INTERACTIVE"): "API keys cannot create API keys",
-    ("RotateApiKey", "CREDENTIAL_NOT_INTERACTIVE"): "API keys cannot create API keys",
-    ("CreateSystemApiKey", "CREDENTIAL_NOT_INTERACTIVE"): "API keys cannot create API keys",
-    ("RotateSystemApiKey", "CREDENTIAL_NOT_INTERACTIVE"): "API keys cannot create API keys",
+    ("RevokeApiKey", Reason.API_KEY_NOT_FOUND): "API key not found",
+    ("RotateApiKey", Reason.API_KEY_NOT_FOUND): "API key not found",
+    ("RevokeSystemApiKey", Reason.API_KEY_NOT_FOUND): "System API key not found",
+    ("RotateSystemApiKey", Reason.API_KEY_NOT_FOUND): "System API key not found",
+    ("CreateApiKey", Reason.CREDENTIAL_NOT_INTERACTIVE): "API keys cannot create API keys",
+    ("RotateApiKey", Reason.CREDENTIAL_NOT_INTERACTIVE): "API keys cannot create API keys",
+    ("CreateSystemApiKey", Reason.CREDENTIAL_NOT_INTERACTIVE): "API keys cannot create API keys",
+    ("RotateSystemApiKey", Reason.CREDENTIAL_NOT_INTERACTIVE): "API keys cannot create API keys",
 }
 
 _VIEWERS_REFUSED = "Viewers cannot perform this action."
@@ -153,7 +153,7 @@ def from_grpc(error: grpc.aio.AioRpcError, method: str) -> Refused:
 
 def _text(error: grpc.aio.AioRpcError, reason: str, method: str, status: int) -> str:
     """Phoenix's text where there is one, else the server's own sentence; what the library said is for the log alone."""
-    if reason == "ROLE_INSUFFICIENT":
+    if reason == Reason.ROLE_INSUFFICIENT:
         return _VIEWERS_REFUSED if BY_NAME[method].rule.writes_data else _ADMINS_ONLY
     if text := _TEXTS_BY_METHOD.get((method, reason)) or _TEXTS.get(reason):
         return text

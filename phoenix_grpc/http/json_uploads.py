@@ -17,6 +17,7 @@ from typing import IO, Any, Self, TypeVar
 
 import msgspec
 
+from phoenix_grpc.errors import Reason
 from phoenix_grpc.guard.capacity import Hold
 from phoenix_grpc.http.bodies import too_large
 from phoenix_grpc.http.errors import Invalid, Refused
@@ -251,7 +252,7 @@ def _rows(files: Collection[IO[bytes]]) -> Iterator[tuple[bytes, ...]]:
 def naming_element(refused: Refused) -> Refused:
     """The same answer, saying which element of the document is meant, where it names a line of its JSONL."""
     line, part = refused.facts.get("line"), refused.facts.get("part", "input")
-    if refused.reason == "INVALID_RECORD" and line:
+    if refused.reason == Reason.INVALID_RECORD and line:
         field = next(field for field, key in _KEYS.items() if key == part)
         description = refused.text.partition(": ")[2].removeprefix(f"{part}: ")
         refused.text = f"{field}[{int(line) - 1}]: {description}"

@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 
 from phoenix_grpc import contract, errors
 from phoenix_grpc.contract import Method
+from phoenix_grpc.errors import Reason
 from phoenix_grpc.guard import access
 from phoenix_grpc.guard.access import Caller, caller
 from phoenix_grpc.guard.authentication import Authenticator, Standing
@@ -141,7 +142,7 @@ class Guard(grpc.aio.ServerInterceptor):
         method = self._methods.get(call.method)
         if method is None or not method.rule.public:
             if self._draining:
-                raise errors.Unavailable("the server is stopping", "DRAINING")
+                raise errors.Unavailable("the server is stopping", Reason.DRAINING)
             await self._identify(call, metadata)
         handler = self._handlers.get(call.method) or await self._find(call.method, continuation, details)
         if (refusal := access.refusal(self._methods[call.method].rule, call.principal)) is not None:
@@ -310,7 +311,7 @@ class Guard(grpc.aio.ServerInterceptor):
             kind, number = parse_id(part.dataset_id) or ("", None)
             number = number if kind == "Dataset" else None
         if number not in allowed:
-            raise errors.PermissionDenied("this API key is limited to other datasets", "KEY_NOT_FOR_DATASET")
+            raise errors.PermissionDenied("this API key is limited to other datasets", Reason.KEY_NOT_FOR_DATASET)
         # From here on the id counts: a name could come to mean another dataset before the servicer reads it.
         part.dataset_id = encode_id("Dataset", number)
 
@@ -370,21 +371,29 @@ def bearer_token(metadata: Metadata) -> str:
     """
     given = [(key, value) for key, value in metadata if key in _CARRIERS]
     if not given:
-        raise errors.Unauthenticated("send 'authorization: Bearer <API key or access token>'", "CREDENTIALS_MISSING")
+        raise errors.Unauthenticated(
+            "send 'authorization: Bearer <API key or access token>'", Reason.CREDENTIALS_MISSING
+        )
     if len(given) > 1:
-        raise errors.Unauthenticated("send exactly one authorization entry", "CREDENTIALS_CONFLICTING")
+        raise errors.Unauthenticated("send exactly one authorization entry", Reason.CREDENTIALS_CONFLICTING)
     key, value = given[0]
     if key != "authorization":
-        raise errors.Unauthenticated(f"send 'authorization: Bearer <key>' instead of {key}", "CREDENTIALS_MALFORMED")
+        raise errors.Unauthenticated(
+            f"send 'authorization: Bearer <key>' instead of {key}", Reason.CREDENTIALS_MALFORMED
+        )
     return _token(str(value))
 
 
 def _token(value: str) -> str:
     if len(value) > MAX_CREDENTIAL:
-        raise errors.Unauthenticated(f"a credential has {MAX_CREDENTIAL} characters at most", "CREDENTIALS_MALFORMED")
+        raise errors.Unauthenticated(
+            f"a credential has {MAX_CREDENTIAL} characters at most", Reason.CREDENTIALS_MALFORMED
+        )
     scheme, _, token = value.partition(" ")
     if scheme.lower() != "bearer":
-        raise errors.Unauthenticated("the authorization scheme must be Bearer", "CREDENTIALS_MALFORMED")
+        raise errors.Unauthenticated("the authorization scheme must be Bearer", Reason.CREDENTIALS_MALFORMED)
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise errors.Unauthenticated("after 'Bearer ' an API key or access token must follow", "CREDENTIALS_MALFORMED")
+        raise errors.Unauthenticated(
+            "after 'Bearer ' an API key or access token must follow", Reason.CREDENTIALS_MALFORMED
+        )
     return token

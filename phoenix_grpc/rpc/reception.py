@@ -7,7 +7,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from phoenix_grpc.contract import Method
-from phoenix_grpc.errors import Invalid, LimitExceeded
+from phoenix_grpc.errors import Invalid, LimitExceeded, Reason
 from phoenix_grpc.guard.capacity import Arrivals, ByteBudget
 from phoenix_grpc.rpc import wire
 
@@ -71,7 +71,7 @@ class Messages:
         arrivals = reception.from_strangers if self._method.rule.public else reception.from_callers
         raw = await arrivals.wait(self._who, self._context.read)
         if raw is grpc.aio.EOF:
-            raise Invalid("", "the call ended without a request", "INVALID_MESSAGE")
+            raise Invalid("", "the call ended without a request", Reason.INVALID_MESSAGE)
         return await self._parsed(raw)
 
     async def next(self) -> Message | None:
@@ -99,7 +99,7 @@ class Messages:
         try:
             message: Message = self._deserialize(raw)
         except DecodeError:
-            raise Invalid("", wire.MALFORMED, "INVALID_MESSAGE") from None
+            raise Invalid("", wire.MALFORMED, Reason.INVALID_MESSAGE) from None
         return message
 
     def __enter__(self) -> Self:

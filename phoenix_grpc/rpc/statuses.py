@@ -8,6 +8,7 @@ from google.rpc import error_details_pb2 as details_pb2
 from google.rpc import status_pb2
 
 from phoenix_grpc import errors
+from phoenix_grpc.errors import Reason
 
 DOMAIN = "phoenix_grpc"
 REALM = "phoenix_grpc"
@@ -83,7 +84,7 @@ def _trailers(error: errors.Error, request_id: str) -> Trailers:
 
 def _challenge(error: errors.Unauthenticated) -> str:
     """The challenge of RFC 6750, section 3: no error code when no credentials were sent."""
-    if error.reason == "CREDENTIALS_MISSING":
+    if error.reason == Reason.CREDENTIALS_MISSING:
         return f'Bearer realm="{REALM}"'
     code = "invalid_request" if error.reason.startswith("CREDENTIALS_") else "invalid_token"
     return f'Bearer realm="{REALM}", error="{code}", error_description="{error.reason}"'

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from phoenix_grpc.errors import Invalid
+from phoenix_grpc.errors import Invalid, Reason
 
 MAX_FIELDS = 5000
 """Fields that a message may have, those within its parts not counted; a repeated field takes 1,000 items at most."""
@@ -49,10 +49,10 @@ def _fields(raw: bytes) -> Iterator[tuple[int, int, int]]:
         elif kind == _BYTES:
             length, start = _varint(raw, position)
         elif not length:
-            raise Invalid("", MALFORMED, "INVALID_MESSAGE")
+            raise Invalid("", MALFORMED, Reason.INVALID_MESSAGE)
         position = max(position, start + length)
         if position > end:
-            raise Invalid("", MALFORMED, "INVALID_MESSAGE")
+            raise Invalid("", MALFORMED, Reason.INVALID_MESSAGE)
         yield tag >> 3, start, position
 
 
@@ -63,4 +63,4 @@ def _varint(raw: bytes, position: int) -> tuple[int, int]:
         number |= (byte & 127) << 7 * index
         if byte < 128:
             return number, position + index + 1
-    raise Invalid("", MALFORMED, "INVALID_MESSAGE")
+    raise Invalid("", MALFORMED, Reason.INVALID_MESSAGE)

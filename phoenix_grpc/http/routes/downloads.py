@@ -11,6 +11,7 @@ from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
+from phoenix_grpc.errors import Reason
 from phoenix_grpc.http import schemas
 from phoenix_grpc.http.backend import CurrentDoor, Door, Download
 from phoenix_grpc.http.errors import Invalid, Refused
@@ -143,7 +144,7 @@ async def _send_file(door: Door, id: str, version_id: str | None, format: int, m
     try:
         download = await door.download(request)
     except Refused as refused:
-        if refused.reason == "DATASET_NOT_FOUND":
+        if refused.reason == Reason.DATASET_NOT_FOUND:
             refused.status = 422
         raise
     filename = quote(download.header.filename)

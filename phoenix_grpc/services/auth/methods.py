@@ -8,7 +8,7 @@ from phoenix_grpc import model
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import Method
 from phoenix_grpc.credentials.tokens import KeyRing
-from phoenix_grpc.errors import FailedPrecondition, PermissionDenied
+from phoenix_grpc.errors import FailedPrecondition, PermissionDenied, Reason
 from phoenix_grpc.guard.access import auth_disabled
 from phoenix_grpc.model import Principal, PrincipalKind
 from phoenix_grpc.services.auth.hashing import PasswordHashing
@@ -73,7 +73,8 @@ class AuthMethods:
         self.require_authentication()
         if self.settings.disable_basic_auth:
             raise FailedPrecondition(
-                "password login is switched off on this server (PHOENIX_DISABLE_BASIC_AUTH)", "PASSWORD_LOGIN_DISABLED"
+                "password login is switched off on this server (PHOENIX_DISABLE_BASIC_AUTH)",
+                Reason.PASSWORD_LOGIN_DISABLED,
             )
 
 
@@ -85,7 +86,7 @@ def owner_id(principal: Principal) -> int:
     """
     number = user_of(principal)
     if number is None:
-        raise PermissionDenied("only users have sessions, a password and personal keys", "NOT_A_USER")
+        raise PermissionDenied("only users have sessions, a password and personal keys", Reason.NOT_A_USER)
     return number
 
 
@@ -97,7 +98,7 @@ def user_of(principal: Principal) -> int | None:
 def require_interactive(principal: Principal, what: str) -> None:
     """Raises PermissionDenied (CREDENTIAL_NOT_INTERACTIVE) for API keys: `what` takes a session or the admin secret."""
     if not principal.interactive:
-        raise PermissionDenied(f"API keys may not {what}; send an access token", "CREDENTIAL_NOT_INTERACTIVE")
+        raise PermissionDenied(f"API keys may not {what}; send an access token", Reason.CREDENTIAL_NOT_INTERACTIVE)
 
 
 def after_minutes(minutes: float) -> int:

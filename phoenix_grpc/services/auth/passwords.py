@@ -9,7 +9,7 @@ from phoenix_grpc.credentials.emails import normal_email
 from phoenix_grpc.credentials.passwords import checked_password
 from phoenix_grpc.credentials.secrets import digest, new_token
 from phoenix_grpc.credentials.tokens import MAX_TOKEN
-from phoenix_grpc.errors import FailedPrecondition, Invalid
+from phoenix_grpc.errors import FailedPrecondition, Invalid, Reason
 from phoenix_grpc.guard.access import caller
 from phoenix_grpc.model import AuthMethod, Role
 from phoenix_grpc.services.auth import messages as auth_messages
@@ -53,7 +53,7 @@ class PasswordMethods(SessionMethods):
         if not self.mailer.enabled:
             raise FailedPrecondition(
                 "this server sends no mail (PHOENIX_SMTP_HOSTNAME, PHOENIX_ROOT_URL); ask an admin",
-                "MAIL_NOT_CONFIGURED",
+                Reason.MAIL_NOT_CONFIGURED,
             )
         self.mailer.post(lambda: self._reset_mail(email))
         return Empty()

@@ -9,7 +9,7 @@ from phoenix_grpc import __version__
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import Method
 from phoenix_grpc.credentials.tokens import KeyRing
-from phoenix_grpc.errors import NotFound
+from phoenix_grpc.errors import NotFound, Reason
 from phoenix_grpc.guard.access import allowed_methods, caller, refusal
 from phoenix_grpc.model import Principal, PrincipalKind, Role
 from phoenix_grpc.services.auth.audit_log import AuditMethods
@@ -48,7 +48,7 @@ class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods, auth_pb2_grpc.AuthS
         """See auth.proto. The guard has held the named dataset against the key already."""
         method = self.methods.get(request.method)
         if method is None:
-            raise NotFound("Method", request.method[:200], "METHOD_NOT_FOUND")
+            raise NotFound("Method", request.method[:200], Reason.METHOD_NOT_FOUND)
         if (error := refusal(method.rule, caller.get().principal)) is not None:
             raise error
         return Empty()

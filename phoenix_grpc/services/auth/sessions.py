@@ -10,7 +10,7 @@ from phoenix_grpc.credentials import passwords as policy
 from phoenix_grpc.credentials.emails import normal_email
 from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.credentials.tokens import AccessClaims, RefreshClaims
-from phoenix_grpc.errors import Invalid, NotFound, PermissionDenied, Unauthenticated
+from phoenix_grpc.errors import Invalid, NotFound, PermissionDenied, Reason, Unauthenticated
 from phoenix_grpc.guard.access import caller
 from phoenix_grpc.ids import decode_id
 from phoenix_grpc.model import PrincipalKind, Session
@@ -76,7 +76,7 @@ class SessionMethods(AuthMethods):
         Strangers' are not: anybody can send any number of them.
         """
         event = replace(
-            call_event("login"), allowed=False, target_id=auth_messages.user_id(user_id), reason="LOGIN_FAILED"
+            call_event("login"), allowed=False, target_id=auth_messages.user_id(user_id), reason=Reason.LOGIN_FAILED
         )
 
         def count(tx: Transaction) -> None:
@@ -92,7 +92,10 @@ class SessionMethods(AuthMethods):
         expires_at = self._refresh_expiry()
         token = self.ring.issue_refresh(RefreshClaims(claims.session_id, expires_at))
         event = replace(
-            call_event("session.reuse"), allowed=False, credential_id=claims.session_id, reason="REFRESH_TOKEN_REUSED"
+            call_event("session.reuse"),
+            allowed=False,
+            credential_id=claims.session_id,
+            reason=Reason.REFRESH_TOKEN_REUSED,
         )
 
         def rotate(tx: Transaction) -> tuple[Rotation, LiveSession | None]:
@@ -105,9 +108,9 @@ class SessionMethods(AuthMethods):
 
         outcome, session = await self.engine.write(rotate)
         if session is None:
-            raise Unauthenticated("the session has ended; log in again", "SESSION_REVOKED")
+            raise Unauthenticated("the session has ended; log in again", Reason.SESSION_REVOKED)
         if outcome is not Rotation.ROTATED:
-            raise Unauthenticated("the refresh token was used before", "REFRESH_TOKEN_REUSED")
+            raise Unauthenticated("the refresh token was used before", Reason.REFRESH_TOKEN_REUSED)
         return self._pair(session, token)
 
     async def RevokeToken(self, request: auth_pb2.RevokeTokenRequest, context: object) -> Empty:
@@ -217,4 +220,4 @@ def sent_password(password: str, field: str) -> str:
 
 def login_failed() -> Unauthenticated:
     """The same for an unknown e-mail and a wrong password."""
-    return Unauthenticated("unknown e-mail or wrong password", "LOGIN_FAILED")
+    return Unauthenticated("unknown e-mail or wrong password", Reason.LOGIN_FAILED)

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from google.protobuf.empty_pb2 import Empty
 
-from phoenix_grpc.errors import Invalid, PermissionDenied
+from phoenix_grpc.errors import Invalid, PermissionDenied, Reason
 from phoenix_grpc.guard.access import caller
 from phoenix_grpc.model import Dataset, Version
 from phoenix_grpc.services.datasets.examples import ExampleMethods
@@ -136,7 +136,7 @@ class DatasetsServicer(
 def _require_unlimited() -> None:
     """Refuses a key that is limited to datasets: it would learn by names which others exist."""
     if caller.get().principal.dataset_ids is not None:
-        raise PermissionDenied("a key limited to datasets may not rename them", "KEY_NOT_FOR_DATASET")
+        raise PermissionDenied("a key limited to datasets may not rename them", Reason.KEY_NOT_FOR_DATASET)
 
 
 def _order(text: str) -> Order:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from phoenix_grpc import model
-from phoenix_grpc.errors import Invalid, NotFound, dataset_not_found
+from phoenix_grpc.errors import Invalid, NotFound, Reason, dataset_not_found
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import ApiKey, Role, Row
 from phoenix_grpc.store.engine import Transaction
@@ -121,7 +121,7 @@ def get_key(tx: Transaction, scope: Scope, key_id: int) -> ApiKey:
         {"id": key_id, "user_id": scope.user_id},
     )
     if row is None:
-        raise NotFound("ApiKey", encode_id(scope.kind, key_id), "API_KEY_NOT_FOUND")
+        raise NotFound("ApiKey", encode_id(scope.kind, key_id), Reason.API_KEY_NOT_FOUND)
     return _key(tx, row)
 
 

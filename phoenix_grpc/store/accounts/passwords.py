@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from phoenix_grpc import model
-from phoenix_grpc.errors import LimitExceeded, Unauthenticated
+from phoenix_grpc.errors import LimitExceeded, Reason, Unauthenticated
 from phoenix_grpc.store.accounts.sessions import end_sessions
 from phoenix_grpc.store.engine import Transaction
 
@@ -46,7 +46,7 @@ def require_unlocked(tx: Transaction, email: str, max_failures: int) -> None:
     )
     if row:
         seconds = (row[0] + LOCKOUT - now) / 1_000_000
-        raise LimitExceeded("too many failed logins; try again later", "LOGIN_THROTTLED", retry_after=seconds)
+        raise LimitExceeded("too many failed logins; try again later", Reason.LOGIN_THROTTLED, retry_after=seconds)
 
 
 def count_failure(tx: Transaction, email: str, max_failures: int) -> None:
@@ -134,7 +134,7 @@ def reset_owner(tx: Transaction, digest: bytes) -> int:
         {"digest": digest, "now": model.now()},
     )
     if row is None:
-        raise Unauthenticated("this link is unknown, used or expired; ask for a new one", "RESET_TOKEN_INVALID")
+        raise Unauthenticated("this link is unknown, used or expired; ask for a new one", Reason.RESET_TOKEN_INVALID)
     return int(row[0])
 
 

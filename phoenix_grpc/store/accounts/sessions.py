@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 
 from phoenix_grpc import model
-from phoenix_grpc.errors import NotFound
+from phoenix_grpc.errors import NotFound, Reason
 from phoenix_grpc.model import Role, Row, Session
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.revision import Subject, record_change, revoke
@@ -120,7 +120,7 @@ def end_session(tx: Transaction, session_id: str, user_id: int | None = None) ->
         {"id": session_id, "user_id": user_id},
     )
     if row is None:
-        raise NotFound("Session", session_id[:100], "SESSION_NOT_FOUND")
+        raise NotFound("Session", session_id[:100], Reason.SESSION_NOT_FOUND)
     revoke(tx, Subject.SESSION, session_id)
     return Session(*row)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from phoenix_grpc import model
-from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound, PermissionDenied
+from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound, PermissionDenied, Reason
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import AuthMethod, Role, Row, User
 from phoenix_grpc.store.accounts.passwords import set_password
@@ -44,7 +44,7 @@ def insert_user(
         AlreadyExists: when e-mail or username is taken.
     """
     if find_user(tx, email):
-        raise AlreadyExists("User", email, "EMAIL_EXISTS")
+        raise AlreadyExists("User", email, Reason.EMAIL_EXISTS)
     _require_free_username(tx, username)
     now = model.now()
     needs_reset = role is not Role.SYSTEM and auth_method is AuthMethod.LOCAL
@@ -72,7 +72,7 @@ def get_user(tx: Transaction, user_id: int) -> User:
     """
     row = tx.row(f"SELECT {_COLUMNS} FROM users WHERE id = :id", {"id": user_id})
     if row is None:
-        raise NotFound("User", encode_id("User", user_id), "USER_NOT_FOUND")
+        raise NotFound("User", encode_id("User", user_id), Reason.USER_NOT_FOUND)
     return _user(row)
 
 
@@ -173,7 +173,7 @@ def _user(row: Row) -> User:
 
 def _require_free_username(tx: Transaction, username: str) -> None:
     if tx.row("SELECT 1 FROM users WHERE username = :username", {"username": username}):
-        raise AlreadyExists("User", username, "USERNAME_EXISTS")
+        raise AlreadyExists("User", username, Reason.USERNAME_EXISTS)
 
 
 def _require_unprotected(tx: Transaction, user: User, change: UserChange, actor_id: int | None) -> None:
@@ -203,4 +203,4 @@ def _require_another_admin(tx: Transaction, user: User) -> None:
 
 
 def _protected(message: str) -> PermissionDenied:
-    return PermissionDenied(message, "USER_PROTECTED")
+    return PermissionDenied(message, Reason.USER_PROTECTED)

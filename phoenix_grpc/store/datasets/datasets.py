@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from phoenix_grpc.errors import Aborted, AlreadyExists, dataset_not_found
+from phoenix_grpc.errors import Aborted, AlreadyExists, Reason, dataset_not_found
 from phoenix_grpc.model import Dataset, now
 from phoenix_grpc.store.datasets.versions import Counts, add_version
 from phoenix_grpc.store.engine import Transaction, numbered
@@ -131,7 +131,7 @@ def get_dataset(tx: Transaction, dataset_id: int) -> Dataset:
 
 def deleted_meanwhile() -> Aborted:
     """The dataset was there when the call began."""
-    return Aborted("the dataset was deleted meanwhile", "DATASET_DELETED")
+    return Aborted("the dataset was deleted meanwhile", Reason.DATASET_DELETED)
 
 
 def insert_dataset(tx: Transaction, name: str, description: str | None, metadata: str) -> Dataset:
@@ -157,7 +157,7 @@ def insert_dataset(tx: Transaction, name: str, description: str | None, metadata
         },
     )
     if row is None:
-        raise AlreadyExists("Dataset", name, "DATASET_EXISTS")
+        raise AlreadyExists("Dataset", name, Reason.DATASET_EXISTS)
     return Dataset(row[0], name, description, metadata, moment, moment, 1, 0, 0)
 
 
@@ -191,7 +191,7 @@ def update_dataset(tx: Transaction, name: DatasetName, changes: Mapping[str, str
     if new_name is not None:
         other = lookup_dataset(tx, DatasetName(None, new_name, new_name))
         if other is not None and other.id != dataset.id:
-            raise AlreadyExists("Dataset", new_name, "DATASET_EXISTS")
+            raise AlreadyExists("Dataset", new_name, Reason.DATASET_EXISTS)
         changes = {**changes, "name_folded": new_name.casefold()}
     settings = "".join(f"{column} = :{column}, " for column in changes)
     tx.run(
@@ -221,7 +221,7 @@ def etag_of(dataset: Dataset) -> str:
 
 def _require_etag(dataset: Dataset, etag: str) -> None:
     if etag and etag != etag_of(dataset):
-        raise Aborted("the dataset has changed since; read it again", "ETAG_MISMATCH", {"etag": etag_of(dataset)})
+        raise Aborted("the dataset has changed since; read it again", Reason.ETAG_MISMATCH, {"etag": etag_of(dataset)})
 
 
 def touch(tx: Transaction, dataset_id: int) -> None:

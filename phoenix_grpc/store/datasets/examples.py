@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from phoenix_grpc.errors import NotFound
+from phoenix_grpc.errors import NotFound, Reason
 from phoenix_grpc.model import Row
 from phoenix_grpc.store.datasets import datasets
 from phoenix_grpc.store.engine import Transaction, numbered
@@ -192,7 +192,7 @@ def find_examples(tx: Transaction, dataset_id: int, names: Sequence[ExampleName]
     known = {number for (number,) in tx.rows(held, {**values, **params})}
     for name, number in zip(names, found, strict=True):
         if number not in known:
-            raise NotFound("DatasetExample", name.shown, "EXAMPLE_NOT_FOUND")
+            raise NotFound("DatasetExample", name.shown, Reason.EXAMPLE_NOT_FOUND)
     return [number for number in found if number is not None]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from phoenix_grpc.errors import AlreadyExists, NotFound
+from phoenix_grpc.errors import AlreadyExists, NotFound, Reason
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Label
 from phoenix_grpc.store.engine import Transaction, numbered
@@ -23,7 +23,7 @@ def create_label(tx: Transaction, name: str, description: str | None, color: str
         {"id": tx.take_ids("DatasetLabel"), "name": name, "description": description, "color": color},
     )
     if row is None:
-        raise AlreadyExists("DatasetLabel", name, "LABEL_EXISTS")
+        raise AlreadyExists("DatasetLabel", name, Reason.LABEL_EXISTS)
     return Label(row[0], name, description, color)
 
 
@@ -41,7 +41,7 @@ def update_label(tx: Transaction, label_id: int, changes: Mapping[str, str | Non
     label = get_label(tx, label_id)
     name = changes.get("name")
     if name is not None and name != label.name and tx.row("SELECT 1 FROM labels WHERE name = :name", {"name": name}):
-        raise AlreadyExists("DatasetLabel", name, "LABEL_EXISTS")
+        raise AlreadyExists("DatasetLabel", name, Reason.LABEL_EXISTS)
     if changes:
         settings = ", ".join(f"{column} = :{column}" for column in changes)
         tx.run(f"UPDATE labels SET {settings} WHERE id = :id", {**changes, "id": label_id})
@@ -134,4 +134,4 @@ def remove_label(tx: Transaction, dataset_id: int, label_id: int) -> None:
 
 
 def _not_found(label_id: int) -> NotFound:
-    return NotFound("DatasetLabel", encode_id("DatasetLabel", label_id), "LABEL_NOT_FOUND")
+    return NotFound("DatasetLabel", encode_id("DatasetLabel", label_id), Reason.LABEL_NOT_FOUND)

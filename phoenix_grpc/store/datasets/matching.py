@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from phoenix_grpc.errors import Invalid, InvalidRecord
+from phoenix_grpc.errors import Invalid, InvalidRecord, Reason
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Flaw, now
 from phoenix_grpc.store.datasets import splits
@@ -204,7 +204,7 @@ def _shown(value: object) -> str:
 
 
 def _invalid(field: str, ordinal: int, description: str) -> Invalid:
-    return Invalid(field, f"record {ordinal}: {description}", "INVALID_RECORD", {"record": str(ordinal)})
+    return Invalid(field, f"record {ordinal}: {description}", Reason.INVALID_RECORD, {"record": str(ordinal)})
 
 
 def _count_regrouped(tx: Transaction, params: Params) -> int:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from phoenix_grpc.errors import Invalid
+from phoenix_grpc.errors import Invalid, Reason
 from phoenix_grpc.model import now
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.sweeping import remove_rows
@@ -60,7 +60,9 @@ def once(tx: Transaction, request: Request | None, act: Callable[[Transaction], 
     )
     if row is not None:
         if row[0] != request.digest:
-            raise Invalid("request_id", "another request was made under this id; take a new one", "REQUEST_ID_REUSED")
+            raise Invalid(
+                "request_id", "another request was made under this id; take a new one", Reason.REQUEST_ID_REUSED
+            )
         return bytes(row[1])
     response = act(tx)
     tx.run(

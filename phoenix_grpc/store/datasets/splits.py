@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound
+from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound, Reason
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.model import MAX_SPLITS, Split, now
 from phoenix_grpc.store.engine import Params, Transaction, numbered
@@ -53,7 +53,7 @@ def create_split(
         },
     )
     if row is None:
-        raise AlreadyExists("DatasetSplit", name, "SPLIT_EXISTS")
+        raise AlreadyExists("DatasetSplit", name, Reason.SPLIT_EXISTS)
     _add_examples(tx, dataset_id, row[0], example_ids, "example_ids")
     return get_split(tx, dataset_id, row[0])
 
@@ -80,7 +80,7 @@ def update_split(
     split = get_split(tx, dataset_id, split_id)
     name = changes.get("name")
     if name is not None and name != split.name and _by_name(tx, dataset_id, name):
-        raise AlreadyExists("DatasetSplit", name, "SPLIT_EXISTS")
+        raise AlreadyExists("DatasetSplit", name, Reason.SPLIT_EXISTS)
     settings = "".join(f"{column} = :{column}, " for column in changes)
     tx.run(
         f"UPDATE splits SET {settings}updated_at = :now WHERE dataset_id = :dataset AND id = :id",
@@ -128,7 +128,7 @@ def find_splits(tx: Transaction, dataset_id: int, names: Sequence[str]) -> list[
         is_id = parsed is not None and parsed[0] == "DatasetSplit"
         split = _by_id(tx, dataset_id, parsed[1]) if parsed and is_id else _by_name(tx, dataset_id, name.strip())
         if split is None:
-            raise NotFound("DatasetSplit", name, "SPLIT_NOT_FOUND")
+            raise NotFound("DatasetSplit", name, Reason.SPLIT_NOT_FOUND)
         found.append(split)
     return found
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, Unavailable
+from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, Reason, Unavailable
 from phoenix_grpc.model import Dataset, Record, Row, Version, now
 from phoenix_grpc.store.datasets import datasets, matching, versions
 from phoenix_grpc.store.datasets.datasets import DatasetName
@@ -215,7 +215,7 @@ def find_target(tx: Transaction, publication: Publication) -> Dataset | None:
             raise Aborted("the dataset does not exist, so it has no base version")
         return None
     if publication.action == "CREATE":
-        raise AlreadyExists("Dataset", name.shown, "DATASET_EXISTS")
+        raise AlreadyExists("Dataset", name.shown, Reason.DATASET_EXISTS)
     versions.require_base(dataset, publication.base_version_id)
     return dataset
 

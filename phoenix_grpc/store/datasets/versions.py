@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from phoenix_grpc.errors import Aborted, NotFound
+from phoenix_grpc.errors import Aborted, NotFound, Reason
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Dataset, Version, now
 from phoenix_grpc.store.engine import Transaction
@@ -29,7 +29,7 @@ def require_base(dataset: Dataset, base_version_id: int | None) -> None:
     if base_version_id is not None and base_version_id != dataset.latest_version_id:
         latest = encode_id("DatasetVersion", dataset.latest_version_id)
         raise Aborted(
-            f"the latest version is {latest}, not the base version", "VERSION_MOVED", {"latest_version_id": latest}
+            f"the latest version is {latest}, not the base version", Reason.VERSION_MOVED, {"latest_version_id": latest}
         )
 
 
@@ -77,7 +77,7 @@ def get_version(tx: Transaction, dataset: Dataset, version_id: int | None) -> Ve
         {"dataset": dataset.id, "id": number},
     )
     if row is None:
-        raise NotFound("DatasetVersion", encode_id("DatasetVersion", number), "VERSION_NOT_FOUND")
+        raise NotFound("DatasetVersion", encode_id("DatasetVersion", number), Reason.VERSION_NOT_FOUND)
     return Version(*row)
 
 
