@@ -6,6 +6,9 @@ Each class is one kind of failure; the `reason` is the machine-readable name of 
 import enum
 from collections.abc import Mapping
 
+_MAX_BYTES = 300
+"""What clients are shown of a text: gRPC's refuse metadata above 8 KiB."""
+
 
 class Reason(enum.StrEnum):
     """The exact failure: the names of errors.proto without their prefix."""
@@ -207,8 +210,19 @@ class Unimplemented(Error):
     reason = Reason.METHOD_UNIMPLEMENTED
 
 
+class Cancelled(Error):
+    """The caller went away, or ended the call."""
+
+
 class ConfigurationError(Exception):
     """A setting or the store stops the start; the message names it and what would be right."""
+
+
+def shown(text: str) -> str:
+    """The text, short and without control characters: it may quote what a client sent."""
+    clean = "".join(char if char.isprintable() else " " for char in text[: _MAX_BYTES + 1])
+    data = clean.encode("utf-8", "replace")
+    return clean if len(data) <= _MAX_BYTES else data[:_MAX_BYTES].decode("utf-8", "ignore") + "…"
 
 
 def dataset_not_found(name: str) -> NotFound:

@@ -155,11 +155,11 @@ class CallLog:
     def __init__(self, level: str, writer: LogWriter | None) -> None:
         self._wanted = logging.getLevelNamesMapping()[level] <= logging.INFO
         self._writer = writer
-        self._calls: list[CallLine] = []
+        self._calls: list[Callable[[], CallLine]] = []
         self._dropped = 0
 
-    def write(self, call: CallLine) -> None:
-        """Logs a call; what is gathered is written within a tenth of a second."""
+    def write(self, call: Callable[[], CallLine]) -> None:
+        """Logs a call; what is gathered is written within a tenth of a second, and its line is made only then."""
         if not self._wanted:
             return
         if not self._calls:
@@ -180,11 +180,12 @@ class CallLog:
             self._writer.put(lambda: b"".join(map(_call_line, calls)))
         elif self._writer is None:
             for call in calls:
-                log.info("call", **call.fields())
+                log.info("call", **call().fields())
 
 
-def _call_line(call: CallLine) -> bytes:
-    return _line("info", "call", call.time, **call.fields())
+def _call_line(call: Callable[[], CallLine]) -> bytes:
+    line = call()
+    return _line("info", "call", line.time, **line.fields())
 
 
 def _line(level: str, event: str, time: float | None = None, **fields: object) -> bytes:

@@ -15,11 +15,12 @@ from phoenix_grpc.contract import METHODS
 from phoenix_grpc.credentials import api_keys, passwords
 from phoenix_grpc.errors import Error
 from phoenix_grpc.guard import access
-from phoenix_grpc.guard.access import ANONYMOUS, Caller, caller
-from phoenix_grpc.guard.authentication import Authenticator, first_start
+from phoenix_grpc.guard.authentication import Authenticator
+from phoenix_grpc.guard.call import ANONYMOUS, Call, current_call
+from phoenix_grpc.server.first_start import first_start
 from phoenix_grpc.server.signing_key import open_key_ring
 from phoenix_grpc.services.auth.servicer import AuthServicer
-from phoenix_grpc.store.engine import open_engine
+from phoenix_grpc.store.opening import open_engine
 from phoenix_grpc.v1 import auth_pb2
 from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET, make_settings
 
@@ -80,12 +81,13 @@ class Accounts:
         if (refusal := access.refusal(rule, principal)) is not None:
             raise refusal
         self.calls += 1
-        token = caller.set(Caller(path, f"request-{self.calls}", "tests/1", principal=principal, address="192.0.2.1"))
+        call = Call(path, f"request-{self.calls}", "tests/1", principal=principal, address="192.0.2.1")
+        token = current_call.set(call)
         try:
             name = SERVICE.methods_by_name[method].input_type.name
-            return await getattr(self.servicer, method)(getattr(auth_pb2, name)(**fields), None)
+            return await getattr(self.servicer, method)(getattr(auth_pb2, name)(**fields))
         finally:
-            caller.reset(token)
+            current_call.reset(token)
 
     async def reason(self, method: str, bearer: str = "", /, **fields: Any) -> str:
         """The reason for which a call fails."""

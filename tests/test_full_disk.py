@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from phoenix_grpc.errors import StoreFull
-from phoenix_grpc.server import background as maintenance
+from phoenix_grpc.server import background
 from phoenix_grpc.store.disk import Disk, Pages
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
 from tests.conftest import Api, api_of, bearer, make_settings, reason_of, refused
@@ -79,8 +79,8 @@ async def create_many(api: Api) -> None:
 
 async def sweep_all(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the server does twice a minute, without its pauses."""
-    monkeypatch.setattr(maintenance, "_PAUSE_SECONDS", 0)
-    await maintenance.sweep(api.server.engine, api.server.settings)
+    monkeypatch.setattr(background, "_PAUSE_SECONDS", 0)
+    await background.sweep(api.server.engine, api.server.settings)
 
 
 @pytest.mark.parametrize("size", [100, 3000], ids=["small uploads", "big uploads"])

@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from phoenix_grpc.logs import CallLine, CallLog, LogWriter
 from tests.conftest import eventually
 
 
-def line(request_id: str) -> CallLine:
-    return CallLine(time.time(), "/service/Method", "SESSION", 1, "OK", 0.5, request_id, "192.0.2.1")
+def line(request_id: str) -> Callable[[], CallLine]:
+    return lambda: CallLine(time.time(), "/service/Method", "SESSION", 1, "OK", 0.5, request_id, "192.0.2.1")
 
 
 class Disk:

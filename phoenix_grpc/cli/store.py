@@ -64,8 +64,8 @@ def migrate(working_dir: Path | None, database_url: str | None, as_json: bool) -
 async def _migrate(url: str) -> list[str]:
     """Opens the database, which migrates it; answers the names of the migrations that this applied."""
     from phoenix_grpc.model import now
-    from phoenix_grpc.store.engine import open_engine
     from phoenix_grpc.store.migrations import applied_since
+    from phoenix_grpc.store.opening import open_engine
 
     started = now()
     engine = open_engine(url)
@@ -89,7 +89,7 @@ def backup(file: Path, working_dir: Path | None, database_url: str | None) -> No
       phoenix-grpc backup --working-dir /srv/phoenix /backups/phoenix.db
     """
     from phoenix_grpc.store import sqlite_backup
-    from phoenix_grpc.store.engine import sqlite_path
+    from phoenix_grpc.store.opening import sqlite_path
 
     path = sqlite_path(database_settings(working_dir, database_url).database_url)
     with _pages_bar("Backup") as progress:
@@ -112,7 +112,7 @@ def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str |
       phoenix-grpc restore --yes --working-dir /srv/phoenix /backups/phoenix.db
     """
     from phoenix_grpc.store import sqlite_backup
-    from phoenix_grpc.store.engine import sqlite_path
+    from phoenix_grpc.store.opening import sqlite_path
 
     path = sqlite_path(database_settings(working_dir, database_url).database_url)
     if path.exists() and not yes:

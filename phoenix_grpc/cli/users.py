@@ -226,7 +226,7 @@ def reset_password(
 
 
 async def _reset(url: str, email: str, password_hash: str) -> "User":
-    from phoenix_grpc.store.engine import open_existing
+    from phoenix_grpc.store.opening import open_existing
 
     engine = open_existing(url)
     try:

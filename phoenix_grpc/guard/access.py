@@ -1,8 +1,6 @@
 """Who may call what: the one decision about the rules that the protos declare."""
 
 from collections.abc import Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
 
 from phoenix_grpc.contract import Method, Rule
 from phoenix_grpc.errors import Error, FailedPrecondition, PermissionDenied, Reason
@@ -18,44 +16,6 @@ _ROLES = {
     access_pb2.ACCESS_WRITE: _WRITERS,
     access_pb2.ACCESS_ADMIN: _ADMINS,
 }
-
-
-ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, Role.MEMBER)
-"""Everybody, while authentication is off, and the caller of a public method: reads and writes data."""
-
-
-@dataclass(slots=True)
-class Caller:
-    """The call that is being served: which method, who calls, from where, under which request id.
-
-    Arguments:
-        started: when, on the clock of time.perf_counter.
-        at_door: whether it came by HTTP.
-        revision: the auth revision that `principal` was identified at.
-    """
-
-    method: str
-    request_id: str
-    user_agent: str = ""
-    started: float = 0.0
-    principal: Principal = ANONYMOUS
-    address: str = ""
-    at_door: bool = False
-    revision: int = 0
-
-    @property
-    def identity(self) -> str:
-        """What bounds for each caller count by: the user, the system key, or the address of who is nobody."""
-        principal = self.principal
-        if principal.kind is PrincipalKind.ANONYMOUS:
-            return self.address
-        if principal.kind in (PrincipalKind.SESSION, PrincipalKind.USER_KEY):
-            return f"user {principal.user_id}"
-        return principal.credential_id or principal.kind.value
-
-
-caller: ContextVar[Caller] = ContextVar("caller")
-"""Set by the guard for the task of each call."""
 
 
 def refusal(rule: Rule, principal: Principal) -> Error | None:

@@ -1,17 +1,15 @@
 """Who calls: credentials verified once, remembered by digest, and forgotten when what they stand for changes."""
 
-import asyncio
 import hmac
 from dataclasses import replace
 from typing import NamedTuple
 
 from phoenix_grpc import model
 from phoenix_grpc.config import Settings
-from phoenix_grpc.credentials import api_keys, passwords
-from phoenix_grpc.credentials.emails import checked_email
-from phoenix_grpc.credentials.secrets import digest, new_password
+from phoenix_grpc.credentials import api_keys
+from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.credentials.tokens import KeyRing
-from phoenix_grpc.errors import AlreadyExists, ConfigurationError, Invalid, Reason, Unauthenticated
+from phoenix_grpc.errors import Reason, Unauthenticated
 from phoenix_grpc.guard.remembered import RememberedCredentials, Verified
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Principal, PrincipalKind, Role
@@ -158,27 +156,3 @@ def _key_principal(owner: KeyOwner) -> Principal:
         read_only=owner.read_only,
         dataset_ids=owner.dataset_ids,
     )
-
-
-async def first_start(engine: Engine, settings: Settings) -> str | None:
-    """Makes the users that must exist, while authentication is on: system user, default admin, PHOENIX_ADMINS.
-
-    Answers:
-        the default admin's random password, to be shown once; None when it was configured, or the admin existed.
-
-    Raises:
-        ConfigurationError: when PHOENIX_ADMINS names no e-mail, or a username that is taken.
-    """
-    if not settings.enable_auth:
-        return None
-    try:
-        admins = tuple((username, checked_email(email, email)) for username, email in settings.admins)
-        if await engine.read(users.has_first_users, admins):
-            return None
-        configured = settings.default_admin_initial_password
-        password = configured.get_secret_value() if configured else new_password()
-        password_hash = await asyncio.to_thread(passwords.hash_password, password)
-        made = await engine.write(users.make_first_users, password_hash, admins)
-    except (Invalid, AlreadyExists) as error:
-        raise ConfigurationError(f"PHOENIX_ADMINS: {error.message}") from None
-    return password if made and configured is None else None

@@ -3,13 +3,22 @@
 import asyncio
 import itertools
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 from weakref import WeakValueDictionary
 
+from phoenix_grpc.contract import Method
 from phoenix_grpc.errors import LimitExceeded
 
+MAX_PUBLIC_CALLS = 256
+MAX_PUBLIC_STREAMS = 1000
+"""What strangers may hold open, all together: calls such as logins; streams of health and reflection."""
+_PUBLIC_SHARE = 32
+"""How many of either one address may."""
+MAX_UPLOADS = 64
+_UPLOADS_SHARE = 32
+"""Uploads at once, and those of one caller: C-core holds up to a message of each while it is on its way."""
 PATIENCE_SECONDS = 2.0
 """How long a call waits for bytes of others to be given back."""
 MESSAGE_SECONDS = 10.0
@@ -51,13 +60,62 @@ class Room:
         if self.running > self.limit or self._of[who] > self.share:
             raise LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
 
-    def leave(self, who: str = "", _: object = None) -> None:
-        """Ends what `enter` began; may be the callback of a task's end."""
+    def leave(self, who: str = "") -> None:
+        """Ends what `enter` began."""
         self.running -= 1
         if who:
             self._of[who] -= 1
             if not self._of[who]:
                 del self._of[who]
+
+
+class Rooms:
+    """The rooms of a server. Strangers may hold calls open, so these must not take the room of callers.
+
+    Arguments:
+        max_calls: of callers, all together.
+    """
+
+    def __init__(self, max_calls: int) -> None:
+        self._calls = Room(max_calls)
+        self._uploads = Room(MAX_UPLOADS, _UPLOADS_SHARE)
+        self._public = Room(MAX_PUBLIC_CALLS, _PUBLIC_SHARE)
+        self._public_streams = Room(MAX_PUBLIC_STREAMS, _PUBLIC_SHARE)
+
+    def enter(self, method: Method, who: str, shared: bool) -> Callable[[object], None]:
+        """Takes a place; returns what gives it back, as the callback of a task's end.
+
+        Arguments:
+            who: whose share it takes.
+            shared: whether many callers may be behind `who`, so that strangers there are held to no share.
+
+        Raises:
+            LimitExceeded: when too many run.
+        """
+        if method.rule.public:
+            room = self._public_streams if method.reads_stream or method.writes_stream else self._public
+            return _entered([(room, "" if shared else who)])
+        if method.reads_stream:
+            return _entered([(self._calls, ""), (self._uploads, who)])
+        return _entered([(self._calls, "")])
+
+
+def _entered(places: Sequence[tuple[Room, str]]) -> Callable[[object], None]:
+    taken: list[tuple[Room, str]] = []
+
+    def leave(_: object = None) -> None:
+        while taken:
+            room, who = taken.pop()
+            room.leave(who)
+
+    try:
+        for room, who in places:
+            taken.append((room, who))
+            room.enter(who)
+    except LimitExceeded:
+        leave()
+        raise
+    return leave
 
 
 class Arrivals:

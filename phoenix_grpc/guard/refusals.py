@@ -1,10 +1,12 @@
 """Refusals for the audit log, gathered in memory and written off the calls' path."""
 
 from collections import Counter
+from collections.abc import Collection
 
 import structlog
 
-from phoenix_grpc.guard.access import Caller
+from phoenix_grpc.errors import Error, PermissionDenied, Unauthenticated
+from phoenix_grpc.guard.call import Call
 from phoenix_grpc.model import AuditEvent, now
 from phoenix_grpc.store import audit
 from phoenix_grpc.store.engine import Engine
@@ -16,22 +18,26 @@ log = structlog.get_logger()
 
 
 class RefusalRecorder:
-    """Gathers refusals; those of unknown callers are counted by the minute, so that strangers cannot fill the log."""
+    """Gathers refusals; those of unknown callers are counted by the minute, so that strangers cannot fill the log.
 
-    def __init__(self, engine: Engine) -> None:
+    Arguments:
+        methods: the paths that the server has.
+    """
+
+    def __init__(self, engine: Engine, methods: Collection[str]) -> None:
         self._engine = engine
+        self._methods = methods
         self._events: list[AuditEvent] = []
         self._strangers: Counter[tuple[int, str, str]] = Counter()
         self._dropped = 0
 
-    def record(self, call: Caller, reason: str, known_method: bool) -> None:
-        """Remembers a refusal until the next flush; above 10,000 of them they are only counted.
-
-        Arguments:
-            known_method: whether the server has the method; strangers make up any number of others.
-        """
-        principal = call.principal
-        method = call.method if known_method else ""
+    def __call__(self, call: Call, error: Error | None) -> None:
+        """Remembers a refusal until the next flush; above 10,000 of them they are only counted."""
+        if not isinstance(error, Unauthenticated | PermissionDenied):
+            return
+        principal, reason = call.principal, error.reason
+        # Strangers make up any number of methods.
+        method = call.path if call.path in self._methods else ""
         if principal.user_id is None:
             self._strangers[(now() // _MINUTE, method, reason)] += 1
         elif len(self._events) >= MAX_GATHERED:

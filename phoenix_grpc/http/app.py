@@ -1,11 +1,8 @@
 """The application: the routes, what surrounds them, and how each kind of failure is answered."""
 
 import functools
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-import grpc
 from fastapi import APIRouter, FastAPI
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
@@ -19,12 +16,11 @@ from starlette.routing import Match
 
 from phoenix_grpc import __version__
 from phoenix_grpc.config import Settings
-from phoenix_grpc.errors import LimitExceeded
-from phoenix_grpc.guard.capacity import ByteBudget
+from phoenix_grpc.errors import Error
 from phoenix_grpc.guard.rates import RateLimit
 from phoenix_grpc.http import openapi
 from phoenix_grpc.http.backend import Backend, door_of
-from phoenix_grpc.http.errors import Invalid, Refused, from_limit
+from phoenix_grpc.http.errors import Invalid, Refused, refused
 from phoenix_grpc.http.methods import method_of
 from phoenix_grpc.http.middleware import Frame
 from phoenix_grpc.http.routes import (
@@ -34,50 +30,39 @@ from phoenix_grpc.http.routes import (
     labels,
     pages,
     server_info,
+    sessions,
     splits,
     uploads,
     users,
 )
-from phoenix_grpc.http.routes import (
-    sessions as auth,
-)
 
-_OPTIONS = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_metadata_size", 64 << 10),
-    # A reader of this channel may stall: what it has not read must wait at its sender.
-    ("grpc.http2.bdp_probe", 0),
-]
 _EXPOSED = ["x-phoenix-server-version", "x-phoenix-grpc-version", "x-request-id", "retry-after", "content-disposition"]
 
 
-def create_app(settings: Settings, target: str, budget: ByteBudget, logins: RateLimit, door_token: str = "") -> FastAPI:
+def create_app(backend: Backend, logins: RateLimit) -> FastAPI:
     """The door as an ASGI application.
 
     Arguments:
-        target: the gRPC server's address; a private Unix socket ("unix:PATH") in the running server.
-        budget: of the bytes that requests hold.
         logins: how often one address may log in, by either door.
-        door_token: the secret by which the guard knows the door.
     """
+    settings = backend.settings
     app = FastAPI(
         title="phoenix-grpc",
         version=__version__,
         description="Versioned evaluation datasets for LLM teams: the REST API of Phoenix.",
-        lifespan=_lifespan(settings, target, budget, door_token),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=_middleware(settings, logins),
+        middleware=_middleware(backend, logins),
     )
+    app.state.backend = backend
     for router in _routers(settings):
         # The routes themselves, not an included router: one flat table, which tests and the Allow header read.
         app.router.routes.extend(router.routes)
     app.router.routes.extend(pages.assets())
     app.openapi = functools.partial(openapi.document, app)  # type: ignore[method-assign]
     app.add_exception_handler(Refused, _answer_refused)
-    app.add_exception_handler(LimitExceeded, _answer_limit)
+    app.add_exception_handler(Error, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
@@ -88,32 +73,20 @@ def create_app(settings: Settings, target: str, budget: ByteBudget, logins: Rate
 def _routers(settings: Settings) -> list[APIRouter]:
     # The order counts where paths overlap: /v1/users/api_keys before /v1/users/{id}, /v1/datasets/upload before {id}.
     resources = [server_info, uploads, downloads, datasets, splits, labels, keys, users, pages]
-    sessions = auth.router if settings.enable_auth else auth.without_auth
-    return [sessions, *(resource.router for resource in resources)]
+    login = sessions.router if settings.enable_auth else sessions.without_auth
+    return [login, *(resource.router for resource in resources)]
 
 
-def _lifespan(
-    settings: Settings, target: str, budget: ByteBudget, door_token: str
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with grpc.aio.insecure_channel(target, options=_OPTIONS) as channel:
-            app.state.backend = Backend(settings, channel, budget, door_token)
-            yield
-
-    return lifespan
-
-
-def _middleware(settings: Settings, logins: RateLimit) -> list[Middleware]:
+def _middleware(backend: Backend, logins: RateLimit) -> list[Middleware]:
     # At level 1 the 128 KiB that it compresses on the loop take a few ms; what is more goes to a thread.
     found = [
-        Middleware(Frame, settings=settings, logins=logins),
+        Middleware(Frame, backend=backend, logins=logins),
         Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
     ]
-    if settings.allowed_origins:
+    if backend.settings.allowed_origins:
         cors = Middleware(
             CORSMiddleware,
-            allow_origins=settings.allowed_origins,
+            allow_origins=backend.settings.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["*"],
             allow_credentials=True,
@@ -130,8 +103,9 @@ async def _answer_refused(request: Request, error: Any) -> Response:
     return answer
 
 
-async def _answer_limit(_request: Request, error: Any) -> Response:
-    return from_limit(error).response()
+async def _answer_error(_request: Request, error: Any) -> Response:
+    """An error of what the door itself uses of the server, such as a spent budget."""
+    return refused(error).response()
 
 
 async def _answer_invalid(request: Request, error: Any) -> Response:

@@ -1,58 +1,63 @@
-"""The gRPC server, as one HTTP request calls it."""
+"""The guard, as one HTTP request calls it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import grpc
 from fastapi import Depends
 from google.protobuf.message import Message
 from starlette.requests import Request
 
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import BY_NAME
+from phoenix_grpc.errors import Error
+from phoenix_grpc.guard.admission import Guard
+from phoenix_grpc.guard.call import Call
 from phoenix_grpc.guard.capacity import ByteBudget
 from phoenix_grpc.http import cookies
-from phoenix_grpc.http.errors import from_grpc
-from phoenix_grpc.http.headers import Metadata, call_metadata
-from phoenix_grpc.v1 import auth_pb2, auth_pb2_grpc, datasets_pb2, datasets_pb2_grpc
+from phoenix_grpc.http.errors import Refused, refused
+from phoenix_grpc.v1 import datasets_pb2
 
 CALL_SECONDS = 60
 """How long a call that is no upload and no download may take."""
 PAGE_SIZE = 1000
 ALL = 1 << 31
 """The limit of a list that Phoenix does not page."""
+_MAX_TEXT = 500
 
 
+@dataclass(frozen=True, slots=True)
 class Backend:
-    """The gRPC server behind the door.
+    """What is behind the door.
 
     Arguments:
         budget: of the bytes that requests hold.
-        door_token: the secret by which the guard knows the door.
+        serving: whether the server serves: the store answers, and it does not drain.
+        turn: of all documents, to work on a large value.
     """
 
-    def __init__(self, settings: Settings, channel: grpc.aio.Channel, budget: ByteBudget, door_token: str) -> None:
-        self.settings = settings
-        self.channel = channel
-        self.budget = budget
-        self.turn = asyncio.Lock()
-        self.door_token = door_token
-        stubs = (datasets_pb2_grpc.DatasetsServiceStub, auth_pb2_grpc.AuthServiceStub)
-        self._stubs = [make(channel) for make in stubs]
-
-    def method(self, name: str) -> Any:
-        """What calls the method of this name; no two of ours share one."""
-        return getattr(next(stub for stub in self._stubs if hasattr(stub, name)), name)
+    settings: Settings
+    guard: Guard
+    budget: ByteBudget
+    serving: Callable[[], bool]
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Calls the gRPC server with the credentials of one HTTP request; its refusals come out as HTTP answers."""
+    """Calls the guard with the credentials of one HTTP request; its refusals come out as HTTP answers.
+
+    Arguments:
+        entries: the credentials; more than one is for the guard to refuse.
+    """
 
     backend: Backend
-    metadata: Metadata
+    request_id: str
+    address: str
+    user_agent: str
+    entries: tuple[tuple[str, str], ...]
 
     @property
     def settings(self) -> Settings:
@@ -63,12 +68,27 @@ class Door:
         """The response of a unary method.
 
         Raises:
-            Refused: for any status but OK.
+            Refused: for any error.
         """
         try:
-            return await self.backend.method(method)(message, metadata=self.metadata, timeout=CALL_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise from_grpc(error, method) from None
+            async with asyncio.timeout(CALL_SECONDS):
+                return await self._run(method, message)
+        except TimeoutError:
+            raise Refused(503, "Service Unavailable") from None
+
+    async def upload(self, messages: AsyncIterator[datasets_pb2.UploadDatasetRequest]) -> Any:
+        """The response of UploadDataset.
+
+        Raises:
+            Refused: for any error.
+        """
+        return await self._run("UploadDataset", messages)
+
+    async def _run(self, method: str, request: Any) -> Any:
+        try:
+            return await self.backend.guard.run(self._begin(method), request)
+        except Error as error:
+            raise refused(error, method) from None
 
     async def check_access(self, method: str) -> None:
         """Returns when these credentials may call `method`.
@@ -78,16 +98,15 @@ class Door:
         """
         if BY_NAME[method].rule.public:
             return
-        request = auth_pb2.CheckAccessRequest(method=BY_NAME[method].path)
         try:
-            await self.backend.method("CheckAccess")(request, metadata=self.metadata, timeout=CALL_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise from_grpc(error, method) from None
+            await self.backend.guard.check(self._begin(method))
+        except Error as error:
+            raise refused(error, method) from None
 
     async def page(
         self, method: str, request: Any, items: str, limit: int, cursor: str | None
     ) -> tuple[list[Any], Any]:
-        """Up to `limit` items of a list, over as many gRPC pages as that takes, and the next cursor or None.
+        """Up to `limit` items of a list, over as many pages as that takes, and the next cursor or None.
 
         Arguments:
             items: the field of the response that holds them.
@@ -102,63 +121,64 @@ class Door:
             if not request.page_token or len(found) >= limit:
                 return found, request.page_token or None
 
-    async def upload(self, messages: AsyncIterator[datasets_pb2.UploadDatasetRequest]) -> Any:
-        """The response of UploadDataset.
-
-        Raises:
-            Refused: for any status but OK.
-        """
-        try:
-            return await self.backend.method("UploadDataset")(messages, metadata=self.metadata)
-        except grpc.aio.AioRpcError as error:
-            raise from_grpc(error, "UploadDataset") from None
-
     async def download(self, request: datasets_pb2.DownloadDatasetRequest) -> "Download":
         """A download that has begun.
 
         Raises:
-            Refused: for any status but OK.
+            Refused: for any error.
         """
-        call = self.backend.method("DownloadDataset")(request, metadata=self.metadata)
+        parts = self.backend.guard.run_stream(self._begin("DownloadDataset"), request)
         try:
-            first = await call.read()
-        except grpc.aio.AioRpcError as error:
-            raise from_grpc(error, "DownloadDataset") from None
-        return Download(first.header, call)
+            first = await anext(parts)
+        except Error as error:
+            raise refused(error, "DownloadDataset") from None
+        return Download(first.header, parts)
 
     def acting_as(self, access_token: str) -> "Door":
         """The same request with another credential."""
-        rest = tuple((key, value) for key, value in self.metadata if key != "authorization")
-        return Door(self.backend, (*rest, ("authorization", f"Bearer {access_token}")))
+        entries = (("authorization", f"Bearer {access_token}"),)
+        return Door(self.backend, self.request_id, self.address, self.user_agent, entries)
+
+    def _begin(self, method: str) -> Call:
+        path = BY_NAME[method].path
+        return Call(
+            path, self.request_id, self.user_agent, self.entries, time.perf_counter(), self.address, by_http=True
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A download that has begun: its header, and the call that the chunks come from."""
+    """A download that has begun: its header, and where the chunks come from."""
 
     header: datasets_pb2.DownloadDatasetHeader
-    call: Any
+    _parts: AsyncGenerator[Any, None] = field(repr=False)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The bytes of the file, as they come; none is empty.
 
         Raises:
-            grpc.aio.AioRpcError: when the stream breaks.
+            Error: when the stream breaks.
         """
-        while (message := await self.call.read()) is not grpc.aio.EOF:
+        async for message in self._parts:
             if message.chunk:
                 yield message.chunk
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Lets the server stop, when nobody reads on."""
-        self.call.cancel()
+        await self._parts.aclose()
 
 
 def door_of(request: Request) -> Door:
     """The door of a request."""
     backend: Backend = request.app.state.backend
-    credentials = cookies.credentials(request, backend.settings)
-    return Door(backend, call_metadata(request, credentials, backend.door_token))
+    values = cookies.credentials(request, backend.settings)
+    return Door(
+        backend,
+        request.scope["state"]["request_id"],
+        request.client.host if request.client else "",
+        request.headers.get("user-agent", "")[:_MAX_TEXT],
+        tuple(("authorization", value) for value in values),
+    )
 
 
 async def _current_door(request: Request) -> Door:
@@ -166,4 +186,4 @@ async def _current_door(request: Request) -> Door:
 
 
 CurrentDoor = Annotated[Door, Depends(_current_door)]
-"""The parameter of a route that calls the gRPC server."""
+"""The parameter of a route that calls the guard."""

@@ -1,33 +1,29 @@
-"""From gRPC statuses to HTTP answers, in the short texts that programs written for Phoenix compare with."""
+"""From errors to HTTP answers, in the short texts that programs written for Phoenix compare with."""
 
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
-import grpc
-import structlog
-from google.rpc import error_details_pb2, status_pb2
 from starlette.responses import PlainTextResponse, Response
 
+from phoenix_grpc import errors
 from phoenix_grpc.contract import BY_NAME
-from phoenix_grpc.errors import LimitExceeded, Reason
+from phoenix_grpc.errors import Error, Reason
 
 CHALLENGE = 'Bearer realm="Phoenix"'
 
-_STATUSES = {
-    grpc.StatusCode.INVALID_ARGUMENT: 422,
-    grpc.StatusCode.FAILED_PRECONDITION: 422,
-    grpc.StatusCode.OUT_OF_RANGE: 422,
-    grpc.StatusCode.UNAUTHENTICATED: 401,
-    grpc.StatusCode.PERMISSION_DENIED: 403,
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.UNIMPLEMENTED: 404,
-    grpc.StatusCode.ALREADY_EXISTS: 409,
-    grpc.StatusCode.ABORTED: 409,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
-    grpc.StatusCode.UNAVAILABLE: 503,
-    grpc.StatusCode.DEADLINE_EXCEEDED: 503,
-    grpc.StatusCode.CANCELLED: 503,
+_STATUSES: dict[type[Error], int] = {
+    errors.Invalid: 422,
+    errors.FailedPrecondition: 422,
+    errors.Unauthenticated: 401,
+    errors.PermissionDenied: 403,
+    errors.NotFound: 404,
+    errors.Unimplemented: 404,
+    errors.AlreadyExists: 409,
+    errors.Aborted: 409,
+    errors.LimitExceeded: 429,
+    errors.Unavailable: 503,
+    errors.Cancelled: 503,
 }
 _STATUSES_BY_REASON = {
     Reason.AUTH_DISABLED: 403,
@@ -79,8 +75,6 @@ _TEXTS_BY_METHOD = {
 _VIEWERS_REFUSED = "Viewers cannot perform this action."
 _ADMINS_ONLY = "Only admin or system users can perform this action."
 
-log = structlog.get_logger()
-
 
 class Refused(Exception):
     """An answer that is no success.
@@ -125,11 +119,6 @@ class Refused(Exception):
         return self
 
 
-def from_limit(error: LimitExceeded) -> Refused:
-    """The HTTP answer for a limit that the door itself keeps."""
-    return Refused(429, error.message, {"retry-after": str(math.ceil(error.retry_after or 1))}, error.reason)
-
-
 class Invalid(Refused):
     """A request that the door itself finds not valid: answered after the guard has had its say about the caller."""
 
@@ -137,40 +126,25 @@ class Invalid(Refused):
         super().__init__(status, text)
 
 
-def from_grpc(error: grpc.aio.AioRpcError, method: str) -> Refused:
-    """The HTTP answer for the gRPC error of a method."""
-    info, violations, retry = _details(error)
-    code = error.code()
-    status = _STATUSES_BY_REASON.get(info.reason, _STATUSES.get(code, 500))
-    if code == grpc.StatusCode.RESOURCE_EXHAUSTED and not info.reason:
-        # The gRPC library itself: a message beyond its size, or it has no room.
-        status = 413 if "larger than max" in (error.details() or "") else 503
-    seconds = math.ceil(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
-    headers = {"retry-after": str(seconds)} if seconds else {}
-    field = violations.field_violations[0].field if violations.field_violations else ""
-    return Refused(status, _text(error, info.reason, method, status), headers, info.reason, field, info.metadata)
+def refused(error: Error, method: str = "") -> Refused:
+    """The HTTP answer for an error.
+
+    Arguments:
+        method: which call it ended, if any.
+    """
+    found = next((_STATUSES[cls] for cls in type(error).__mro__ if cls in _STATUSES), 500)
+    status = _STATUSES_BY_REASON.get(error.reason, found)
+    seconds = getattr(error, "retry_after", None)
+    headers = {"retry-after": str(math.ceil(seconds))} if seconds else {}
+    field = error.field if isinstance(error, errors.Invalid) else ""
+    return Refused(status, _text(error, method), headers, error.reason, field, error.metadata)
 
 
-def _text(error: grpc.aio.AioRpcError, reason: str, method: str, status: int) -> str:
-    """Phoenix's text where there is one, else the server's own sentence; what the library said is for the log alone."""
-    if reason == Reason.ROLE_INSUFFICIENT:
+def _text(error: Error, method: str) -> str:
+    """Phoenix's text where there is one, else the server's own sentence."""
+    if error.reason is Reason.ROLE_INSUFFICIENT:
         return _VIEWERS_REFUSED if BY_NAME[method].rule.writes_data else _ADMINS_ONLY
-    if text := _TEXTS_BY_METHOD.get((method, reason)) or _TEXTS.get(reason):
+    if text := _TEXTS_BY_METHOD.get((method, error.reason)) or _TEXTS.get(error.reason):
         return text
-    if reason:
-        text = (error.details() or "").replace("page_token: ", "Invalid cursor: ").removeprefix("chunk: ")
-        return text[:1].upper() + text[1:] if error.code() == grpc.StatusCode.NOT_FOUND else text
-    log.warning("gRPC call failed", code=error.code().name, details=error.details())
-    return HTTPStatus(status).phrase
-
-
-def _details(
-    error: grpc.aio.AioRpcError,
-) -> tuple[error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo]:
-    """The details that the server packs into every error; empty ones when there are none."""
-    found = (error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo())
-    packed = next((value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"), b"")
-    for detail in status_pb2.Status.FromString(packed).details:
-        for message in found:
-            detail.Unpack(message)
-    return found
+    text = errors.shown(error.message).replace("page_token: ", "Invalid cursor: ").removeprefix("chunk: ")
+    return text[:1].upper() + text[1:] if isinstance(error, errors.NotFound) else text

@@ -13,10 +13,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import ConfigurationError
-from phoenix_grpc.guard.capacity import ByteBudget
 from phoenix_grpc.guard.proxies import TrustedProxies
 from phoenix_grpc.guard.rates import RateLimit
 from phoenix_grpc.http.app import create_app
+from phoenix_grpc.http.backend import Backend
 from phoenix_grpc.http.connections import Connections
 from phoenix_grpc.http.headers import DEFAULT_HEADERS
 
@@ -25,22 +25,19 @@ _HEAD_SECONDS = 30
 
 
 @contextlib.asynccontextmanager
-async def http_door(
-    settings: Settings, target: str, budget: ByteBudget, logins: RateLimit, door_token: str = ""
-) -> AsyncIterator[int]:
+async def http_door(backend: Backend, logins: RateLimit) -> AsyncIterator[int]:
     """Serves HTTP until the block ends, then lets running requests end within the grace; gives the port.
 
     Arguments:
-        target: the gRPC server's address.
         logins: how often one address may log in, by either door.
-        door_token: the secret by which the guard knows the door.
 
     Raises:
         ConfigurationError: when it cannot listen.
     """
+    settings = backend.settings
     listener = _listen(settings)
     config = uvicorn.Config(
-        create_app(settings, target, budget, logins, door_token),
+        create_app(backend, logins),
         http=functools.partial(  # type: ignore[arg-type]
             _Protocol,
             max_head_bytes=settings.http_max_header_bytes,
@@ -53,7 +50,7 @@ async def http_door(
         ),
         loop="none",
         ws="none",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         access_log=False,
         proxy_headers=bool(settings.trusted_proxies),

@@ -4,12 +4,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import LimitExceeded
 from phoenix_grpc.guard.rates import RateLimit
+from phoenix_grpc.http.backend import Backend
 from phoenix_grpc.http.bodies import BoundedBody
-from phoenix_grpc.http.errors import Refused, from_limit
-from phoenix_grpc.http.headers import request_id
+from phoenix_grpc.http.errors import Refused, refused
 from phoenix_grpc.http.origins import MISDIRECTED, misdirected, untrusted
 
 _MAX_AUTH_BODY = 64 << 10
@@ -23,9 +22,10 @@ class Frame:
         logins: how often one address may call /auth/*, and log in at the gRPC door.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, logins: RateLimit) -> None:
+    def __init__(self, app: ASGIApp, backend: Backend, logins: RateLimit) -> None:
         self._app = app
-        self._settings = settings
+        self._settings = backend.settings
+        self._request_id = backend.guard.request_id
         self._logins = logins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,7 +35,7 @@ class Frame:
         # FastAPI's own parameter is deprecated, and uvicorn's takes for granted that a proxy cuts the prefix off.
         scope["root_path"] = self._settings.host_root_path
         self._add_root_path(scope)
-        identifier = request_id(Headers(scope=scope))
+        identifier = self._request_id(Headers(scope=scope).get("x-request-id", ""))
         scope.setdefault("state", {})["request_id"] = identifier
 
         async def send_framed(message: Message) -> None:
@@ -65,7 +65,7 @@ class Frame:
             try:
                 self._logins.require(request.client.host if request.client else "")
             except LimitExceeded as error:
-                return Refused(429, "Too Many Requests", from_limit(error).headers).response()
+                return Refused(429, "Too Many Requests", refused(error).headers).response()
         return None
 
     def _is_auth(self, scope: Scope) -> bool:

@@ -3,12 +3,9 @@
 import asyncio
 import contextlib
 import errno
-import os
-import shutil
 import socket
-import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +20,8 @@ from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.guard.proxies import TrustedProxies
 from phoenix_grpc.rpc.connections import close_excess
 from phoenix_grpc.rpc.ending import remember_makers
-from phoenix_grpc.rpc.interceptor import Guard
+from phoenix_grpc.rpc.interceptor import GuardInterceptor
 from phoenix_grpc.rpc.reflection import add_reflection
-from phoenix_grpc.services.auth.servicer import AuthServicer
-from phoenix_grpc.services.datasets.servicer import DatasetsServicer
-from phoenix_grpc.store.engine import Engine
-from phoenix_grpc.v1 import auth_pb2_grpc, datasets_pb2_grpc
 
 HEALTH = "grpc.health.v1.Health"
 _HEALTH_SECONDS = 2.0
@@ -37,47 +30,40 @@ _STREAMS_PER_CONNECTION = 100
 _HANDSHAKE_SECONDS = 20
 _IDLE_SECONDS = 600
 """How long a connection may take to begin, and stay open without a call; clients open another when they need it."""
-_FOLDERS = Path("/tmp")  # noqa: S108 - mkdtemp makes folders in it that are their owner's alone
-_FOLDER_PREFIX = "phoenix-grpc-"
-_SOCKET = "door"
 
 log = structlog.get_logger()
 
 
 class GrpcDoor:
-    """Both services, health and reflection behind the guard: a gRPC server for the network, one for this machine.
+    """Our services, health and reflection behind the guard: a gRPC server for the network, one for this machine.
 
-    The one for the network bounds connections and their streams, which those through Unix sockets are free of.
+    The one for the network bounds connections and their streams, which those through a Unix socket are free of.
 
     Arguments:
-        private: where to open the socket of the HTTP door.
+        interceptor: brings each call before the guard.
+        check: raises when the store does not answer.
     """
 
-    def __init__(
-        self, settings: Settings, guard: Guard, auth: AuthServicer, datasets: DatasetsServicer, private: Path
-    ) -> None:
-        self.private = private
-        self._grace = settings.shutdown_grace_seconds
-        self._guard = guard
+    def __init__(self, settings: Settings, interceptor: GuardInterceptor, check: Callable[[], Awaitable[None]]) -> None:
+        self.serving = False
+        self._settings = settings
+        self._check = check
         self._health = HealthServicer()
-        local, network = (
-            self._server([*_options(settings), *more], auth, datasets) for more in ((), _bounds(settings))
-        )
-        local.add_insecure_port(f"unix:{private}")
-        if settings.grpc_unix_socket is not None:
-            _listen_on_socket(local, settings.grpc_unix_socket)
+        network = self._server(interceptor, [*_options(settings), *_bounds(settings)])
         self.port = _listen(network, settings)
-        self._servers = (local, network)
+        self._servers = [network]
+        if settings.grpc_unix_socket is not None:
+            local = self._server(interceptor, _options(settings))
+            _listen_on_socket(local, settings.grpc_unix_socket)
+            self._servers.append(local)
+        self._draining = False
         self._ends_at = 0.0
 
-    def _server(
-        self, options: list[tuple[str, int]], auth: AuthServicer, datasets: DatasetsServicer
-    ) -> grpc.aio.Server:
-        server = grpc.aio.server(interceptors=[self._guard], options=options)
+    def _server(self, interceptor: GuardInterceptor, options: list[tuple[str, int]]) -> grpc.aio.Server:
+        # Our own methods are not registered: the guard alone holds what serves them.
+        server = grpc.aio.server(interceptors=[interceptor], options=options)
         # Registered methods each wait for their next call, and grpc.aio goes through all that wait at every call.
         server.add_registered_method_handlers = _leave_unregistered  # type: ignore[method-assign]
-        auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, server)
-        datasets_pb2_grpc.add_DatasetsServiceServicer_to_server(datasets, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         add_reflection(server, [*SERVICES, HEALTH])
         return server
@@ -89,9 +75,9 @@ class GrpcDoor:
             await server.start()
 
     async def drain(self) -> None:
-        """Says NOT_SERVING and takes no new calls; the grace of those that run begins."""
-        self._guard.drain()
-        self._ends_at = time.monotonic() + self._grace
+        """Says NOT_SERVING; the grace of the calls that run begins."""
+        self._draining, self.serving = True, False
+        self._ends_at = time.monotonic() + self._settings.shutdown_grace_seconds
         await self._health.enter_graceful_shutdown()
 
     async def stop(self) -> None:
@@ -99,22 +85,24 @@ class GrpcDoor:
         grace = max(0.0, self._ends_at - time.monotonic())
         await asyncio.gather(*(server.stop(grace) for server in self._servers))
 
-    async def watch(self, engine: Engine) -> None:
+    async def watch(self) -> None:
         """Keeps health at SERVING while the store answers; runs until it is cancelled."""
         while True:
             try:
-                await engine.check()
+                await self._check()
                 status = health_pb2.HealthCheckResponse.SERVING
             except Exception as error:
                 log.warning("the store does not answer", error=str(error))
                 status = health_pb2.HealthCheckResponse.NOT_SERVING
+            self.serving = status == health_pb2.HealthCheckResponse.SERVING and not self._draining
             for service in ("", *SERVICES):
                 await self._health.set(service, status)
             await asyncio.sleep(_HEALTH_SECONDS)
 
-    async def share_connections(self, settings: Settings) -> None:
+    async def share_connections(self) -> None:
         """Leaves each address its share of the connections; runs until it is cancelled."""
-        share, proxies = settings.grpc_max_connections_per_address, TrustedProxies(settings.trusted_proxies)
+        share = self._settings.grpc_max_connections_per_address
+        proxies = TrustedProxies(self._settings.trusted_proxies)
         while True:
             await asyncio.sleep(_SHARE_SECONDS)
             closed = await asyncio.to_thread(close_excess, self.port, share, proxies.speak_for_many)
@@ -124,36 +112,25 @@ class GrpcDoor:
 
 @contextlib.asynccontextmanager
 async def grpc_door(
-    settings: Settings, guard: Guard, engine: Engine, auth: AuthServicer, datasets: DatasetsServicer
+    settings: Settings, interceptor: GuardInterceptor, check: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[GrpcDoor]:
     """Serves gRPC until the block ends.
+
+    Arguments:
+        check: raises when the store does not answer.
 
     Raises:
         ConfigurationError: when it cannot listen.
     """
-    _remove_leftovers()
-    # mkdtemp makes a folder for its owner alone; its path is short, since a socket's ends at 107 bytes.
-    with tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX, dir=_FOLDERS, ignore_cleanup_errors=True) as folder:
-        door = GrpcDoor(settings, guard, auth, datasets, Path(folder) / _SOCKET)
-        await door.start()
-        watches = [asyncio.create_task(work) for work in (door.watch(engine), door.share_connections(settings))]
-        try:
-            yield door
-        finally:
-            for watch in watches:
-                watch.cancel()
-            await door.stop()
-
-
-def _remove_leftovers() -> None:
-    """Removes the folders of servers that were killed: ours, with a socket that nobody answers at."""
-    for folder in _FOLDERS.glob(f"{_FOLDER_PREFIX}*"):
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-            if folder.stat().st_uid == os.getuid() and (folder / _SOCKET).exists():
-                try:
-                    probe.connect(str(folder / _SOCKET))
-                except ConnectionRefusedError:
-                    shutil.rmtree(folder)
+    door = GrpcDoor(settings, interceptor, check)
+    await door.start()
+    watches = [asyncio.create_task(work) for work in (door.watch(), door.share_connections())]
+    try:
+        yield door
+    finally:
+        for watch in watches:
+            watch.cancel()
+        await door.stop()
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:

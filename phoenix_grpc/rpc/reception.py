@@ -1,7 +1,8 @@
 """Takes the messages of calls in: in time, within their bounds, and parsed within the budget of all."""
 
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -20,14 +21,6 @@ _SLOW = 16
 """How many messages of one caller may be under way, and how many of all callers that did not come at once."""
 
 
-class Endpoint(NamedTuple):
-    """A method, and what serves it."""
-
-    method: Method
-    behavior: Any
-    deserialize: Any
-
-
 class Reception:
     """Reads the messages of all calls. A message is as its sender wants it: nothing is taken from it on trust.
 
@@ -41,23 +34,24 @@ class Reception:
         self.from_strangers = Arrivals(_SLOW, _UNDER_WAY)
         self.from_callers = Arrivals(_SLOW, _UNDER_WAY)
 
-    def messages(self, endpoint: Endpoint, who: str, context: Any, weighed: bool) -> "Messages":
-        """Those of one call, by `who`; when they are not weighed, somebody else holds their memory."""
-        return Messages(self, endpoint, who, context, weighed)
+    def messages(self, method: Method, parse: Callable[[bytes], Message], who: str, context: Any) -> "Messages":
+        """Those of one call, by `who`."""
+        return Messages(self, method, parse, who, context)
 
 
 class Messages:
     """The messages of one call. Use it as a context: the last one takes memory until its end."""
 
-    __slots__ = ("_context", "_deserialize", "_hold", "_method", "_reception", "_weighed", "_who")
+    __slots__ = ("_context", "_hold", "_method", "_parse", "_reception", "_who")
 
-    def __init__(self, reception: Reception, endpoint: Endpoint, who: str, context: Any, weighed: bool) -> None:
+    def __init__(
+        self, reception: Reception, method: Method, parse: Callable[[bytes], Message], who: str, context: Any
+    ) -> None:
         self._reception = reception
-        self._method = endpoint.method
-        self._deserialize = endpoint.deserialize
+        self._method = method
+        self._parse = parse
         self._who = who
         self._context = context
-        self._weighed = weighed
         self._hold = reception.budget.hold()
 
     async def only(self) -> Message:
@@ -88,19 +82,23 @@ class Messages:
             raw = await self._context.read()
         return None if raw is grpc.aio.EOF else await self._parsed(raw)
 
+    async def stream(self) -> AsyncIterator[Message]:
+        """The messages of a call that takes a stream; raises as `next`."""
+        while (message := await self.next()) is not None:
+            yield message
+
     async def _parsed(self, raw: bytes) -> Message:
         limit = self._reception.max_bytes if self._method.rule.about_data else SMALL_REQUEST
         if len(raw) > limit:
             raise LimitExceeded(f"a request of this method has {limit:,} bytes at most, not {len(raw):,}")
-        if self._weighed and len(raw) > _UNWEIGHED:
+        if len(raw) > _UNWEIGHED:
             # What weighs more than all may is parsed alone.
             weight = wire.weigh(raw, self._method.request)
             await self._hold.grow(min(weight, self._reception.budget.limit))
         try:
-            message: Message = self._deserialize(raw)
+            return self._parse(raw)
         except DecodeError:
             raise Invalid("", wire.MALFORMED, Reason.INVALID_MESSAGE) from None
-        return message
 
     def __enter__(self) -> Self:
         return self

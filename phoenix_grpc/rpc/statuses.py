@@ -24,23 +24,43 @@ _CODES = {
     errors.LimitExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
+    errors.Cancelled: grpc.StatusCode.CANCELLED,
 }
-# Clients refuse metadata above 8 KiB: the details stay far below it, so texts are cut.
-_MAX_BYTES = 300
+# Clients refuse metadata above 8 KiB: the details stay far below it.
 _MAX_METADATA = 6
 
 Trailers = tuple[tuple[str, str | bytes], ...]
 
 
+class LibraryAbort(errors.Error):
+    """A library's servicer has ended the call with a status of its own.
+
+    Arguments:
+        code: as its context has it, a StatusCode or a number.
+    """
+
+    def __init__(self, code: object) -> None:
+        super().__init__("ended by a library")
+        known = (found for found in grpc.StatusCode if code in (found, found.value[0]))
+        self.code = next(known, grpc.StatusCode.UNKNOWN)
+
+
 def code_of(error: errors.Error) -> grpc.StatusCode:
     """The status of an error: that of its nearest class in the table, else INTERNAL."""
+    if isinstance(error, LibraryAbort):
+        return error.code
     return next((_CODES[cls] for cls in type(error).__mro__ if cls in _CODES), grpc.StatusCode.INTERNAL)
+
+
+def status_name(error: errors.Error | None) -> str:
+    """The name of the status that a call ends with, for logs."""
+    return "OK" if error is None else code_of(error).name
 
 
 def status_of(error: errors.Error, request_id: str) -> tuple[grpc.StatusCode, str, Trailers]:
     """Code, message and trailing metadata that tell a client of `error`."""
     code = code_of(error)
-    message = _clean(error.message)
+    message = errors.shown(error.message)
     status = status_pb2.Status(code=code.value[0], message=message)
     for detail in _details(error, request_id):
         status.details.add().Pack(detail)
@@ -48,20 +68,22 @@ def status_of(error: errors.Error, request_id: str) -> tuple[grpc.StatusCode, st
 
 
 def _details(error: errors.Error, request_id: str) -> Sequence[Message]:
-    metadata = {_clean(key)[:63]: _clean(value) for key, value in list(error.metadata.items())[:_MAX_METADATA]}
+    metadata = {
+        errors.shown(key)[:63]: errors.shown(value) for key, value in list(error.metadata.items())[:_MAX_METADATA]
+    }
     info = details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     found: list[Message] = [info, details_pb2.RequestInfo(request_id=request_id)]
     match error:
         case errors.Invalid():
             violation = details_pb2.BadRequest.FieldViolation(
-                field=_clean(error.field), description=_clean(error.description), reason=error.reason
+                field=errors.shown(error.field), description=errors.shown(error.description), reason=error.reason
             )
             found.append(details_pb2.BadRequest(field_violations=[violation]))
         case errors.NotFound() | errors.AlreadyExists():
-            found.append(details_pb2.ResourceInfo(resource_type=error.kind, resource_name=_clean(error.name)))
+            found.append(details_pb2.ResourceInfo(resource_type=error.kind, resource_name=errors.shown(error.name)))
         case errors.Aborted() | errors.FailedPrecondition():
             precondition = details_pb2.PreconditionFailure.Violation(
-                type=error.reason, subject=DOMAIN, description=_clean(error.message)
+                type=error.reason, subject=DOMAIN, description=errors.shown(error.message)
             )
             found.append(details_pb2.PreconditionFailure(violations=[precondition]))
     if (seconds := _retry_after(error)) is not None:
@@ -92,10 +114,3 @@ def _challenge(error: errors.Unauthenticated) -> str:
 
 def _retry_after(error: errors.Error) -> float | None:
     return getattr(error, "retry_after", None)
-
-
-def _clean(text: str) -> str:
-    """The text, short and without control characters: it may quote what a client sent."""
-    clean = "".join(char if char.isprintable() else " " for char in text[: _MAX_BYTES + 1])
-    data = clean.encode("utf-8", "replace")
-    return clean if len(data) <= _MAX_BYTES else data[:_MAX_BYTES].decode("utf-8", "ignore") + "…"

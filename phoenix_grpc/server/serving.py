@@ -6,7 +6,6 @@ import gc
 import math
 import os
 import resource
-import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -20,23 +19,29 @@ from grpc_health.v1 import health_pb2
 from phoenix_grpc import __version__, contract
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import Method, Rule
-from phoenix_grpc.guard.authentication import Authenticator, first_start
-from phoenix_grpc.guard.capacity import ByteBudget
+from phoenix_grpc.guard.admission import Behavior, Guard
+from phoenix_grpc.guard.authentication import Authenticator
+from phoenix_grpc.guard.call_lines import CallLines
+from phoenix_grpc.guard.capacity import ByteBudget, Rooms
 from phoenix_grpc.guard.proxies import TrustedProxies
 from phoenix_grpc.guard.rates import RateLimit
 from phoenix_grpc.guard.refusals import RefusalRecorder
+from phoenix_grpc.http.backend import Backend
 from phoenix_grpc.http.listener import http_door
 from phoenix_grpc.logs import CallLog, LogWriter, configure_logs
 from phoenix_grpc.rpc import reflection
-from phoenix_grpc.rpc.interceptor import Guard
+from phoenix_grpc.rpc.interceptor import GuardInterceptor
 from phoenix_grpc.rpc.listener import grpc_door
 from phoenix_grpc.rpc.reception import Reception
-from phoenix_grpc.server import background as maintenance
+from phoenix_grpc.rpc.statuses import status_name
+from phoenix_grpc.server import background
+from phoenix_grpc.server.first_start import first_start
 from phoenix_grpc.server.key_expiry import report_outliving
 from phoenix_grpc.server.signing_key import open_key_ring
 from phoenix_grpc.services.auth.servicer import AuthServicer
 from phoenix_grpc.services.datasets.servicer import DatasetsServicer
-from phoenix_grpc.store.engine import Engine, open_engine
+from phoenix_grpc.store.engine import Engine
+from phoenix_grpc.store.opening import open_engine
 from phoenix_grpc.v1 import access_pb2
 
 _LOGINS_AT_ONCE = 30
@@ -56,6 +61,7 @@ class RunningServer:
     http_port: int
     engine: Engine
     guard: Guard
+    reception: Reception
 
     @property
     def http_address(self) -> str:
@@ -70,44 +76,47 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
     Raises:
         ConfigurationError: when a setting, the database or a port stops the start.
     """
-    methods, door_token = served_methods(settings), secrets.token_urlsafe(32)
+    methods = served_methods(settings)
     async with contextlib.AsyncExitStack() as stack:
         engine = open_engine(settings.database_url, settings.sqlite_busy_seconds, settings.disk_reserve_bytes)
         stack.push_async_callback(engine.close)
         ring = open_key_ring(settings)
         _show_password(await first_start(engine, settings))
         await report_outliving(engine, settings)
-        authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine)
+        authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine, methods)
         calls = CallLog(settings.log_level, log_writer)
         stack.callback(calls.flush)
-        known = authenticator if settings.enable_auth else None
+        await stack.enter_async_context(background.running(engine, settings, authenticator, refusals))
+        auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)
+        stack.push_async_callback(auth.close)
         # One of each for both doors: neither memory nor a password asks which way a request came.
         budget = ByteBudget(settings.max_inflight_bytes)
         reception = Reception(budget, settings.max_message_bytes)
         logins = RateLimit(math.inf if settings.disable_rate_limit else _LOGINS_AT_ONCE, _LOGINS_PER_MINUTE)
         guard = Guard(
             methods,
-            known,
+            _behaviors(auth, datasets),
+            authenticator if settings.enable_auth else None,
             engine,
-            refusals,
-            calls,
-            door_token,
-            settings.max_concurrent_calls,
+            Rooms(settings.max_concurrent_calls),
+            logins,
+            (CallLines(calls, status_name), refusals),
+        )
+        interceptor = GuardInterceptor(
+            guard,
             reception,
             settings.download_stall_seconds,
             TrustedProxies(settings.trusted_proxies),
-            logins,
         )
-        await stack.enter_async_context(maintenance.running(engine, settings, authenticator, refusals))
-        auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)
-        stack.push_async_callback(auth.close)
-        door = await stack.enter_async_context(grpc_door(settings, guard, engine, auth, datasets))
-        http_port = await stack.enter_async_context(
-            http_door(settings, f"unix:{door.private}", budget, logins, door_token)
-        )
+        door = await stack.enter_async_context(grpc_door(settings, interceptor, engine.check))
+        backend = Backend(settings, guard, budget, lambda: door.serving)
+        http_port = await stack.enter_async_context(http_door(backend, logins))
         # Whatever ends first, both doors say so at once, and one grace is theirs together.
         stack.push_async_callback(door.drain)
-        running = RunningServer(settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard)
+        stack.callback(guard.drain)
+        running = RunningServer(
+            settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard, reception
+        )
         _announce(running)
         # What the start made stays: the collector need not look through it again and again.
         gc.collect()
@@ -152,6 +161,15 @@ async def _run(settings: Settings, log_writer: LogWriter | None) -> None:
         await stopped.wait()
         log.info("stopping", grace_seconds=settings.shutdown_grace_seconds)
     log.info("stopped")
+
+
+def _behaviors(auth: AuthServicer, datasets: DatasetsServicer) -> dict[str, Behavior]:
+    """What serves each of our methods, by path."""
+    services = {"AuthService": auth, "DatasetsService": datasets}
+    return {
+        path: getattr(services[method.service.rpartition(".")[2]], method.name)
+        for path, method in contract.METHODS.items()
+    }
 
 
 def served_methods(settings: Settings) -> Mapping[str, Method]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from phoenix_grpc import model
-from phoenix_grpc.guard.access import Caller, caller
+from phoenix_grpc.guard.call import Call, current_call
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import AuditEvent, Dataset, PrincipalKind, Version
 from phoenix_grpc.store import audit
@@ -88,7 +88,7 @@ async def recorded(engine: Engine, act: Callable[[Transaction, Trail], T]) -> T:
 
 def call_event(action: str) -> AuditEvent:
     """The audit event of this call, by this caller."""
-    call: Caller = caller.get()
+    call: Call = current_call.get()
     principal = call.principal
     known = principal.kind is not PrincipalKind.ANONYMOUS
     return AuditEvent(
@@ -99,7 +99,7 @@ def call_event(action: str) -> AuditEvent:
         actor_email=principal.email,
         actor_kind=principal.kind.value if known else "",
         credential_id=principal.credential_id,
-        method=call.method,
+        method=call.path,
         address=call.address,
         request_id=call.request_id,
     )

@@ -1,10 +1,8 @@
 """The contract of a database engine: where the store's functions run, and what a transaction offers them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.model import Row
 
 P = ParamSpec("P")
@@ -104,44 +102,3 @@ def numbered(name: str, values: Iterable[object]) -> tuple[str, dict[str, object
     """A list for `IN (...)`: its marks (":id0, :id1"; NULL when it is empty) and its parameters."""
     params = {f"{name}{index}": value for index, value in enumerate(values)}
     return ", ".join(f":{key}" for key in params) or "NULL", params
-
-
-def open_engine(url: str, busy_seconds: float = 30.0, disk_reserve: int = 0) -> Engine:
-    """The engine for a database URL (`sqlite:///path`), its schema brought up to date.
-
-    Arguments:
-        busy_seconds: how long a write waits for another process's write to end.
-        disk_reserve: bytes of the disk that are left to what makes room (Transaction.require_room).
-
-    Raises:
-        ConfigurationError: when the URL is of no known kind, or the database cannot be opened or migrated.
-    """
-    from phoenix_grpc.store import sqlite
-
-    return sqlite.SqliteEngine(sqlite_path(url), busy_seconds, disk_reserve)
-
-
-def open_existing(url: str) -> Engine:
-    """As `open_engine`, and never makes a database.
-
-    Raises:
-        ConfigurationError: as `open_engine`, and when there is no database.
-    """
-    path = sqlite_path(url)
-    if not path.is_file():
-        raise ConfigurationError(f"{path} does not exist")
-    return open_engine(url)
-
-
-def sqlite_path(url: str) -> Path:
-    """The file of a `sqlite:///` URL.
-
-    Raises:
-        ConfigurationError: when the URL is of another kind.
-    """
-    prefix = "sqlite:///"
-    if not url.startswith(prefix) or len(url) == len(prefix):
-        raise ConfigurationError(
-            "PHOENIX_SQL_DATABASE_URL: must be sqlite:///PATH, with four slashes when PATH is absolute"
-        )
-    return Path(url.removeprefix(prefix))

@@ -25,6 +25,10 @@ AT_TERMINAL = (
 )
 
 
+INTERRUPT = "\x03"
+"""Ctrl-C."""
+
+
 @dataclass
 class Cli:
     """`phoenix-grpc` as one user runs it: with a home and variables of its own."""
@@ -77,7 +81,9 @@ class Cli:
                 while prompt not in shown[seen:] and (text := _read(terminal)):
                     shown += text
                 os.write(terminal, answer.encode())
-            while text := _read(terminal):
+            # Python loses an interrupt that comes while readline prepares the prompt: people press the key again.
+            again = INTERRUPT if answers and answers[-1][1] == INTERRUPT else ""
+            while text := _read(terminal, again):
                 shown += text
         finally:
             os.close(terminal)  # hangs up, which ends a command that still waits
@@ -89,8 +95,13 @@ class Cli:
         self.run("login", "--email", email, "--password-stdin", input=f"{password}\n")
 
 
-def _read(terminal: int) -> str:
-    if not select.select([terminal], [], [], 20)[0]:
+def _read(terminal: int, again: str = "") -> str:
+    """What the terminal shows next; `again` is typed each second until it shows something."""
+    for _ in range(20):
+        if select.select([terminal], [], [], 1)[0]:
+            break
+        os.write(terminal, again.encode())
+    else:
         raise TimeoutError("the command neither asks nor ends")
     try:
         return os.read(terminal, 65536).decode(errors="replace")
@@ -101,7 +112,8 @@ def _read(terminal: int) -> str:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server for all tests of the command line."""
-    with ServerProcess(tmp_path_factory.mktemp("server"), PHOENIX_LOG_LEVEL="INFO") as server:
+    variables = {"PHOENIX_LOG_LEVEL": "INFO", "PHOENIX_DISABLE_RATE_LIMIT": "true"}
+    with ServerProcess(tmp_path_factory.mktemp("server"), **variables) as server:
         yield server
 
 

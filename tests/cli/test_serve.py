@@ -14,12 +14,12 @@ CHOSEN = "-event_engine_listener"
 SERVE = """
 import os, sys, types
 from phoenix_grpc.cli import main
-sys.modules["phoenix_grpc.server"] = types.SimpleNamespace(
+sys.modules["phoenix_grpc.server.serving"] = types.SimpleNamespace(
     run=lambda settings: print(os.environ["GRPC_EXPERIMENTS"], "grpc" in sys.modules)
 )
 main(["serve"])
 """
-IMPORT = "import os, phoenix_grpc.server, phoenix_grpc.client; print('GRPC_EXPERIMENTS' in os.environ)"
+IMPORT = "import os, phoenix_grpc.server.serving, phoenix_grpc.client; print('GRPC_EXPERIMENTS' in os.environ)"
 
 
 def printed(script: str, folder: Path, **variables: str) -> str:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from phoenix_grpc.formats import jsonl_download as downloads
+from phoenix_grpc.formats import jsonl_download
 from phoenix_grpc.ids import encode_id
 from tests.formats.readers import read
 
@@ -16,7 +16,7 @@ def row(input: str = '{"q": 1.0}', output: str = '{"a":2}', external_id: str | N
 
 
 def test_a_line_of_jsonl_has_the_values_as_they_are_stored() -> None:
-    assert downloads.jsonl([row(external_id='a"é')], {7: ("test", "train")}) == (
+    assert jsonl_download.jsonl([row(external_id='a"é')], {7: ("test", "train")}) == (
         f'{{"id":"a\\"é","node_id":"{NODE}","input":{{"q": 1.0}},"output":{{"a":2}},'
         '"metadata":{"m":12345678901234567890},"splits":["test","train"]}\n'
     )
@@ -24,18 +24,18 @@ def test_a_line_of_jsonl_has_the_values_as_they_are_stored() -> None:
 
 @pytest.mark.parametrize("external_id", [None, "x"])
 def test_a_line_of_jsonl_uploads_as_the_same_example(external_id: str | None) -> None:
-    [record] = read(downloads.jsonl([row(external_id=external_id)], {}).encode())
+    [record] = read(jsonl_download.jsonl([row(external_id=external_id)], {}).encode())
     assert (record.external_id, record.example_id) == ((external_id, None) if external_id else (None, 7))
     assert record[3:] == (*row()[2:5], "[]", None, None)
 
 
 @pytest.mark.parametrize("number", [1, 99, 12345, 2**63 - 1])
 def test_node_ids_are_public_ids(number: int) -> None:
-    assert downloads.node_id(number) == encode_id("DatasetExample", number)
+    assert jsonl_download.node_id(number) == encode_id("DatasetExample", number)
 
 
 def test_a_rest_example_has_its_time_with_an_offset_and_no_source() -> None:
-    assert list(json.loads(downloads.rest_examples([row()], {7: ("a",)})).items()) == [
+    assert list(json.loads(jsonl_download.rest_examples([row()], {7: ("a",)})).items()) == [
         ("id", NODE),
         ("node_id", NODE),
         ("input", {"q": 1}),
@@ -64,7 +64,7 @@ ANSWER = '{"messages": [{"role":"assistant","content":"a"}]}'
     ],
 )
 def test_fine_tuning_lines_join_the_messages(input: str, output: str, line: str) -> None:
-    assert downloads.openai_ft([row(input, output)], {}) == line
+    assert jsonl_download.openai_ft([row(input, output)], {}) == line
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_fine_tuning_lines_join_the_messages(input: str, output: str, line: str)
     ],
 )
 def test_evals_lines_have_the_last_answer(input: str, output: str, line: str) -> None:
-    assert downloads.openai_evals([row(input, output)], {}) == line
+    assert jsonl_download.openai_evals([row(input, output)], {}) == line

@@ -11,11 +11,13 @@ import pytest_asyncio
 from phoenix_grpc.credentials.api_keys import new_api_key
 from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.errors import ConfigurationError, Unauthenticated, Unavailable
-from phoenix_grpc.guard.authentication import Authenticator, first_start
+from phoenix_grpc.guard.authentication import Authenticator
 from phoenix_grpc.model import PrincipalKind, Role
+from phoenix_grpc.server.first_start import first_start
 from phoenix_grpc.store.accounts.api_keys import find_owner
 from phoenix_grpc.store.accounts.users import list_users
-from phoenix_grpc.store.engine import Transaction, open_engine
+from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.store.opening import open_engine
 from tests.accounts import (
     PASSWORD,
     Accounts,

@@ -12,9 +12,12 @@ import pytest_asyncio
 from starlette.routing import Route
 
 from phoenix_grpc.config import load_settings
-from phoenix_grpc.guard.capacity import ByteBudget
+from phoenix_grpc.contract import METHODS
+from phoenix_grpc.guard.admission import Guard
+from phoenix_grpc.guard.capacity import ByteBudget, Rooms
 from phoenix_grpc.guard.rates import RateLimit
 from phoenix_grpc.http.app import create_app
+from phoenix_grpc.http.backend import Backend
 from phoenix_grpc.http.methods import method_of
 from tests.conftest import ADMIN_SECRET
 from tests.http.conftest import ADMIN, Web, authorized, door_settings, web_of
@@ -144,7 +147,10 @@ BODIES: dict[str, Any] = {
 
 def declared() -> dict[str, str | None]:
     """The routes of the application ("GET /path") with their gRPC methods; static files are no routes."""
-    app = create_app(load_settings(), "unix:/nowhere", ByteBudget(1), RateLimit(1, 1))
+    no_engine: Any = None
+    guard = Guard(METHODS, {}, None, no_engine, Rooms(1), RateLimit(1, 1), ())
+    backend = Backend(load_settings(), guard, ByteBudget(1), serving=lambda: True)
+    app = create_app(backend, RateLimit(1, 1))
     return {
         f"{method} {route.path}": method_of(route)
         for route in app.routes

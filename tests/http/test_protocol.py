@@ -9,7 +9,9 @@ import pytest
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.guard.capacity import ByteBudget
 from phoenix_grpc.guard.rates import RateLimit
-from phoenix_grpc.http import listener as runner
+from phoenix_grpc.http import listener
+from phoenix_grpc.http.backend import Backend
+from tests.conftest import api_of
 from tests.http.conftest import ADMIN, Web, door_settings, exchange, web_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -98,7 +100,7 @@ async def test_a_body_that_does_not_arrive_is_408(tmp_path_factory: pytest.TempP
 
 
 async def test_a_head_that_does_not_arrive_ends_the_connection(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(listener, "_HEAD_SECONDS", 0.2)
     url = httpx.URL(web.url)
     for start in (b"", b"GET / HT"):
         reader, writer = await asyncio.open_connection(url.host, url.port)
@@ -109,22 +111,23 @@ async def test_a_head_that_does_not_arrive_ends_the_connection(web: Web, monkeyp
 
 async def test_the_server_going_away_is_503_with_retry_after(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = door_settings(tmp_path_factory.mktemp("alone"))
-    async with (
-        runner.http_door(settings, "unix:/tmp/nobody-listens-here", ByteBudget(1 << 20), RateLimit(1, 1)) as port,
-        httpx.AsyncClient() as client,
-    ):
-        url = f"http://127.0.0.1:{port}"
-        for path in ("/readyz", "/v1/datasets", "/v1/config"):
-            answer = await client.get(url + path)
-            assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True), path
-        assert (await client.get(f"{url}/healthz")).status_code == 200
+    async with api_of(settings) as api, httpx.AsyncClient() as client:
+        api.server.guard.drain()
+        backend = Backend(settings, api.server.guard, ByteBudget(1 << 20), serving=lambda: False)
+        async with listener.http_door(backend, RateLimit(1, 1)) as port:
+            url = f"http://127.0.0.1:{port}"
+            for path in ("/readyz", "/v1/datasets"):
+                answer = await client.get(url + path)
+                assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True), path
+            assert (await client.get(f"{url}/healthz")).status_code == 200
 
 
 async def test_a_port_in_use_stops_the_start_with_its_name(web: Web, tmp_path_factory: Any) -> None:
     port = httpx.URL(web.url).port
     settings = door_settings(tmp_path_factory.mktemp("second"), port=port)
+    backend = Backend(settings, web.api.server.guard, ByteBudget(1), serving=lambda: True)
     with pytest.raises(ConfigurationError, match="PHOENIX_PORT"):
-        async with runner.http_door(settings, "unix:/x", ByteBudget(1), RateLimit(1, 1)):
+        async with listener.http_door(backend, RateLimit(1, 1)):
             pass
 
 

@@ -83,7 +83,7 @@ async def test_a_list_beyond_all_bounds_is_refused_unparsed(api: Api) -> None:
 
 
 async def test_a_message_waits_for_memory_and_is_refused_when_there_is_none(api: Api) -> None:
-    budget = api.server.guard._reception.budget
+    budget = api.server.reception.budget
     with budget.hold() as hold:
         await hold.grow(budget.limit)
         waiting = asyncio.ensure_future(api.datasets.AppendExamples(dense(2000), metadata=api.admin))
@@ -100,7 +100,7 @@ async def test_a_message_waits_for_memory_and_is_refused_when_there_is_none(api:
 
 @pytest.mark.parametrize("leave", ["in the middle of a message", "while it waits for memory"])
 async def test_a_caller_that_leaves_gives_all_back(api: Api, leave: str) -> None:
-    reception = api.server.guard._reception
+    reception = api.server.reception
     budget = reception.budget
     with budget.hold() as hold:
         await hold.grow(budget.limit)
@@ -109,7 +109,7 @@ async def test_a_caller_that_leaves_gives_all_back(api: Api, leave: str) -> None
             await connection.send(stream, message(5000, 100 if "middle" in leave else None))
             await eventually(lambda: reception.from_callers._begun if "middle" in leave else budget._waiting)
         await eventually(lambda: not reception.from_callers._begun and not budget._wanted)
-    await eventually(lambda: api.server.guard._calls_room.running == 0)
+    await eventually(lambda: api.server.guard._rooms._calls.running == 0)
     assert budget.held == 0
 
 
@@ -120,7 +120,7 @@ async def test_one_caller_has_so_many_uploads_under_way(api: Api) -> None:
             upload = api.datasets.UploadDataset(metadata=api.admin)
             stack.callback(upload.cancel)
             await upload.write(datasets_pb2.UploadDatasetRequest(header=header))
-        await eventually(lambda: api.server.guard._uploads_room.running == 32)
+        await eventually(lambda: api.server.guard._rooms._uploads.running == 32)
         assert reason_of(await refused(api.upload(header, b""))) == "LIMIT_EXCEEDED"
         assert (await api.upload(header, b'{"input": {"a": 1}}', await api.key())).created_count == 1
-    await eventually(lambda: api.server.guard._uploads_room.running == 0)
+    await eventually(lambda: api.server.guard._rooms._uploads.running == 0)

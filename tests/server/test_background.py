@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from phoenix_grpc.errors import Unavailable
-from phoenix_grpc.server import background as maintenance
+from phoenix_grpc.server import background
 from tests.conftest import eventually
 
 
@@ -19,7 +19,7 @@ async def test_a_job_that_fails_is_tried_again(monkeypatch) -> None:
         if failures:
             raise failures.pop()
 
-    task = asyncio.create_task(maintenance._repeat(0.001, job))
+    task = asyncio.create_task(background._repeat(0.001, job))
     await eventually(lambda: rounds >= 5)
     task.cancel()
 
@@ -33,6 +33,6 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     blocks = [bytes(8000) for _ in range(20_000)]
     blocks = blocks[::100]  # what stays is all over the heap
     before = resident()
-    maintenance.return_memory()
+    background.return_memory()
     assert before - resident() > 50 << 20
     assert len(blocks) == 200

@@ -11,8 +11,7 @@ import pytest_asyncio
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from phoenix_grpc.server import background as maintenance
-from phoenix_grpc.server import key_expiry
+from phoenix_grpc.server import background, key_expiry
 from phoenix_grpc.services.auth.mail import Mailer
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import auth_pb2
@@ -176,7 +175,7 @@ def make_old(tx: Transaction) -> None:
 
 
 async def test_a_server_tells_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "NOTICES_SECONDS", 0.05)
+    monkeypatch.setattr(background, "NOTICES_SECONDS", 0.05)
     async with mail_server() as (mailbox, port):
         fields = {"smtp_hostname": "127.0.0.1", "smtp_port": port, "root_url": "https://data.example.com"}
         async with api_of(make_settings(tmp_path, **fields)) as api:

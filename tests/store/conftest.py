@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from phoenix_grpc.store.engine import Engine, open_engine
+from phoenix_grpc.store.engine import Engine
+from phoenix_grpc.store.opening import open_engine
 from tests.store.keeper import Keeper
 
 

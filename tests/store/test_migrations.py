@@ -8,7 +8,8 @@ from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Role
 from phoenix_grpc.store import migrations
 from phoenix_grpc.store.accounts import passwords, users
-from phoenix_grpc.store.engine import Engine, Transaction, open_engine
+from phoenix_grpc.store.engine import Engine, Transaction
+from phoenix_grpc.store.opening import open_engine
 
 
 async def engine_before(monkeypatch: pytest.MonkeyPatch, url: str, migration: str) -> Engine:

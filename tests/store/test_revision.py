@@ -11,8 +11,9 @@ from phoenix_grpc.model import Role
 from phoenix_grpc.store import revision
 from phoenix_grpc.store.accounts import api_keys, passwords, sessions, users
 from phoenix_grpc.store.accounts.users import UserChange
-from phoenix_grpc.store.engine import Engine, Transaction, open_engine
+from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.store.leases import RevisionLease, boottime
+from phoenix_grpc.store.opening import open_engine
 from phoenix_grpc.store.revision import (
     AuthChange,
     AuthChanges,

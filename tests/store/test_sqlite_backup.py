@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from phoenix_grpc.errors import ConfigurationError
-from phoenix_grpc.store.engine import open_engine
+from phoenix_grpc.store.opening import open_engine
 from phoenix_grpc.store.sqlite_backup import backup, restore
 
 # Whatever a restore does to files begins with one of these.

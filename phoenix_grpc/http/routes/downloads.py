@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import grpc
 import msgspec
 import structlog
 from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from phoenix_grpc.errors import Reason
+from phoenix_grpc.errors import Error, Reason
 from phoenix_grpc.http import schemas
 from phoenix_grpc.http.backend import CurrentDoor, Door, Download
 from phoenix_grpc.http.errors import Invalid, Refused
@@ -41,10 +40,10 @@ class LineStream(StreamingResponse):
         """Sends the chunks; the end is missing when the download broke off."""
         try:
             await super().stream_response(send)
-        except grpc.aio.AioRpcError as error:
-            log.warning("download broke off", code=error.code().name, details=error.details())
+        except Error as error:
+            log.warning("download broke off", reason=error.reason, error=error.message)
         finally:
-            self._download.end()
+            await self._download.end()
 
 
 @router.rpc("GET", "/{id}/examples", "DownloadDataset", examples.ExamplesAnswer)
@@ -110,10 +109,10 @@ async def _page(door: Door, request: datasets_pb2.DownloadDatasetRequest, limit:
     download = await door.download(request)
     try:
         lines, more = await _lines(download, limit)
-    except grpc.aio.AioRpcError:
+    except Error:
         raise Refused(503, "the download broke off") from None
     finally:
-        download.end()
+        await download.end()
     last = msgspec.json.decode(lines[-1], type=_Identified).node_id if more else ""
     next_cursor = f'"{download.header.version.version_id}.{last}"'.encode() if more else b"null"
     body = b"".join((_opening(download.header), b",".join(lines), b']},"next_cursor":', next_cursor, b"}"))

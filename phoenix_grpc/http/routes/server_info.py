@@ -1,7 +1,5 @@
 """What anyone may ask of the server: whether it lives, its versions, how one logs in."""
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -14,8 +12,6 @@ from phoenix_grpc.http.schemas import sessions
 from phoenix_grpc.v1 import auth_pb2
 
 router = Resource("server", "")
-
-_READY_SECONDS = 5
 
 
 @router.get("/healthz", operation_id="healthz", response_class=PlainTextResponse)
@@ -33,12 +29,7 @@ async def healthz() -> str:
 async def readyz(request: Request) -> str:
     """Answers OK while the server serves."""
     backend: Backend = request.app.state.backend
-    health = health_pb2_grpc.HealthStub(backend.channel)
-    try:
-        response = await health.Check(health_pb2.HealthCheckRequest(), timeout=_READY_SECONDS)
-    except grpc.aio.AioRpcError:
-        raise Refused(503, "the server is away") from None
-    if response.status != health_pb2.HealthCheckResponse.SERVING:
+    if not backend.serving():
         raise Refused(503, "the server is not serving")
     return "OK"
 

@@ -12,9 +12,7 @@ from phoenix_grpc.v1 import auth_pb2
 class AuditMethods(AuthMethods):
     """What reads the audit log."""
 
-    async def ListAuditEvents(
-        self, request: auth_pb2.ListAuditEventsRequest, context: object
-    ) -> auth_pb2.ListAuditEventsResponse:
+    async def ListAuditEvents(self, request: auth_pb2.ListAuditEventsRequest) -> auth_pb2.ListAuditEventsResponse:
         """See auth.proto."""
         size = page_size(request)
         before = page_position(request, (int, int))

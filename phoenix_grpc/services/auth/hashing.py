@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from phoenix_grpc.credentials.passwords import Verified, hash_password, verify_password
 from phoenix_grpc.errors import LimitExceeded
-from phoenix_grpc.guard.access import caller
+from phoenix_grpc.guard.call import current_call
 
 MAX_WAITING = 64
 MAX_WAITING_OF_ONE = 16
@@ -31,7 +31,7 @@ class PasswordHashing:
         Raises:
             LimitExceeded: when too many wait already.
         """
-        address = caller.get().address
+        address = current_call.get().address
         if self._waiting.total() >= MAX_WAITING or self._waiting[address] >= MAX_WAITING_OF_ONE:
             raise LimitExceeded("too many passwords are being checked; try again", retry_after=2)
         self._waiting[address] += 1

@@ -8,7 +8,7 @@ from phoenix_grpc import model
 from phoenix_grpc.credentials.api_keys import api_key_hint, new_api_key
 from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.errors import Invalid, PermissionDenied
-from phoenix_grpc.guard.access import caller
+from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.ids import MAX_ID, decode_id
 from phoenix_grpc.model import FOREVER, ApiKey, Principal
 from phoenix_grpc.services.auth.messages import key_message, key_target, owned_key_message
@@ -31,11 +31,11 @@ _SYSTEM = Scope(system=True)
 class ApiKeyMethods(AuthMethods):
     """What makes, lists, changes and ends API keys."""
 
-    async def CreateApiKey(self, request: auth_pb2.CreateApiKeyRequest, context: object) -> auth_pb2.ApiKeySecret:
+    async def CreateApiKey(self, request: auth_pb2.CreateApiKeyRequest) -> auth_pb2.ApiKeySecret:
         """See auth.proto."""
-        return await self._create(request, owner_id(caller.get().principal), system=False)
+        return await self._create(request, owner_id(current_call.get().principal), system=False)
 
-    async def CreateSystemApiKey(self, request: auth_pb2.CreateApiKeyRequest, context: object) -> auth_pb2.ApiKeySecret:
+    async def CreateSystemApiKey(self, request: auth_pb2.CreateApiKeyRequest) -> auth_pb2.ApiKeySecret:
         """See auth.proto."""
         owner = await self.engine.read(users.find_user, users.SYSTEM_EMAIL)
         assert owner is not None  # noqa: S101 - made at first start, and cannot be deleted
@@ -56,15 +56,15 @@ class ApiKeyMethods(AuthMethods):
             system=system,
             dataset_ids=_dataset_ids(request.dataset_ids, "dataset_ids") or None,
         )
-        maker = caller.get().principal.user_id
+        maker = current_call.get().principal.user_id
         made = await self.change(
             "api_key.create", lambda tx: api_keys.insert_key(tx, key, digest(secret), maker), key_target
         )
         return auth_pb2.ApiKeySecret(api_key=key_message(made), key=secret)
 
-    async def ListApiKeys(self, request: auth_pb2.ListApiKeysRequest, context: object) -> auth_pb2.ListApiKeysResponse:
+    async def ListApiKeys(self, request: auth_pb2.ListApiKeysRequest) -> auth_pb2.ListApiKeysResponse:
         """See auth.proto."""
-        principal = caller.get().principal
+        principal = current_call.get().principal
         own = user_of(principal)
         asked = decode_id("User", request.user_id, "user_id") if request.user_id else own
         if request.all_users and request.user_id:
@@ -80,9 +80,7 @@ class ApiKeyMethods(AuthMethods):
             return auth_pb2.ListApiKeysResponse()
         return await self._list(request, Scope(system=False, user_id=asked), _key_alone)
 
-    async def ListSystemApiKeys(
-        self, request: auth_pb2.ListSystemApiKeysRequest, context: object
-    ) -> auth_pb2.ListApiKeysResponse:
+    async def ListSystemApiKeys(self, request: auth_pb2.ListSystemApiKeysRequest) -> auth_pb2.ListApiKeysResponse:
         """See auth.proto."""
         return await self._list(request, _SYSTEM, _key_alone)
 
@@ -102,9 +100,9 @@ class ApiKeyMethods(AuthMethods):
         token = page_token(request, found.last.key.id) if found.last else ""
         return auth_pb2.ListApiKeysResponse(api_keys=found.messages, next_page_token=token)
 
-    async def UpdateApiKey(self, request: auth_pb2.UpdateApiKeyRequest, context: object) -> auth_pb2.ApiKey:
+    async def UpdateApiKey(self, request: auth_pb2.UpdateApiKeyRequest) -> auth_pb2.ApiKey:
         """See auth.proto."""
-        scope = Scope(system=False, user_id=owner_id(caller.get().principal))
+        scope = Scope(system=False, user_id=owner_id(current_call.get().principal))
         number = decode_id(scope.kind, request.api_key_id, "api_key_id")
         changes = self._changes(request)
         key = await self.change(
@@ -151,11 +149,11 @@ class ApiKeyMethods(AuthMethods):
         days = self.settings.api_key_max_days
         return FOREVER if days is None else model.now() + int(days * DAY)
 
-    async def RotateApiKey(self, request: auth_pb2.RotateApiKeyRequest, context: object) -> auth_pb2.ApiKeySecret:
+    async def RotateApiKey(self, request: auth_pb2.RotateApiKeyRequest) -> auth_pb2.ApiKeySecret:
         """See auth.proto."""
-        return await self._rotate(request, Scope(system=False, user_id=owner_id(caller.get().principal)))
+        return await self._rotate(request, Scope(system=False, user_id=owner_id(current_call.get().principal)))
 
-    async def RotateSystemApiKey(self, request: auth_pb2.RotateApiKeyRequest, context: object) -> auth_pb2.ApiKeySecret:
+    async def RotateSystemApiKey(self, request: auth_pb2.RotateApiKeyRequest) -> auth_pb2.ApiKeySecret:
         """See auth.proto."""
         return await self._rotate(request, _SYSTEM)
 
@@ -170,11 +168,11 @@ class ApiKeyMethods(AuthMethods):
         )
         return auth_pb2.ApiKeySecret(api_key=key_message(key), key=secret)
 
-    async def RevokeApiKey(self, request: auth_pb2.RevokeApiKeyRequest, context: object) -> Empty:
+    async def RevokeApiKey(self, request: auth_pb2.RevokeApiKeyRequest) -> Empty:
         """See auth.proto."""
-        return await self._revoke(request, _reach(caller.get().principal))
+        return await self._revoke(request, _reach(current_call.get().principal))
 
-    async def RevokeSystemApiKey(self, request: auth_pb2.RevokeApiKeyRequest, context: object) -> Empty:
+    async def RevokeSystemApiKey(self, request: auth_pb2.RevokeApiKeyRequest) -> Empty:
         """See auth.proto."""
         return await self._revoke(request, _SYSTEM)
 

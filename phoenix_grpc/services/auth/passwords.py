@@ -10,7 +10,7 @@ from phoenix_grpc.credentials.passwords import checked_password
 from phoenix_grpc.credentials.secrets import digest, new_token
 from phoenix_grpc.credentials.tokens import MAX_TOKEN
 from phoenix_grpc.errors import FailedPrecondition, Invalid, Reason
-from phoenix_grpc.guard.access import caller
+from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.model import AuthMethod, Role
 from phoenix_grpc.services.auth import messages as auth_messages
 from phoenix_grpc.services.auth.methods import UNLIMITED, after_minutes, owner_id
@@ -26,10 +26,10 @@ from phoenix_grpc.v1 import auth_pb2
 class PasswordMethods(SessionMethods):
     """What sets passwords, by their owners."""
 
-    async def ChangePassword(self, request: auth_pb2.ChangePasswordRequest, context: object) -> Empty:
+    async def ChangePassword(self, request: auth_pb2.ChangePasswordRequest) -> Empty:
         """See auth.proto."""
         self.require_password_login()
-        principal = caller.get().principal
+        principal = current_call.get().principal
         user_id = owner_id(principal)
         current = sent_password(request.current_password, "current_password")
         wanted = self.checked_password(request.new_password, "new_password")
@@ -46,7 +46,7 @@ class PasswordMethods(SessionMethods):
         await self.change("password.change", change, lambda _: Target(auth_messages.user_id(user_id), principal.email))
         return Empty()
 
-    async def RequestPasswordReset(self, request: auth_pb2.RequestPasswordResetRequest, context: object) -> Empty:
+    async def RequestPasswordReset(self, request: auth_pb2.RequestPasswordResetRequest) -> Empty:
         """See auth.proto."""
         self.require_password_login()
         email = normal_email(checked_name(request.email, "email"))
@@ -73,7 +73,7 @@ class PasswordMethods(SessionMethods):
         known = await self.engine.write(put)
         return self.mailer.reset_mail(known, token) if known else None
 
-    async def ResetPassword(self, request: auth_pb2.ResetPasswordRequest, context: object) -> Empty:
+    async def ResetPassword(self, request: auth_pb2.ResetPasswordRequest) -> Empty:
         """See auth.proto."""
         self.require_password_login()
         password = self.checked_password(request.password, "password")

@@ -10,7 +10,8 @@ from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import Method
 from phoenix_grpc.credentials.tokens import KeyRing
 from phoenix_grpc.errors import NotFound, Reason
-from phoenix_grpc.guard.access import allowed_methods, caller, refusal
+from phoenix_grpc.guard.access import allowed_methods, refusal
+from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.model import Principal, PrincipalKind, Role
 from phoenix_grpc.services.auth.audit_log import AuditMethods
 from phoenix_grpc.services.auth.keys import ApiKeyMethods
@@ -18,19 +19,19 @@ from phoenix_grpc.services.auth.messages import principal_message
 from phoenix_grpc.services.auth.users import UserMethods
 from phoenix_grpc.store.accounts import users
 from phoenix_grpc.store.engine import Engine
-from phoenix_grpc.v1 import auth_pb2, auth_pb2_grpc
+from phoenix_grpc.v1 import auth_pb2
 
 _Power = tuple[PrincipalKind, Role, bool, bool]
 
 
-class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods, auth_pb2_grpc.AuthServiceServicer):
+class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods):
     """See auth.proto, which says what each method does and answers; the arguments are those of AuthMethods."""
 
     def __init__(self, engine: Engine, settings: Settings, ring: KeyRing, methods: Mapping[str, Method]) -> None:
         super().__init__(engine, settings, ring, methods)
         self._allowed: dict[_Power, list[str]] = {}
 
-    async def GetServerConfig(self, request: auth_pb2.GetServerConfigRequest, context: object) -> auth_pb2.ServerConfig:
+    async def GetServerConfig(self, request: auth_pb2.GetServerConfigRequest) -> auth_pb2.ServerConfig:
         """See auth.proto."""
         settings = self.settings
         by_password = settings.enable_auth and not settings.disable_basic_auth
@@ -44,18 +45,18 @@ class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods, auth_pb2_grpc.AuthS
             api_key_max_lifetime=_minutes(days * 1440) if (days := settings.api_key_max_days) else None,
         )
 
-    async def CheckAccess(self, request: auth_pb2.CheckAccessRequest, context: object) -> Empty:
+    async def CheckAccess(self, request: auth_pb2.CheckAccessRequest) -> Empty:
         """See auth.proto. The guard has held the named dataset against the key already."""
         method = self.methods.get(request.method)
         if method is None:
             raise NotFound("Method", request.method[:200], Reason.METHOD_NOT_FOUND)
-        if (error := refusal(method.rule, caller.get().principal)) is not None:
+        if (error := refusal(method.rule, current_call.get().principal)) is not None:
             raise error
         return Empty()
 
-    async def WhoAmI(self, request: auth_pb2.WhoAmIRequest, context: object) -> auth_pb2.Principal:
+    async def WhoAmI(self, request: auth_pb2.WhoAmIRequest) -> auth_pb2.Principal:
         """See auth.proto."""
-        principal = caller.get().principal
+        principal = current_call.get().principal
         user = await self.engine.read(users.get_user, principal.user_id) if principal.user_id is not None else None
         return principal_message(principal, user, self._allowed_methods(principal))
 

@@ -11,7 +11,7 @@ from phoenix_grpc.credentials.emails import normal_email
 from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.credentials.tokens import AccessClaims, RefreshClaims
 from phoenix_grpc.errors import Invalid, NotFound, PermissionDenied, Reason, Unauthenticated
-from phoenix_grpc.guard.access import caller
+from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.ids import decode_id
 from phoenix_grpc.model import PrincipalKind, Session
 from phoenix_grpc.services.auth import messages as auth_messages
@@ -31,7 +31,7 @@ _MAX_TEXT = 500
 class SessionMethods(AuthMethods):
     """What begins, prolongs, lists and ends sessions."""
 
-    async def Login(self, request: auth_pb2.LoginRequest, context: object) -> auth_pb2.TokenPair:
+    async def Login(self, request: auth_pb2.LoginRequest) -> auth_pb2.TokenPair:
         """See auth.proto."""
         self.require_password_login()
         email = normal_email(checked_name(request.email, "email"))
@@ -85,7 +85,7 @@ class SessionMethods(AuthMethods):
 
         await self.engine.write(count)
 
-    async def RefreshToken(self, request: auth_pb2.RefreshTokenRequest, context: object) -> auth_pb2.TokenPair:
+    async def RefreshToken(self, request: auth_pb2.RefreshTokenRequest) -> auth_pb2.TokenPair:
         """See auth.proto."""
         self.require_authentication()
         claims = self.ring.read_refresh(request.refresh_token)
@@ -113,7 +113,7 @@ class SessionMethods(AuthMethods):
             raise Unauthenticated("the refresh token was used before", Reason.REFRESH_TOKEN_REUSED)
         return self._pair(session, token)
 
-    async def RevokeToken(self, request: auth_pb2.RevokeTokenRequest, context: object) -> Empty:
+    async def RevokeToken(self, request: auth_pb2.RevokeTokenRequest) -> Empty:
         """See auth.proto."""
         self.require_authentication()
         try:
@@ -124,9 +124,9 @@ class SessionMethods(AuthMethods):
             return Empty()
         return Empty()
 
-    async def Logout(self, request: auth_pb2.LogoutRequest, context: object) -> Empty:
+    async def Logout(self, request: auth_pb2.LogoutRequest) -> Empty:
         """See auth.proto."""
-        principal = caller.get().principal
+        principal = current_call.get().principal
         if principal.kind is not PrincipalKind.SESSION:
             return Empty()
         user_id, session_id = owner_id(principal), principal.credential_id
@@ -143,11 +143,9 @@ class SessionMethods(AuthMethods):
             return Empty()
         return Empty()
 
-    async def ListSessions(
-        self, request: auth_pb2.ListSessionsRequest, context: object
-    ) -> auth_pb2.ListSessionsResponse:
+    async def ListSessions(self, request: auth_pb2.ListSessionsRequest) -> auth_pb2.ListSessionsResponse:
         """See auth.proto."""
-        principal = caller.get().principal
+        principal = current_call.get().principal
         size, before = page_size(request), page_position(request, (int, str))
         user_id = user_of(principal)
         if request.user_id:
@@ -165,9 +163,9 @@ class SessionMethods(AuthMethods):
         token = page_token(request, found.last.created_at, found.last.id) if found.last else ""
         return auth_pb2.ListSessionsResponse(sessions=found.messages, next_page_token=token)
 
-    async def RevokeSession(self, request: auth_pb2.RevokeSessionRequest, context: object) -> Empty:
+    async def RevokeSession(self, request: auth_pb2.RevokeSessionRequest) -> Empty:
         """See auth.proto."""
-        principal = caller.get().principal
+        principal = current_call.get().principal
         if not request.session_id:
             raise Invalid("session_id", "an id is required")
         await self._end(request.session_id, None if principal.manages_users else owner_id(principal))
@@ -195,7 +193,7 @@ class SessionMethods(AuthMethods):
 
 def new_session(user_id: int, expires_at: int) -> Session:
     """A session that this call begins."""
-    call, now = caller.get(), model.now()
+    call, now = current_call.get(), model.now()
     return Session(
         secrets.token_urlsafe(16),
         user_id,

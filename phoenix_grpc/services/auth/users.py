@@ -8,7 +8,7 @@ from phoenix_grpc import model
 from phoenix_grpc.credentials.emails import checked_email
 from phoenix_grpc.credentials.secrets import digest, new_token
 from phoenix_grpc.errors import Invalid
-from phoenix_grpc.guard.access import caller
+from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.ids import MAX_ID, decode_id
 from phoenix_grpc.model import AuthMethod, Role, User
 from phoenix_grpc.services.auth.messages import user_message, user_target
@@ -33,11 +33,11 @@ _GRANTABLE: dict[int, Role] = {
 class UserMethods(PasswordMethods):
     """What makes, lists, changes and deletes users."""
 
-    async def CreateUser(self, request: auth_pb2.CreateUserRequest, context: object) -> auth_pb2.User:
+    async def CreateUser(self, request: auth_pb2.CreateUserRequest) -> auth_pb2.User:
         """See auth.proto."""
         role = _granted_role(request)
         if request.password:
-            require_interactive(caller.get().principal, "set a password")
+            require_interactive(current_call.get().principal, "set a password")
         email = checked_email(request.email, "email")
         username = checked_name(request.username or email, "username")
         method = _auth_method(request)
@@ -59,11 +59,11 @@ class UserMethods(PasswordMethods):
         await self.engine.write(passwords.put_reset, user.id, digest(token), model.now() + WELCOME_LIFETIME)
         return self.mailer.welcome_mail(user.email, token)
 
-    async def GetUser(self, request: auth_pb2.GetUserRequest, context: object) -> auth_pb2.User:
+    async def GetUser(self, request: auth_pb2.GetUserRequest) -> auth_pb2.User:
         """See auth.proto."""
         return user_message(await self.engine.read(users.get_user, _user_number(request)))
 
-    async def ListUsers(self, request: auth_pb2.ListUsersRequest, context: object) -> auth_pb2.ListUsersResponse:
+    async def ListUsers(self, request: auth_pb2.ListUsersRequest) -> auth_pb2.ListUsersResponse:
         """See auth.proto."""
         size = page_size(request)
         before = page_position(request, (int,))
@@ -73,9 +73,9 @@ class UserMethods(PasswordMethods):
             users=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""
         )
 
-    async def UpdateUser(self, request: auth_pb2.UpdateUserRequest, context: object) -> auth_pb2.User:
+    async def UpdateUser(self, request: auth_pb2.UpdateUserRequest) -> auth_pb2.User:
         """See auth.proto."""
-        number, principal = _user_number(request), caller.get().principal
+        number, principal = _user_number(request), current_call.get().principal
         username = checked_name(request.username, "username") if request.HasField("username") else None
         role = _granted_role(request) if request.HasField("role") else None
         password_hash = None
@@ -90,9 +90,9 @@ class UserMethods(PasswordMethods):
         )
         return user_message(user)
 
-    async def DeleteUser(self, request: auth_pb2.DeleteUserRequest, context: object) -> Empty:
+    async def DeleteUser(self, request: auth_pb2.DeleteUserRequest) -> Empty:
         """See auth.proto."""
-        number, actor_id = _user_number(request), caller.get().principal.user_id
+        number, actor_id = _user_number(request), current_call.get().principal.user_id
         await self.change("user.delete", lambda tx: users.delete_user(tx, number, actor_id), user_target)
         return Empty()
 
@@ -122,5 +122,5 @@ def _granted_role(request: auth_pb2.CreateUserRequest | auth_pb2.UpdateUserReque
     if role is None:
         raise Invalid("role", "must be ROLE_ADMIN, ROLE_MEMBER or ROLE_VIEWER")
     if role is Role.ADMIN:
-        require_interactive(caller.get().principal, "make an admin")
+        require_interactive(current_call.get().principal, "make an admin")
     return role

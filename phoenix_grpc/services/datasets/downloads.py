@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from phoenix_grpc.errors import Invalid
-from phoenix_grpc.formats import jsonl_download as downloads
+from phoenix_grpc.formats import jsonl_download
 from phoenix_grpc.formats.csv_download import CsvTable
 from phoenix_grpc.formats.jsonl_download import Splits
 from phoenix_grpc.model import Dataset, Row, Split, Version
@@ -30,11 +30,11 @@ _TEXT = "text/plain; charset=utf-8"
 Form = Callable[[Sequence[Row], Splits], str]
 
 _FORMS: dict[int, Form] = {
-    datasets_pb2.DOWNLOAD_FORMAT_UNSPECIFIED: downloads.jsonl,
-    datasets_pb2.DOWNLOAD_FORMAT_JSONL: downloads.jsonl,
-    datasets_pb2.DOWNLOAD_FORMAT_EXAMPLES: downloads.rest_examples,
-    datasets_pb2.DOWNLOAD_FORMAT_OPENAI_FT: downloads.openai_ft,
-    datasets_pb2.DOWNLOAD_FORMAT_OPENAI_EVALS: downloads.openai_evals,
+    datasets_pb2.DOWNLOAD_FORMAT_UNSPECIFIED: jsonl_download.jsonl,
+    datasets_pb2.DOWNLOAD_FORMAT_JSONL: jsonl_download.jsonl,
+    datasets_pb2.DOWNLOAD_FORMAT_EXAMPLES: jsonl_download.rest_examples,
+    datasets_pb2.DOWNLOAD_FORMAT_OPENAI_FT: jsonl_download.openai_ft,
+    datasets_pb2.DOWNLOAD_FORMAT_OPENAI_EVALS: jsonl_download.openai_evals,
 }
 
 

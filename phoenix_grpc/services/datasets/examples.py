@@ -9,7 +9,7 @@ import msgspec
 
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.formats.canonical import content_hash
-from phoenix_grpc.guard.access import caller
+from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Record, Row
 from phoenix_grpc.services.datasets.messages import changed_message, example_message, revision_message
@@ -65,9 +65,7 @@ class _Found(NamedTuple):
 class ExampleMethods(DatasetMethods):
     """Reads and small changes of examples."""
 
-    async def ListExamples(
-        self, request: datasets_pb2.ListExamplesRequest, context: object
-    ) -> datasets_pb2.ListExamplesResponse:
+    async def ListExamples(self, request: datasets_pb2.ListExamplesRequest) -> datasets_pb2.ListExamplesResponse:
         """See datasets.proto."""
         size = page_size(request)
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
@@ -83,36 +81,28 @@ class ExampleMethods(DatasetMethods):
             # A read may run inline, and so would a long row of pages without a row.
             await asyncio.sleep(0)
 
-    async def GetExample(
-        self, request: datasets_pb2.GetExampleRequest, context: object
-    ) -> datasets_pb2.GetExampleResponse:
+    async def GetExample(self, request: datasets_pb2.GetExampleRequest) -> datasets_pb2.GetExampleResponse:
         """See datasets.proto."""
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
         name = example_name(request.example_id, "example_id")
         found = await self.engine.read(_get_example, dataset_name(request), name, version_id, request.with_history)
         return await asyncio.to_thread(_example_response, found)
 
-    async def AppendExamples(
-        self, request: datasets_pb2.AppendExamplesRequest, context: object
-    ) -> datasets_pb2.ChangeExamplesResponse:
+    async def AppendExamples(self, request: datasets_pb2.AppendExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
         """See datasets.proto."""
         records = await asyncio.to_thread(_records, limited(request, "examples"))
         return await self._change(
             request, "example.append", lambda tx, change: changes.append_examples(tx, change, records)
         )
 
-    async def UpdateExamples(
-        self, request: datasets_pb2.UpdateExamplesRequest, context: object
-    ) -> datasets_pb2.ChangeExamplesResponse:
+    async def UpdateExamples(self, request: datasets_pb2.UpdateExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
         """See datasets.proto."""
         updates = await asyncio.to_thread(_updates, limited(request, "updates"))
         return await self._change(
             request, "example.update", lambda tx, change: changes.update_examples(tx, change, updates)
         )
 
-    async def DeleteExamples(
-        self, request: datasets_pb2.DeleteExamplesRequest, context: object
-    ) -> datasets_pb2.ChangeExamplesResponse:
+    async def DeleteExamples(self, request: datasets_pb2.DeleteExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
         """See datasets.proto."""
         names = example_names(request, "example_ids")
         return await self._change(
@@ -124,7 +114,7 @@ class ExampleMethods(DatasetMethods):
     ) -> datasets_pb2.ChangeExamplesResponse:
         change = Change(
             dataset_name(request),
-            caller.get().principal.user_id,
+            current_call.get().principal.user_id,
             optional_text(request, "version_description"),
             optional_id("DatasetVersion", request.base_version_id, "base_version_id"),
             request.validate_only,

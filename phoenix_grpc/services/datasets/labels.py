@@ -21,7 +21,7 @@ from phoenix_grpc.v1 import datasets_pb2
 class LabelMethods(DatasetMethods):
     """Labels, and which datasets have them."""
 
-    async def CreateLabel(self, request: datasets_pb2.CreateLabelRequest, context: object) -> datasets_pb2.DatasetLabel:
+    async def CreateLabel(self, request: datasets_pb2.CreateLabelRequest) -> datasets_pb2.DatasetLabel:
         """See datasets.proto."""
         name = checked_name(request.name, "name")
         description = optional_text(request, "description")
@@ -34,7 +34,7 @@ class LabelMethods(DatasetMethods):
 
         return label_message(await self.change(create))
 
-    async def UpdateLabel(self, request: datasets_pb2.UpdateLabelRequest, context: object) -> datasets_pb2.DatasetLabel:
+    async def UpdateLabel(self, request: datasets_pb2.UpdateLabelRequest) -> datasets_pb2.DatasetLabel:
         """See datasets.proto."""
         label_id = _label_id(request.label_id)
         fields = masked_fields(request, "update_mask", "label", ("name", "description", "color"))
@@ -55,19 +55,17 @@ class LabelMethods(DatasetMethods):
 
         return label_message(await self.change(update))
 
-    async def DeleteLabel(self, request: datasets_pb2.DeleteLabelRequest, context: object) -> Empty:
+    async def DeleteLabel(self, request: datasets_pb2.DeleteLabelRequest) -> Empty:
         """See datasets.proto."""
         label_id = _label_id(request.label_id)
         await self.change(lambda tx, trail: trail.add("label.delete", _target(labels.delete_label(tx, label_id))))
         return Empty()
 
-    async def GetLabel(self, request: datasets_pb2.GetLabelRequest, context: object) -> datasets_pb2.DatasetLabel:
+    async def GetLabel(self, request: datasets_pb2.GetLabelRequest) -> datasets_pb2.DatasetLabel:
         """See datasets.proto."""
         return label_message(await self.engine.read(labels.get_label, _label_id(request.label_id)))
 
-    async def ListLabels(
-        self, request: datasets_pb2.ListLabelsRequest, context: object
-    ) -> datasets_pb2.ListLabelsResponse:
+    async def ListLabels(self, request: datasets_pb2.ListLabelsRequest) -> datasets_pb2.ListLabelsResponse:
         """See datasets.proto."""
         size = page_size(request)
         position = page_position(request, (int,))
@@ -78,7 +76,7 @@ class LabelMethods(DatasetMethods):
         )
 
     async def ListDatasetLabels(
-        self, request: datasets_pb2.ListDatasetLabelsRequest, context: object
+        self, request: datasets_pb2.ListDatasetLabelsRequest
     ) -> datasets_pb2.ListDatasetLabelsResponse:
         """See datasets.proto."""
         name = dataset_name(request)
@@ -86,7 +84,7 @@ class LabelMethods(DatasetMethods):
         return datasets_pb2.ListDatasetLabelsResponse(labels=map(label_message, found))
 
     async def SetDatasetLabels(
-        self, request: datasets_pb2.SetDatasetLabelsRequest, context: object
+        self, request: datasets_pb2.SetDatasetLabelsRequest
     ) -> datasets_pb2.ListDatasetLabelsResponse:
         """See datasets.proto."""
         label_ids = [
@@ -96,15 +94,13 @@ class LabelMethods(DatasetMethods):
         found = await self._relabel(request, lambda tx, dataset: labels.set_labels(tx, dataset.id, label_ids))
         return datasets_pb2.ListDatasetLabelsResponse(labels=map(label_message, found))
 
-    async def AddDatasetLabel(
-        self, request: datasets_pb2.AddDatasetLabelRequest, context: object
-    ) -> datasets_pb2.DatasetLabel:
+    async def AddDatasetLabel(self, request: datasets_pb2.AddDatasetLabelRequest) -> datasets_pb2.DatasetLabel:
         """See datasets.proto."""
         label_id = _label_id(request.label_id)
         found = await self._relabel(request, lambda tx, dataset: labels.add_labels(tx, dataset.id, [label_id]))
         return label_message(next(label for label in found if label.id == label_id))
 
-    async def RemoveDatasetLabel(self, request: datasets_pb2.RemoveDatasetLabelRequest, context: object) -> Empty:
+    async def RemoveDatasetLabel(self, request: datasets_pb2.RemoveDatasetLabelRequest) -> Empty:
         """See datasets.proto."""
         label_id = _label_id(request.label_id)
         await self._relabel(request, lambda tx, dataset: labels.remove_label(tx, dataset.id, label_id))

@@ -10,7 +10,7 @@ from phoenix_grpc.services.datasets.open_downloads import Downloads
 from phoenix_grpc.services.datasets.references import repeatable
 from phoenix_grpc.services.datasets.uploads import large_records
 from phoenix_grpc.services.trail import Trail, recorded
-from phoenix_grpc.store.datasets import replays as requests
+from phoenix_grpc.store.datasets import replays
 from phoenix_grpc.store.engine import Engine, Transaction
 
 M = TypeVar("M", bound=Message)
@@ -40,6 +40,6 @@ class DatasetMethods:
         if repeated is None:
             return await self.change(act)
         data = await self.change(
-            lambda tx, trail: requests.once(tx, repeated, lambda tx: act(tx, trail).SerializeToString())
+            lambda tx, trail: replays.once(tx, repeated, lambda tx: act(tx, trail).SerializeToString())
         )
         return response.FromString(data)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import LimitExceeded
-from phoenix_grpc.guard.access import caller
+from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.guard.capacity import ByteBudget, Hold
 
 # What one download reads at once: enough that a page costs its bytes and hardly more.
@@ -35,7 +35,7 @@ class Downloads:
         Raises:
             LimitExceeded: when it has as many as it may.
         """
-        who = caller.get().identity
+        who = current_call.get().identity
         if self._open[who] >= self._per_caller:
             raise LimitExceeded(
                 f"{self._per_caller} downloads of this caller are open (PHOENIX_MAX_DOWNLOADS_PER_CALLER)",

@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from phoenix_grpc.errors import Invalid
-from phoenix_grpc.guard.access import caller
+from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.ids import decode_id, parse_id
 from phoenix_grpc.store.datasets.datasets import DatasetName
 from phoenix_grpc.store.datasets.examples import ExampleName
@@ -88,8 +88,8 @@ def repeatable(request: Any) -> Request | None:
     request_id = checked_request_id(request.request_id)
     if not request_id or getattr(request, "validate_only", False):
         return None
-    call = caller.get()
-    return Request(call.principal.name, call.method, request_id, _digest(request))
+    call = current_call.get()
+    return Request(call.principal.name, call.path, request_id, _digest(request))
 
 
 def _digest(request: Message) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 from google.protobuf.empty_pb2 import Empty
 
 from phoenix_grpc.errors import Invalid, PermissionDenied, Reason
-from phoenix_grpc.guard.access import caller
+from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.model import Dataset, Version
 from phoenix_grpc.services.datasets.examples import ExampleMethods
 from phoenix_grpc.services.datasets.labels import LabelMethods
@@ -26,15 +26,13 @@ from phoenix_grpc.services.trail import Trail, dataset_target
 from phoenix_grpc.store.datasets import datasets, versions
 from phoenix_grpc.store.datasets.datasets import DatasetFilter, DatasetName, Order
 from phoenix_grpc.store.engine import Transaction
-from phoenix_grpc.v1 import datasets_pb2, datasets_pb2_grpc
+from phoenix_grpc.v1 import datasets_pb2
 
 
 class VersionMethods(DatasetMethods):
     """Reads of versions."""
 
-    async def ListVersions(
-        self, request: datasets_pb2.ListVersionsRequest, context: object
-    ) -> datasets_pb2.ListVersionsResponse:
+    async def ListVersions(self, request: datasets_pb2.ListVersionsRequest) -> datasets_pb2.ListVersionsResponse:
         """See datasets.proto."""
         size = page_size(request)
         position = page_position(request, (int,))
@@ -45,7 +43,7 @@ class VersionMethods(DatasetMethods):
             versions=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""
         )
 
-    async def GetVersion(self, request: datasets_pb2.GetVersionRequest, context: object) -> datasets_pb2.DatasetVersion:
+    async def GetVersion(self, request: datasets_pb2.GetVersionRequest) -> datasets_pb2.DatasetVersion:
         """See datasets.proto."""
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
         return version_message(await self.engine.read(_get_version, dataset_name(request), version_id))
@@ -57,13 +55,10 @@ class DatasetsServicer(
     LabelMethods,
     TransferMethods,
     VersionMethods,
-    datasets_pb2_grpc.DatasetsServiceServicer,
 ):
     """See datasets.proto, which says what each method does and answers; the arguments are those of DatasetMethods."""
 
-    async def ListDatasets(
-        self, request: datasets_pb2.ListDatasetsRequest, context: object
-    ) -> datasets_pb2.ListDatasetsResponse:
+    async def ListDatasets(self, request: datasets_pb2.ListDatasetsRequest) -> datasets_pb2.ListDatasetsResponse:
         """See datasets.proto."""
         size = page_size(request)
         order = _order(request.order_by)
@@ -72,7 +67,7 @@ class DatasetsServicer(
             request.name_contains or None,
             request.name.strip() or None,
             optional_id("DatasetLabel", request.label_id, "label_id"),
-            caller.get().principal.dataset_ids,
+            current_call.get().principal.dataset_ids,
         )
         after = position[0] if position else None
         rows = await self.engine.read(datasets.list_datasets, which, order, after, size + 1)
@@ -81,16 +76,16 @@ class DatasetsServicer(
         token = page_token(request, last.name if order.startswith("name") else last.id) if last else ""
         return datasets_pb2.ListDatasetsResponse(datasets=found.messages, next_page_token=token)
 
-    async def GetDataset(self, request: datasets_pb2.GetDatasetRequest, context: object) -> datasets_pb2.Dataset:
+    async def GetDataset(self, request: datasets_pb2.GetDatasetRequest) -> datasets_pb2.Dataset:
         """See datasets.proto."""
         return dataset_message(await self.engine.read(datasets.find_dataset, dataset_name(request)))
 
-    async def CreateDataset(self, request: datasets_pb2.CreateDatasetRequest, context: object) -> datasets_pb2.Dataset:
+    async def CreateDataset(self, request: datasets_pb2.CreateDatasetRequest) -> datasets_pb2.Dataset:
         """See datasets.proto."""
         name = checked_name(request.name, "name")
         description = optional_text(request, "description")
         metadata = metadata_json(request.metadata, "metadata")
-        author = caller.get().principal.user_id
+        author = current_call.get().principal.user_id
 
         def create(tx: Transaction, trail: Trail) -> datasets_pb2.Dataset:
             made = datasets.create_dataset(tx, name, description, metadata, author)
@@ -99,7 +94,7 @@ class DatasetsServicer(
 
         return await self.write_once(request, datasets_pb2.Dataset, create)
 
-    async def UpdateDataset(self, request: datasets_pb2.UpdateDatasetRequest, context: object) -> datasets_pb2.Dataset:
+    async def UpdateDataset(self, request: datasets_pb2.UpdateDatasetRequest) -> datasets_pb2.Dataset:
         """See datasets.proto."""
         name = dataset_name(request)
         fields = masked_fields(request, "update_mask", "update", ("name", "description", "metadata"))
@@ -121,7 +116,7 @@ class DatasetsServicer(
 
         return dataset_message(await self.change(update))
 
-    async def DeleteDataset(self, request: datasets_pb2.DeleteDatasetRequest, context: object) -> Empty:
+    async def DeleteDataset(self, request: datasets_pb2.DeleteDatasetRequest) -> Empty:
         """See datasets.proto."""
         name = dataset_name(request)
 
@@ -135,7 +130,7 @@ class DatasetsServicer(
 
 def _require_unlimited() -> None:
     """Refuses a key that is limited to datasets: it would learn by names which others exist."""
-    if caller.get().principal.dataset_ids is not None:
+    if current_call.get().principal.dataset_ids is not None:
         raise PermissionDenied("a key limited to datasets may not rename them", Reason.KEY_NOT_FOR_DATASET)
 
 

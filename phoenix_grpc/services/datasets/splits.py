@@ -23,7 +23,7 @@ MAX_COLOR = 100
 class SplitMethods(DatasetMethods):
     """Splits."""
 
-    async def CreateSplit(self, request: datasets_pb2.CreateSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
+    async def CreateSplit(self, request: datasets_pb2.CreateSplitRequest) -> datasets_pb2.DatasetSplit:
         """See datasets.proto."""
         dataset = dataset_name(request)
         name = checked_name(request.split_name, "split_name")
@@ -41,7 +41,7 @@ class SplitMethods(DatasetMethods):
 
         return split_message(await self.change(create))
 
-    async def UpdateSplit(self, request: datasets_pb2.UpdateSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
+    async def UpdateSplit(self, request: datasets_pb2.UpdateSplitRequest) -> datasets_pb2.DatasetSplit:
         """See datasets.proto."""
         dataset = dataset_name(request)
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
@@ -60,7 +60,7 @@ class SplitMethods(DatasetMethods):
 
         return split_message(await self.change(update))
 
-    async def DeleteSplit(self, request: datasets_pb2.DeleteSplitRequest, context: object) -> Empty:
+    async def DeleteSplit(self, request: datasets_pb2.DeleteSplitRequest) -> Empty:
         """See datasets.proto."""
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
         name = dataset_name(request)
@@ -73,7 +73,7 @@ class SplitMethods(DatasetMethods):
         await self.change(delete)
         return Empty()
 
-    async def GetSplit(self, request: datasets_pb2.GetSplitRequest, context: object) -> datasets_pb2.DatasetSplit:
+    async def GetSplit(self, request: datasets_pb2.GetSplitRequest) -> datasets_pb2.DatasetSplit:
         """See datasets.proto."""
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
         name = dataset_name(request)
@@ -81,9 +81,7 @@ class SplitMethods(DatasetMethods):
             await self.engine.read(lambda tx: splits.get_split(tx, datasets.find_dataset(tx, name).id, split_id))
         )
 
-    async def ListSplits(
-        self, request: datasets_pb2.ListSplitsRequest, context: object
-    ) -> datasets_pb2.ListSplitsResponse:
+    async def ListSplits(self, request: datasets_pb2.ListSplitsRequest) -> datasets_pb2.ListSplitsResponse:
         """See datasets.proto."""
         size = page_size(request)
         position = page_position(request, (int,))

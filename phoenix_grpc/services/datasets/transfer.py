@@ -17,7 +17,7 @@ class TransferMethods(DatasetMethods):
     """Uploads and downloads."""
 
     async def UploadDataset(
-        self, request_iterator: AsyncIterator[datasets_pb2.UploadDatasetRequest], context: object
+        self, request_iterator: AsyncIterator[datasets_pb2.UploadDatasetRequest]
     ) -> datasets_pb2.UploadDatasetResponse:
         """See datasets.proto."""
         pace = Pace(self.settings.upload_idle_seconds)
@@ -33,7 +33,7 @@ class TransferMethods(DatasetMethods):
             return await upload.publish()
 
     async def DownloadDataset(
-        self, request: datasets_pb2.DownloadDatasetRequest, context: object
+        self, request: datasets_pb2.DownloadDatasetRequest
     ) -> AsyncIterator[datasets_pb2.DownloadDatasetResponse]:
         """See datasets.proto."""
         async with download_recorded(self.engine, self.settings.audit_downloads) as see:

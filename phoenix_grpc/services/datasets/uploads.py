@@ -12,7 +12,7 @@ from phoenix_grpc.errors import Error, Invalid, LimitExceeded
 from phoenix_grpc.formats.compression import Compression
 from phoenix_grpc.formats.reader import Format, UploadReader
 from phoenix_grpc.formats.records import Keys
-from phoenix_grpc.guard.access import caller
+from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.guard.capacity import ByteBudget
 from phoenix_grpc.model import Record
 from phoenix_grpc.pace import SLOWEST, Pace
@@ -20,8 +20,7 @@ from phoenix_grpc.services.datasets.messages import dataset_message, version_mes
 from phoenix_grpc.services.datasets.references import dataset_name, repeatable
 from phoenix_grpc.services.fields import checked_name, known_enum, optional_id, optional_text
 from phoenix_grpc.services.trail import Trail, recorded
-from phoenix_grpc.store.datasets import replays as requests
-from phoenix_grpc.store.datasets import uploads
+from phoenix_grpc.store.datasets import replays, uploads
 from phoenix_grpc.store.datasets.replays import Request
 from phoenix_grpc.store.datasets.uploads import Action, Publication, Published
 from phoenix_grpc.store.datasets.versions import Counts
@@ -112,7 +111,7 @@ def _publication(header: datasets_pb2.UploadDatasetHeader) -> Publication:
     return Publication(
         name,
         _ACTIONS[header.action],
-        author=caller.get().principal.user_id,
+        author=current_call.get().principal.user_id,
         description=optional_text(header, "description"),
         version_description=optional_text(header, "version_description"),
         base_version_id=optional_id("DatasetVersion", header.base_version_id, "base_version_id"),
@@ -213,7 +212,7 @@ class Upload:
         """Ends the upload: all of it is durable and visible, or none.
 
         Raises:
-            Error: as uploads.publish and requests.once.
+            Error: as uploads.publish and replays.once.
         """
         await self._stage_all(self._reader.close())
         await self._settle()
@@ -260,7 +259,7 @@ class Upload:
             await self._engine.stage(uploads.discard_upload, self._upload_id)
 
     def _publish(self, tx: Transaction, trail: Trail, request: Request | None) -> bytes:
-        response = requests.once(tx, request, lambda tx: self._answer(tx, trail))
+        response = replays.once(tx, request, lambda tx: self._answer(tx, trail))
         uploads.discard_upload(tx, self._upload_id)  # a repeated request publishes nothing
         return response
 

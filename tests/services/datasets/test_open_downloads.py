@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from phoenix_grpc.errors import LimitExceeded
-from phoenix_grpc.guard.access import Caller, caller
+from phoenix_grpc.guard.call import Call, current_call
 from phoenix_grpc.model import Principal, PrincipalKind, Role
-from phoenix_grpc.services.datasets import open_downloads as downloads
+from phoenix_grpc.services.datasets import open_downloads
 from phoenix_grpc.services.datasets.open_downloads import Downloads
 from phoenix_grpc.v1 import datasets_pb2
 from tests.conftest import Api, Metadata, api_of, bearer, details, make_settings, reason_of, refused
@@ -53,7 +53,7 @@ async def test_a_caller_has_so_many_downloads_open_by_both_doors_together(tmp_pa
 def called_by(kind: PrincipalKind, user_id: int | None = None, credential_id: str = "", address: str = "a") -> None:
     """From here on this caller calls."""
     principal = Principal(kind, Role.MEMBER, user_id, credential_id=credential_id)
-    caller.set(Caller("/method", "id", principal=principal, address=address))
+    current_call.set(Call("/method", "id", principal=principal, address=address))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_each_reads_less_at_once_the_more_are_open(tmp_path: Path) -> None:
 
 
 async def test_large_pages_wait_for_room_and_are_then_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(open_downloads, "_PATIENCE_SECONDS", 0.1)
     opened = Downloads(make_settings(tmp_path))
     called_by(PrincipalKind.ADMIN_SECRET)
     with opened.begin() as first, opened.begin() as second:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Record
-from phoenix_grpc.services.datasets import uploads as upload
+from phoenix_grpc.services.datasets import uploads
 from phoenix_grpc.services.datasets.downloads import _FORMS
 from phoenix_grpc.v1 import datasets_pb2 as pb
 from tests.conftest import Api, api_of, details, make_settings, reason_of, refused
@@ -471,8 +471,8 @@ async def test_large_records_of_many_uploads_take_turns(tmp_path: Path) -> None:
 async def test_an_upload_waits_for_the_memory_of_others_and_is_told_when_to_come_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "_ALL_LARGE_BYTES", 0)
-    monkeypatch.setattr(upload, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(uploads, "_ALL_LARGE_BYTES", 0)
+    monkeypatch.setattr(uploads, "_PATIENCE_SECONDS", 0.2)
     part = b'{"input":{"text":"' + b"x" * (1800 << 10)
     ended = asyncio.Event()
 

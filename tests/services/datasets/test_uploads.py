@@ -6,10 +6,10 @@ import pytest
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.formats.compression import Compression
 from phoenix_grpc.formats.reader import Format
-from phoenix_grpc.guard.access import ANONYMOUS, Caller, caller
+from phoenix_grpc.guard.call import ANONYMOUS, Call, current_call
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.pace import Pace
-from phoenix_grpc.services.datasets import uploads as upload
+from phoenix_grpc.services.datasets import uploads
 from phoenix_grpc.services.datasets.uploads import read_chunks, read_header
 from phoenix_grpc.v1 import datasets_pb2 as pb
 
@@ -17,7 +17,7 @@ from phoenix_grpc.v1 import datasets_pb2 as pb
 @pytest.fixture(autouse=True)
 def call() -> None:
     """A call by anybody."""
-    caller.set(Caller(method="/method", request_id="request", principal=ANONYMOUS))
+    current_call.set(Call(path="/method", request_id="request", principal=ANONYMOUS))
 
 
 def header(**fields: Any) -> pb.UploadDatasetHeader:
@@ -69,6 +69,6 @@ async def chunks_of(*sizes: int) -> AsyncIterator[pb.UploadDatasetRequest]:
 async def test_chunks_are_gathered_but_not_held_back(
     monkeypatch: pytest.MonkeyPatch, seconds: float, pieces: list[int]
 ) -> None:
-    monkeypatch.setattr(upload, "_BATCH_SECONDS", seconds)
+    monkeypatch.setattr(uploads, "_BATCH_SECONDS", seconds)
     found = [len(piece) async for piece in read_chunks(chunks_of(1, 599_999, 300_000), Pace(5))]
     assert found == pieces

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from phoenix_grpc.errors import Invalid
-from phoenix_grpc.store.datasets import replays as requests
+from phoenix_grpc.store.datasets import replays
 from phoenix_grpc.store.datasets.replays import Request, checked_request_id, once
 from phoenix_grpc.store.engine import Engine, Transaction
 
@@ -53,10 +53,10 @@ async def test_a_request_that_failed_may_come_again(engine: Engine) -> None:
 
 async def test_requests_are_forgotten_after_a_day(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     await engine.write(once, REQUEST, acts(b"first"))
-    assert await engine.stage(requests.sweep_requests, 10) == 0
-    monkeypatch.setattr(requests, "REPLAY_MICROS", -1)
+    assert await engine.stage(replays.sweep_requests, 10) == 0
+    monkeypatch.setattr(replays, "REPLAY_MICROS", -1)
     assert await engine.write(once, REQUEST, acts(b"second")) == b"second"
-    assert await engine.stage(requests.sweep_requests, 10) == 1
+    assert await engine.stage(replays.sweep_requests, 10) == 1
 
 
 @pytest.mark.parametrize("text", [ID, ID.upper(), f"{{{ID}}}"])

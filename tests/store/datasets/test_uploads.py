@@ -12,7 +12,8 @@ from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Record
 from phoenix_grpc.store.datasets import datasets, examples, uploads
 from phoenix_grpc.store.datasets.uploads import Publication
-from phoenix_grpc.store.engine import Engine, open_engine
+from phoenix_grpc.store.engine import Engine
+from phoenix_grpc.store.opening import open_engine
 from tests.store.keeper import Keeper, named, numbered, record
 
 Counts = tuple[int, int, int]

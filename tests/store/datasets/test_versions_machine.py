@@ -16,7 +16,7 @@ from phoenix_grpc.errors import Invalid, NotFound
 from phoenix_grpc.store.datasets import changes, examples, splits, uploads, versions
 from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
 from phoenix_grpc.store.datasets.examples import ExampleName, Page
-from phoenix_grpc.store.engine import open_engine
+from phoenix_grpc.store.opening import open_engine
 from tests.store.keeper import Keeper, named, record
 
 CONTENTS = st.integers(0, 2)

@@ -1,0 +1,46 @@
+"""The call that is being served: which method, who calls, from where, under which request id."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from phoenix_grpc.model import Principal, PrincipalKind, Role
+
+ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, Role.MEMBER)
+"""Everybody, while authentication is off, and the caller of a public method: reads and writes data."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One call, by whichever door it came.
+
+    Arguments:
+        path: of the method, as it was called.
+        entries: the credentials that were sent, by name (guard.bearer).
+        started: when, on the clock of time.perf_counter.
+        by_http: whether it came through the HTTP door, which bounds connections and attempts itself.
+        revision: the auth revision that `principal` was identified at.
+    """
+
+    path: str
+    request_id: str
+    user_agent: str = ""
+    entries: tuple[tuple[str, str], ...] = ()
+    started: float = 0.0
+    address: str = ""
+    by_http: bool = False
+    principal: Principal = ANONYMOUS
+    revision: int = 0
+
+    @property
+    def identity(self) -> str:
+        """What bounds for each caller count by: the user, the system key, or the address of who is nobody."""
+        principal = self.principal
+        if principal.kind is PrincipalKind.ANONYMOUS:
+            return self.address
+        if principal.kind in (PrincipalKind.SESSION, PrincipalKind.USER_KEY):
+            return f"user {principal.user_id}"
+        return principal.credential_id or principal.kind.value
+
+
+current_call: ContextVar[Call] = ContextVar("current_call")
+"""Set by the guard in the task of each call."""
