@@ -21,7 +21,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class Settings(BaseSettings):
-    """All settings of the server. The description of a field is its documentation; the README lists them all."""
+    """All settings of the server. The description of a field is its documentation; docs/reference.md lists them all."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -255,7 +255,7 @@ def _require_strong(secret: str) -> None:
 
 
 class ClientSettings(BaseSettings):
-    """What a client reads: where the server is, and which credential to send. The README lists these, too."""
+    """What a client reads: where the server is, and which credential to send. docs/reference.md lists these, too."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 

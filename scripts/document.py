@@ -1,4 +1,4 @@
-"""The tables of the README: commands, settings and methods, each from its one source."""
+"""The tables of docs/reference.md: commands, settings and methods, each from its one source."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from phoenix_grpc.contract import FILES
 from phoenix_grpc.v1 import access_pb2
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+REFERENCE = ROOT / "docs" / "reference.md"
 
 
 def commands(group: click.Command = cli, path: str = "phoenix-grpc") -> Iterator[str]:
@@ -62,7 +62,7 @@ TABLES = {
 
 
 def documented(text: str) -> str:
-    """The README with its tables as they ought to be."""
+    """The reference with its tables as they ought to be."""
     for name, (head, rule, rows) in TABLES.items():
         table = "\n".join((f"<!-- {name} -->", head, rule, *rows(), "<!-- end -->"))
         text = re.sub(rf"<!-- {name} -->\n(?:\|.*\n)*<!-- end -->", lambda _, table=table: table, text)
@@ -93,4 +93,4 @@ def _shown(default: Any) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(documented(README.read_text()))
+    REFERENCE.write_text(documented(REFERENCE.read_text()))
