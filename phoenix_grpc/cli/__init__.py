@@ -1,27 +1,52 @@
-"""The command line, `phoenix-grpc`. Commands import what they work with when they run, so that --help is quick."""
+"""The command line, `phoenix-grpc`. A command is imported when it is called, and imports what it needs when it runs."""
 
 import errno
+from collections import UserDict
+from importlib import import_module
+from typing import Any
 
 import click
 
 from phoenix_grpc import __version__
-from phoenix_grpc.cli.audit import audit
-from phoenix_grpc.cli.datasets import datasets
 from phoenix_grpc.cli.failures import DENIED, EXIT_CODES, INTERRUPTED, NOT_FOUND, UNAVAILABLE, USAGE, Failure
-from phoenix_grpc.cli.keys import keys
-from phoenix_grpc.cli.login import login, logout, passwd, whoami
-from phoenix_grpc.cli.protos import protos
-from phoenix_grpc.cli.serve import serve
-from phoenix_grpc.cli.store import backup, migrate, restore
-from phoenix_grpc.cli.users import users
 from phoenix_grpc.errors import ConfigurationError, Error, NotFound, PermissionDenied, Unavailable
 
 # What commands on the database itself may meet; those that call a server have the server's status.
 _OFFLINE_CODES = {NotFound: NOT_FOUND, PermissionDenied: DENIED, Unavailable: UNAVAILABLE}
 
 
+COMMANDS = {
+    "audit": ("audit:audit", "List what was done and what was refused, newest first."),
+    "backup": ("store:backup", "Copy the database to the new FILE."),
+    "datasets": ("datasets:datasets", "List, upload, download and delete datasets."),
+    "keys": ("keys:keys", "Make, list, rotate and revoke API keys."),
+    "login": ("login:login", "Log in with e-mail and password."),
+    "logout": ("login:logout", "End the session and forget the login."),
+    "migrate": ("store:migrate", "Bring the database up to date, or make it."),
+    "passwd": ("login:passwd", "Change your password."),
+    "protos": ("protos:protos", "Write the .proto files into DIR."),
+    "restore": ("store:restore", "Replace the database by the backup FILE."),
+    "serve": ("serve:serve", "Run the server until SIGTERM or Ctrl-C."),
+    "users": ("users:users", "List, create, change and delete users."),
+    "whoami": ("login:whoami", "Show who you are and what you may do."),
+}
+"""Each command by name: where it is in this package, and the first sentence of its help, to list it unimported."""
+
+
+class _Unimported(UserDict[str, Any]):
+    """The commands by name; each is imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        return getattr(import_module(f"{__name__}.{module}"), attribute)
+
+
 class _Commands(click.Group):
     """All commands; their failures become one line on stderr and an exit code."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -40,7 +65,12 @@ class _Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
-@click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    commands=_Unimported(dict.fromkeys(COMMANDS)),
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="phoenix-grpc")
 def main() -> None:
     """Versioned evaluation datasets for LLM teams, over gRPC.
@@ -51,7 +81,3 @@ def main() -> None:
       phoenix-grpc login
       phoenix-grpc datasets upload qa qa.jsonl
     """
-
-
-for command in (serve, migrate, backup, restore, protos, login, logout, whoami, passwd, users, keys, datasets, audit):
-    main.add_command(command)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from phoenix_grpc.cli import main
+from phoenix_grpc.cli import COMMANDS, main
 from phoenix_grpc.cli.failures import EXIT_CODE_OF, EXIT_CODES
 from tests.cli.conftest import Cli
 
@@ -54,6 +54,36 @@ def test_the_exit_codes_of_the_help_are_those_of_the_commands(offline: Cli) -> N
     listed = {int(code) for code in re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)}
     assert listed == {0, 1, 2, 130, *EXIT_CODE_OF.values()}
     assert "130  interrupted" in offline.run("--help").stdout
+
+
+def test_the_list_of_commands_is_what_the_commands_say(offline: Cli) -> None:
+    said = {name: command.get_short_help_str(100) for name, command in main.commands.items()}
+    assert {name: text for name, (_, text) in COMMANDS.items()} == said
+    listed = offline.run("--help").stdout
+    assert re.findall(r"^  ([a-z]+)  +([A-Z].*)$", listed, re.MULTILINE) == list(said.items())
+    assert {name: command.name for name, command in main.commands.items()} == {name: name for name in said}
+
+
+def test_a_command_is_imported_when_it_is_called_or_shown() -> None:
+    script = """
+import sys
+from phoenix_grpc.cli import COMMANDS, main
+main(sys.argv[1:], standalone_mode=False)
+modules = {place.partition(":")[0] for place, _ in COMMANDS.values()}
+print("imported:", *sorted(name for name in modules if f"phoenix_grpc.cli.{name}" in sys.modules))
+"""
+
+    def imported(*arguments: str) -> str:
+        done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()[-1]
+
+    assert imported("--help") == "imported:"
+    assert imported("serve", "--help") == "imported: serve"
+    assert imported("audit", "--help") == "imported: audit keys"  # which has the type of durations
+
+
+def test_a_command_that_is_misspelt_is_suggested(offline: Cli) -> None:
+    assert "Did you mean 'datasets'?" in offline.run("dataset", exit_code=2).stderr
 
 
 def test_help_is_quick_since_nothing_heavy_is_imported() -> None:
