@@ -71,9 +71,14 @@ class Principal:
         return self.role is Role.ADMIN
 
     @property
+    def own_user_id(self) -> int | None:
+        """The user behind a session or a personal key; None for callers without a user of their own."""
+        return self.user_id if self.kind in (PrincipalKind.SESSION, PrincipalKind.USER_KEY) else None
+
+    @property
     def name(self) -> str:
-        """What stands for it in logs and as owner of request ids: its kind and its user."""
-        return f"{self.kind.value}:{self.user_id or ''}"
+        """What stands for it as owner of request ids: its kind, and its user or else its credential."""
+        return f"{self.kind.value}:{self.own_user_id or self.credential_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.ids import MAX_ID, decode_id
 from phoenix_grpc.model import FOREVER, ApiKey, Principal
 from phoenix_grpc.services.auth.messages import key_message, key_target, owned_key_message
-from phoenix_grpc.services.auth.methods import AuthMethods, owner_id, user_of
+from phoenix_grpc.services.auth.methods import AuthMethods, owner_id
 from phoenix_grpc.services.fields import checked_name, masked_fields, optional_text, read_time
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.store.accounts import api_keys, users
@@ -65,7 +65,7 @@ class ApiKeyMethods(AuthMethods):
     async def ListApiKeys(self, request: auth_pb2.ListApiKeysRequest) -> auth_pb2.ListApiKeysResponse:
         """See auth.proto."""
         principal = current_call.get().principal
-        own = user_of(principal)
+        own = principal.own_user_id
         asked = decode_id("User", request.user_id, "user_id") if request.user_id else own
         if request.all_users and request.user_id:
             raise Invalid("all_users", "cannot be combined with user_id")

@@ -10,7 +10,7 @@ from phoenix_grpc.contract import Method
 from phoenix_grpc.credentials.tokens import KeyRing
 from phoenix_grpc.errors import FailedPrecondition, PermissionDenied, Reason
 from phoenix_grpc.guard.access import auth_disabled
-from phoenix_grpc.model import Principal, PrincipalKind
+from phoenix_grpc.model import Principal
 from phoenix_grpc.services.auth.hashing import PasswordHashing
 from phoenix_grpc.services.auth.mail import Mailer
 from phoenix_grpc.services.trail import Target, Trail, recorded
@@ -84,15 +84,10 @@ def owner_id(principal: Principal) -> int:
     Raises:
         PermissionDenied: NOT_A_USER, for the admin secret and system keys.
     """
-    number = user_of(principal)
+    number = principal.own_user_id
     if number is None:
         raise PermissionDenied("only users have sessions, a password and personal keys", Reason.NOT_A_USER)
     return number
-
-
-def user_of(principal: Principal) -> int | None:
-    """The user behind a session or a personal key; None for the admin secret and system keys."""
-    return principal.user_id if principal.kind in (PrincipalKind.SESSION, PrincipalKind.USER_KEY) else None
 
 
 def require_interactive(principal: Principal, what: str) -> None:

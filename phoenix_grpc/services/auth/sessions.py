@@ -15,7 +15,7 @@ from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.ids import decode_id
 from phoenix_grpc.model import PrincipalKind, Session
 from phoenix_grpc.services.auth import messages as auth_messages
-from phoenix_grpc.services.auth.methods import AuthMethods, after_minutes, owner_id, user_of
+from phoenix_grpc.services.auth.methods import AuthMethods, after_minutes, owner_id
 from phoenix_grpc.services.fields import checked_name, set_time
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.services.trail import Target, call_event
@@ -147,7 +147,7 @@ class SessionMethods(AuthMethods):
         """See auth.proto."""
         principal = current_call.get().principal
         size, before = page_size(request), page_position(request, (int, str))
-        user_id = user_of(principal)
+        user_id = principal.own_user_id
         if request.user_id:
             asked = decode_id("User", request.user_id, "user_id")
             if asked != user_id:

@@ -142,6 +142,19 @@ async def test_a_request_that_comes_again_is_answered_as_the_first_time(datasets
     assert answer == ("INVALID_ARGUMENT", "REQUEST_ID_REUSED", "request_id")
 
 
+async def test_system_keys_do_not_share_request_ids(api: Api) -> None:
+    one, other = [DatasetCaller(api, await api.system_key()) for _ in range(2)]
+    request_id = str(uuid.uuid4())
+    made = await one.CreateDataset(name="d", request_id=request_id)
+    assert (await other.CreateDataset(name="e", request_id=request_id)).name == "e"
+    assert await refusal(other.CreateDataset(name="d", request_id=str(uuid.uuid4()))) == (
+        "ALREADY_EXISTS",
+        "DATASET_EXISTS",
+        "",
+    )
+    assert await one.CreateDataset(name="d", request_id=request_id) == made
+
+
 async def test_versions_say_what_they_brought_and_by_whom(api: Api) -> None:
     datasets = DatasetCaller(api, await api.session())
     me = await api.auth.WhoAmI(auth_pb2.WhoAmIRequest(), metadata=datasets.metadata)
