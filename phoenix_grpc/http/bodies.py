@@ -1,51 +1,26 @@
 """Request bodies: decompressed, bounded in size and in patience, before anything else reads them."""
 
 import asyncio
-import zlib
-from collections.abc import AsyncIterator, Iterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 
 from backports import zstd
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope
 
+from phoenix_grpc.errors import Invalid
+from phoenix_grpc.formats.compression import Compression, Decompressor, open_decompressor
 from phoenix_grpc.pace import Pace
 
 _PIECE = 256 << 10
-
-
-class _Decoder(Protocol):
-    def feed(self, data: bytes) -> Iterator[bytes]: ...
-    def finish(self) -> None: ...
 
 
 class _Identity:
     def feed(self, data: bytes) -> Iterator[bytes]:
         yield data
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """A body without compression is complete when it ends."""
-
-
-class _Gzip:
-    """gzip of one or more members (RFC 1952), in pieces of bounded size."""
-
-    def __init__(self) -> None:
-        self._stream = zlib.decompressobj(wbits=31)
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        while True:
-            piece = self._stream.decompress(data, _PIECE)
-            yield piece
-            data = self._stream.unconsumed_tail
-            if self._stream.eof and (data := self._stream.unused_data):
-                self._stream = zlib.decompressobj(wbits=31)
-            elif not data and len(piece) < _PIECE:
-                return
-
-    def finish(self) -> None:
-        if not self._stream.eof:
-            raise zlib.error("the body ends too early")
 
 
 class _Zstd:
@@ -65,16 +40,16 @@ class _Zstd:
             elif self._stream.eof or self._stream.needs_input:
                 return
 
-    def finish(self) -> None:
+    def close(self) -> None:
         if not self._stream.eof:
             raise zstd.ZstdError("the body ends too early")
 
 
-_DECODERS: dict[str, type[_Decoder]] = {
+_DECODERS: dict[str, Callable[[], Decompressor]] = {
     "": _Identity,
     "identity": _Identity,
-    "gzip": _Gzip,
-    "x-gzip": _Gzip,
+    "gzip": partial(open_decompressor, Compression.GZIP),
+    "x-gzip": partial(open_decompressor, Compression.GZIP),
     "zstd": _Zstd,
 }
 
@@ -124,11 +99,11 @@ class BoundedBody:
                     yield piece
                     await asyncio.sleep(0)  # a body that decompresses to very much must not hold the loop
             if data:
-                decoder.finish()
-        except (zlib.error, zstd.ZstdError):
+                decoder.close()
+        except (Invalid, zstd.ZstdError):
             raise HTTPException(422, "The body does not decompress as its Content-Encoding says.") from None
 
-    def _decoder(self) -> _Decoder:
+    def _decoder(self) -> Decompressor:
         encoding = self._headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
         if encoding not in _DECODERS:
             headers = {"accept-encoding": "gzip, zstd"}
