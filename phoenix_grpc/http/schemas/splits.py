@@ -1,7 +1,7 @@
 """Splits."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -26,7 +26,7 @@ class NewSplit(Model):
 
     name: str
     description: str | None = None
-    color: Annotated[str, Field(min_length=1)] = "#33c5e8"
+    color: str = Field(default_factory=str, min_length=1)  # the service has the default
     metadata: Metadata = Field(default_factory=dict)
     example_ids: list[str] = Field(default_factory=list)
 

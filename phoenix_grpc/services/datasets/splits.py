@@ -15,7 +15,6 @@ from phoenix_grpc.store.datasets.datasets import DatasetName
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import datasets_pb2
 
-DEFAULT_COLOR = "#33c5e8"
 MAX_COLOR = 100
 """In Phoenix the colour of a split, unlike that of a label, is free text."""
 
@@ -24,11 +23,10 @@ class SplitMethods(DatasetMethods):
     """Splits."""
 
     async def CreateSplit(self, request: datasets_pb2.CreateSplitRequest) -> datasets_pb2.DatasetSplit:
-        """See datasets.proto."""
         dataset = dataset_name(request)
         name = checked_name(request.split_name, "split_name")
         description = optional_text(request, "description")
-        color = checked_name(request.color or DEFAULT_COLOR, "color", MAX_COLOR)
+        color = checked_name(request.color or splits.DEFAULT_COLOR, "color", MAX_COLOR)
         metadata = metadata_json(request.metadata, "metadata")
         members = example_names(request, "example_ids")
 
@@ -42,7 +40,6 @@ class SplitMethods(DatasetMethods):
         return split_message(await self.change(create))
 
     async def UpdateSplit(self, request: datasets_pb2.UpdateSplitRequest) -> datasets_pb2.DatasetSplit:
-        """See datasets.proto."""
         dataset = dataset_name(request)
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
         changes = _split_changes(request)
@@ -61,7 +58,6 @@ class SplitMethods(DatasetMethods):
         return split_message(await self.change(update))
 
     async def DeleteSplit(self, request: datasets_pb2.DeleteSplitRequest) -> Empty:
-        """See datasets.proto."""
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
         name = dataset_name(request)
 
@@ -74,7 +70,6 @@ class SplitMethods(DatasetMethods):
         return Empty()
 
     async def GetSplit(self, request: datasets_pb2.GetSplitRequest) -> datasets_pb2.DatasetSplit:
-        """See datasets.proto."""
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
         name = dataset_name(request)
         return split_message(
@@ -82,7 +77,6 @@ class SplitMethods(DatasetMethods):
         )
 
     async def ListSplits(self, request: datasets_pb2.ListSplitsRequest) -> datasets_pb2.ListSplitsResponse:
-        """See datasets.proto."""
         size = page_size(request)
         position = page_position(request, (int,))
         before = position[0] if position else None

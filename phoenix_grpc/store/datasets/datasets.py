@@ -16,7 +16,6 @@ _COLUMNS = (
     " d.example_count"
 )
 
-# What a dataset consists of, and the column by which it is swept.
 # What is removed with a dataset: table, key among its rows, columns that may be long.
 _PARTS = (
     ("split_members", ("split_id", "example_id"), ()),

@@ -18,8 +18,6 @@ from phoenix_grpc.store.engine import Params, Transaction
 SAME, CHANGED, REVIVED = 0, 1, 2
 """Outcomes of a match: equal content; other content; the example was deleted and comes back."""
 
-DEFAULT_SPLIT_COLOR = "#808080"
-
 # An example that meets a record by its id; `live` is its live revision, if it has one.
 _MATCH_BY_ID = """
     INSERT INTO upload_matches (upload_id, ordinal, example_id, outcome)
@@ -117,12 +115,11 @@ class Match:
 
 def survey(tx: Transaction, upload_id: int) -> Staged:
     """What the upload has staged."""
-    row = tx.row(
+    row = tx.one(
         "SELECT COUNT(*), COALESCE(MAX(ordinal), 0), COUNT(external_id), COUNT(example_id), COUNT(splits),"
         " COUNT(flaw) FROM staged_examples WHERE upload_id = :upload",
         {"upload": upload_id},
     )
-    assert row is not None  # noqa: S101 - an aggregate answers a row
     return Staged(upload_id, *row)
 
 
@@ -170,7 +167,7 @@ def _refuse_twice(tx: Transaction, params: Params, column: str, field: str) -> N
 
 def _refuse_unmatched(tx: Transaction, params: Params, field: str) -> None:
     """Raises for the first record whose DatasetExample id met nothing."""
-    row = tx.row(
+    row = tx.one(
         "SELECT s.ordinal, s.example_id,"
         " EXISTS (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = s.example_id)"
         " FROM staged_examples s WHERE s.upload_id = :upload AND s.example_id IS NOT NULL AND NOT EXISTS"
@@ -178,7 +175,6 @@ def _refuse_unmatched(tx: Transaction, params: Params, field: str) -> None:
         " ORDER BY s.ordinal LIMIT 1",
         params,
     )
-    assert row is not None  # noqa: S101 - the caller counted fewer matches than ids
     ordinal, example_id, met = row
     why = "is addressed twice: by this id and by its external id" if met else "is not in the dataset's latest version"
     raise _invalid(field, ordinal, f"the example {_shown(example_id)} {why}")
@@ -208,13 +204,12 @@ def _invalid(field: str, ordinal: int, description: str) -> Invalid:
 
 
 def _count_regrouped(tx: Transaction, params: Params) -> int:
-    row = tx.row(
+    row = tx.one(
         "SELECT COUNT(*) FROM staged_examples s CROSS JOIN upload_matches m"
         " WHERE s.upload_id = :upload AND s.splits IS NOT NULL AND m.upload_id = :upload AND m.ordinal = s.ordinal"
         f" AND m.outcome = 0 AND (EXISTS ({_ENTERS}) OR EXISTS ({_LEAVES}))",
         params,
     )
-    assert row is not None  # noqa: S101 - an aggregate answers a row
     return int(row[0])
 
 
@@ -347,5 +342,5 @@ class Writer:
                 " example_count)"
                 " SELECT :dataset, :first - 1 + ROW_NUMBER() OVER (ORDER BY name), name, NULL, :color, '{}', :now,"
                 f" :now, 0 FROM (SELECT DISTINCT w.name AS name {missing}) AS names",
-                {**self._params, "first": first, "color": DEFAULT_SPLIT_COLOR},
+                {**self._params, "first": first, "color": splits.UPLOADED_COLOR},
             )

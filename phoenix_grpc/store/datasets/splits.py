@@ -8,7 +8,10 @@ from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.model import MAX_SPLITS, Split, now
 from phoenix_grpc.store.engine import Params, Transaction, numbered
 
-"""Splits that one example may be in."""
+DEFAULT_COLOR = "#33c5e8"
+"""The colour of a split that is created without one."""
+UPLOADED_COLOR = "#808080"
+"""The colour of a split that an upload creates by naming it."""
 
 _COLUMNS = "id, name, description, color, metadata, created_at, updated_at, example_count"
 
