@@ -23,6 +23,14 @@ class Transaction(Protocol):
         """The first row, or None."""
         ...
 
+    def one(self, sql: str, params: Params = NO_PARAMS) -> Row:
+        """The first row of a query that always has one, such as an aggregate.
+
+        Raises:
+            LookupError: when there is none, which is a defect.
+        """
+        ...
+
     def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
         """The rows of a query one by one, so that whoever has enough stops and no more are read."""
         ...

@@ -62,6 +62,12 @@ class SqliteTransaction:
         rows = self._connection.execute(sql, params).fetchall()
         return rows[0] if rows else None
 
+    def one(self, sql: str, params: Params = NO_PARAMS) -> Row:
+        row = self.row(sql, params)
+        if row is None:
+            raise LookupError(f"no row: {sql}")
+        return row
+
     def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
         return self._connection.execute(sql, params)
 
@@ -78,12 +84,11 @@ class SqliteTransaction:
             self._connection.execute(statement, [value for row in batch for value in row])
 
     def take_ids(self, kind: str, count: int = 1) -> int:
-        row = self.row(
+        row = self.one(
             "INSERT INTO sequences (kind, next) VALUES (:kind, 1 + :count)"
             " ON CONFLICT (kind) DO UPDATE SET next = sequences.next + :count RETURNING next - :count",
             {"kind": kind, "count": count},
         )
-        assert row is not None  # noqa: S101 - an upsert with RETURNING answers a row
         return int(row[0])
 
     def used_bytes(self) -> int:

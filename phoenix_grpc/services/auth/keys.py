@@ -32,13 +32,10 @@ class ApiKeyMethods(AuthMethods):
     """What makes, lists, changes and ends API keys."""
 
     async def CreateApiKey(self, request: auth_pb2.CreateApiKeyRequest) -> auth_pb2.ApiKeySecret:
-        """See auth.proto."""
         return await self._create(request, owner_id(current_call.get().principal), system=False)
 
     async def CreateSystemApiKey(self, request: auth_pb2.CreateApiKeyRequest) -> auth_pb2.ApiKeySecret:
-        """See auth.proto."""
-        owner = await self.engine.read(users.find_user, users.SYSTEM_EMAIL)
-        assert owner is not None  # noqa: S101 - made at first start, and cannot be deleted
+        owner = await self.engine.read(users.system_user)
         return await self._create(request, owner.id, system=True)
 
     async def _create(self, request: auth_pb2.CreateApiKeyRequest, user_id: int, system: bool) -> auth_pb2.ApiKeySecret:
@@ -63,7 +60,6 @@ class ApiKeyMethods(AuthMethods):
         return auth_pb2.ApiKeySecret(api_key=key_message(made), key=secret)
 
     async def ListApiKeys(self, request: auth_pb2.ListApiKeysRequest) -> auth_pb2.ListApiKeysResponse:
-        """See auth.proto."""
         principal = current_call.get().principal
         own = principal.own_user_id
         asked = decode_id("User", request.user_id, "user_id") if request.user_id else own
@@ -81,7 +77,6 @@ class ApiKeyMethods(AuthMethods):
         return await self._list(request, Scope(system=False, user_id=asked), _key_alone)
 
     async def ListSystemApiKeys(self, request: auth_pb2.ListSystemApiKeysRequest) -> auth_pb2.ListApiKeysResponse:
-        """See auth.proto."""
         return await self._list(request, _SYSTEM, _key_alone)
 
     async def _list(
@@ -101,7 +96,6 @@ class ApiKeyMethods(AuthMethods):
         return auth_pb2.ListApiKeysResponse(api_keys=found.messages, next_page_token=token)
 
     async def UpdateApiKey(self, request: auth_pb2.UpdateApiKeyRequest) -> auth_pb2.ApiKey:
-        """See auth.proto."""
         scope = Scope(system=False, user_id=owner_id(current_call.get().principal))
         number = decode_id(scope.kind, request.api_key_id, "api_key_id")
         changes = self._changes(request)
@@ -150,11 +144,9 @@ class ApiKeyMethods(AuthMethods):
         return FOREVER if days is None else model.now() + int(days * DAY)
 
     async def RotateApiKey(self, request: auth_pb2.RotateApiKeyRequest) -> auth_pb2.ApiKeySecret:
-        """See auth.proto."""
         return await self._rotate(request, Scope(system=False, user_id=owner_id(current_call.get().principal)))
 
     async def RotateSystemApiKey(self, request: auth_pb2.RotateApiKeyRequest) -> auth_pb2.ApiKeySecret:
-        """See auth.proto."""
         return await self._rotate(request, _SYSTEM)
 
     async def _rotate(self, request: auth_pb2.RotateApiKeyRequest, scope: Scope) -> auth_pb2.ApiKeySecret:
@@ -169,11 +161,9 @@ class ApiKeyMethods(AuthMethods):
         return auth_pb2.ApiKeySecret(api_key=key_message(key), key=secret)
 
     async def RevokeApiKey(self, request: auth_pb2.RevokeApiKeyRequest) -> Empty:
-        """See auth.proto."""
         return await self._revoke(request, _reach(current_call.get().principal))
 
     async def RevokeSystemApiKey(self, request: auth_pb2.RevokeApiKeyRequest) -> Empty:
-        """See auth.proto."""
         return await self._revoke(request, _SYSTEM)
 
     async def _revoke(self, request: auth_pb2.RevokeApiKeyRequest, scope: Scope) -> Empty:

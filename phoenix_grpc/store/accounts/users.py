@@ -82,6 +82,11 @@ def find_user(tx: Transaction, email: str) -> User | None:
     return _user(row) if row else None
 
 
+def system_user(tx: Transaction) -> User:
+    """The user that system keys belong to: made at first start, never deleted."""
+    return _user(tx.one(f"SELECT {_COLUMNS} FROM users WHERE email = :email", {"email": SYSTEM_EMAIL}))
+
+
 def list_users(tx: Transaction, before: int, limit: int) -> list[User]:
     """Users with ids below `before`, newest first."""
     rows = tx.rows(
