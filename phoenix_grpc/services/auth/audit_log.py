@@ -13,7 +13,6 @@ class AuditMethods(AuthMethods):
     """What reads the audit log."""
 
     async def ListAuditEvents(self, request: auth_pb2.ListAuditEventsRequest) -> auth_pb2.ListAuditEventsResponse:
-        """See auth.proto."""
         size = page_size(request)
         before = page_position(request, (int, int))
         wanted = EventFilter(

@@ -27,7 +27,6 @@ class PasswordMethods(SessionMethods):
     """What sets passwords, by their owners."""
 
     async def ChangePassword(self, request: auth_pb2.ChangePasswordRequest) -> Empty:
-        """See auth.proto."""
         self.require_password_login()
         principal = current_call.get().principal
         user_id = owner_id(principal)
@@ -47,7 +46,6 @@ class PasswordMethods(SessionMethods):
         return Empty()
 
     async def RequestPasswordReset(self, request: auth_pb2.RequestPasswordResetRequest) -> Empty:
-        """See auth.proto."""
         self.require_password_login()
         email = normal_email(checked_name(request.email, "email"))
         if not self.mailer.enabled:
@@ -74,7 +72,6 @@ class PasswordMethods(SessionMethods):
         return self.mailer.reset_mail(known, token) if known else None
 
     async def ResetPassword(self, request: auth_pb2.ResetPasswordRequest) -> Empty:
-        """See auth.proto."""
         self.require_password_login()
         password = self.checked_password(request.password, "password")
         token = digest(request.token[:MAX_TOKEN])  # a longer one is none of ours, cut or not

@@ -25,14 +25,13 @@ _Power = tuple[PrincipalKind, Role, bool, bool]
 
 
 class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods):
-    """See auth.proto, which says what each method does and answers; the arguments are those of AuthMethods."""
+    """Every method of AuthService; auth.proto documents each. The arguments are those of AuthMethods."""
 
     def __init__(self, engine: Engine, settings: Settings, ring: KeyRing, methods: Mapping[str, Method]) -> None:
         super().__init__(engine, settings, ring, methods)
         self._allowed: dict[_Power, list[str]] = {}
 
     async def GetServerConfig(self, request: auth_pb2.GetServerConfigRequest) -> auth_pb2.ServerConfig:
-        """See auth.proto."""
         settings = self.settings
         by_password = settings.enable_auth and not settings.disable_basic_auth
         return auth_pb2.ServerConfig(
@@ -46,7 +45,7 @@ class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods):
         )
 
     async def CheckAccess(self, request: auth_pb2.CheckAccessRequest) -> Empty:
-        """See auth.proto. The guard has held the named dataset against the key already."""
+        # The guard has held the named dataset against the key already.
         method = self.methods.get(request.method)
         if method is None:
             raise NotFound("Method", request.method[:200], Reason.METHOD_NOT_FOUND)
@@ -55,7 +54,6 @@ class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods):
         return Empty()
 
     async def WhoAmI(self, request: auth_pb2.WhoAmIRequest) -> auth_pb2.Principal:
-        """See auth.proto."""
         principal = current_call.get().principal
         user = await self.engine.read(users.get_user, principal.user_id) if principal.user_id is not None else None
         return principal_message(principal, user, self._allowed_methods(principal))

@@ -32,7 +32,6 @@ class SessionMethods(AuthMethods):
     """What begins, prolongs, lists and ends sessions."""
 
     async def Login(self, request: auth_pb2.LoginRequest) -> auth_pb2.TokenPair:
-        """See auth.proto."""
         self.require_password_login()
         email = normal_email(checked_name(request.email, "email"))
         password = sent_password(request.password, "password")
@@ -86,7 +85,6 @@ class SessionMethods(AuthMethods):
         await self.engine.write(count)
 
     async def RefreshToken(self, request: auth_pb2.RefreshTokenRequest) -> auth_pb2.TokenPair:
-        """See auth.proto."""
         self.require_authentication()
         claims = self.ring.read_refresh(request.refresh_token)
         expires_at = self._refresh_expiry()
@@ -114,7 +112,6 @@ class SessionMethods(AuthMethods):
         return self._pair(session, token)
 
     async def RevokeToken(self, request: auth_pb2.RevokeTokenRequest) -> Empty:
-        """See auth.proto."""
         self.require_authentication()
         try:
             session_id = self.ring.read_refresh(request.refresh_token).session_id
@@ -125,7 +122,6 @@ class SessionMethods(AuthMethods):
         return Empty()
 
     async def Logout(self, request: auth_pb2.LogoutRequest) -> Empty:
-        """See auth.proto."""
         principal = current_call.get().principal
         if principal.kind is not PrincipalKind.SESSION:
             return Empty()
@@ -144,7 +140,6 @@ class SessionMethods(AuthMethods):
         return Empty()
 
     async def ListSessions(self, request: auth_pb2.ListSessionsRequest) -> auth_pb2.ListSessionsResponse:
-        """See auth.proto."""
         principal = current_call.get().principal
         size, before = page_size(request), page_position(request, (int, str))
         user_id = principal.own_user_id
@@ -164,7 +159,6 @@ class SessionMethods(AuthMethods):
         return auth_pb2.ListSessionsResponse(sessions=found.messages, next_page_token=token)
 
     async def RevokeSession(self, request: auth_pb2.RevokeSessionRequest) -> Empty:
-        """See auth.proto."""
         principal = current_call.get().principal
         if not request.session_id:
             raise Invalid("session_id", "an id is required")

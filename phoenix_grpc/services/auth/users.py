@@ -34,7 +34,6 @@ class UserMethods(PasswordMethods):
     """What makes, lists, changes and deletes users."""
 
     async def CreateUser(self, request: auth_pb2.CreateUserRequest) -> auth_pb2.User:
-        """See auth.proto."""
         role = _granted_role(request)
         if request.password:
             require_interactive(current_call.get().principal, "set a password")
@@ -60,11 +59,9 @@ class UserMethods(PasswordMethods):
         return self.mailer.welcome_mail(user.email, token)
 
     async def GetUser(self, request: auth_pb2.GetUserRequest) -> auth_pb2.User:
-        """See auth.proto."""
         return user_message(await self.engine.read(users.get_user, _user_number(request)))
 
     async def ListUsers(self, request: auth_pb2.ListUsersRequest) -> auth_pb2.ListUsersResponse:
-        """See auth.proto."""
         size = page_size(request)
         before = page_position(request, (int,))
         rows = await self.engine.read(users.list_users, before[0] if before else MAX_ID, size + 1)
@@ -74,7 +71,6 @@ class UserMethods(PasswordMethods):
         )
 
     async def UpdateUser(self, request: auth_pb2.UpdateUserRequest) -> auth_pb2.User:
-        """See auth.proto."""
         number, principal = _user_number(request), current_call.get().principal
         username = checked_name(request.username, "username") if request.HasField("username") else None
         role = _granted_role(request) if request.HasField("role") else None
@@ -91,7 +87,6 @@ class UserMethods(PasswordMethods):
         return user_message(user)
 
     async def DeleteUser(self, request: auth_pb2.DeleteUserRequest) -> Empty:
-        """See auth.proto."""
         number, actor_id = _user_number(request), current_call.get().principal.user_id
         await self.change("user.delete", lambda tx: users.delete_user(tx, number, actor_id), user_target)
         return Empty()

@@ -66,7 +66,6 @@ class ExampleMethods(DatasetMethods):
     """Reads and small changes of examples."""
 
     async def ListExamples(self, request: datasets_pb2.ListExamplesRequest) -> datasets_pb2.ListExamplesResponse:
-        """See datasets.proto."""
         size = page_size(request)
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
         version_id, after = page_position(request, (int, int)) or (version_id, 0)
@@ -89,21 +88,18 @@ class ExampleMethods(DatasetMethods):
         return await asyncio.to_thread(_example_response, found)
 
     async def AppendExamples(self, request: datasets_pb2.AppendExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
-        """See datasets.proto."""
         records = await asyncio.to_thread(_records, limited(request, "examples"))
         return await self._change(
             request, "example.append", lambda tx, change: changes.append_examples(tx, change, records)
         )
 
     async def UpdateExamples(self, request: datasets_pb2.UpdateExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
-        """See datasets.proto."""
         updates = await asyncio.to_thread(_updates, limited(request, "updates"))
         return await self._change(
             request, "example.update", lambda tx, change: changes.update_examples(tx, change, updates)
         )
 
     async def DeleteExamples(self, request: datasets_pb2.DeleteExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
-        """See datasets.proto."""
         names = example_names(request, "example_ids")
         return await self._change(
             request, "example.delete", lambda tx, change: changes.delete_examples(tx, change, names)

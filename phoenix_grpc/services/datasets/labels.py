@@ -22,7 +22,6 @@ class LabelMethods(DatasetMethods):
     """Labels, and which datasets have them."""
 
     async def CreateLabel(self, request: datasets_pb2.CreateLabelRequest) -> datasets_pb2.DatasetLabel:
-        """See datasets.proto."""
         name = checked_name(request.name, "name")
         description = optional_text(request, "description")
         color = checked_color(request.color, "color")
@@ -35,7 +34,6 @@ class LabelMethods(DatasetMethods):
         return label_message(await self.change(create))
 
     async def UpdateLabel(self, request: datasets_pb2.UpdateLabelRequest) -> datasets_pb2.DatasetLabel:
-        """See datasets.proto."""
         label_id = _label_id(request.label_id)
         fields = masked_fields(request, "update_mask", "label", ("name", "description", "color"))
         changes: dict[str, str | None] = {}
@@ -56,17 +54,14 @@ class LabelMethods(DatasetMethods):
         return label_message(await self.change(update))
 
     async def DeleteLabel(self, request: datasets_pb2.DeleteLabelRequest) -> Empty:
-        """See datasets.proto."""
         label_id = _label_id(request.label_id)
         await self.change(lambda tx, trail: trail.add("label.delete", _target(labels.delete_label(tx, label_id))))
         return Empty()
 
     async def GetLabel(self, request: datasets_pb2.GetLabelRequest) -> datasets_pb2.DatasetLabel:
-        """See datasets.proto."""
         return label_message(await self.engine.read(labels.get_label, _label_id(request.label_id)))
 
     async def ListLabels(self, request: datasets_pb2.ListLabelsRequest) -> datasets_pb2.ListLabelsResponse:
-        """See datasets.proto."""
         size = page_size(request)
         position = page_position(request, (int,))
         rows = await self.engine.read(labels.list_labels, position[0] if position else None, size + 1)
@@ -78,7 +73,6 @@ class LabelMethods(DatasetMethods):
     async def ListDatasetLabels(
         self, request: datasets_pb2.ListDatasetLabelsRequest
     ) -> datasets_pb2.ListDatasetLabelsResponse:
-        """See datasets.proto."""
         name = dataset_name(request)
         found = await self.engine.read(lambda tx: labels.dataset_labels(tx, datasets.find_dataset(tx, name).id))
         return datasets_pb2.ListDatasetLabelsResponse(labels=map(label_message, found))
@@ -86,7 +80,6 @@ class LabelMethods(DatasetMethods):
     async def SetDatasetLabels(
         self, request: datasets_pb2.SetDatasetLabelsRequest
     ) -> datasets_pb2.ListDatasetLabelsResponse:
-        """See datasets.proto."""
         label_ids = [
             decode_id("DatasetLabel", text, f"label_ids[{index}]")
             for index, text in enumerate(limited(request, "label_ids"))
@@ -95,13 +88,11 @@ class LabelMethods(DatasetMethods):
         return datasets_pb2.ListDatasetLabelsResponse(labels=map(label_message, found))
 
     async def AddDatasetLabel(self, request: datasets_pb2.AddDatasetLabelRequest) -> datasets_pb2.DatasetLabel:
-        """See datasets.proto."""
         label_id = _label_id(request.label_id)
         found = await self._relabel(request, lambda tx, dataset: labels.add_labels(tx, dataset.id, [label_id]))
         return label_message(next(label for label in found if label.id == label_id))
 
     async def RemoveDatasetLabel(self, request: datasets_pb2.RemoveDatasetLabelRequest) -> Empty:
-        """See datasets.proto."""
         label_id = _label_id(request.label_id)
         await self._relabel(request, lambda tx, dataset: labels.remove_label(tx, dataset.id, label_id))
         return Empty()

@@ -33,7 +33,6 @@ class VersionMethods(DatasetMethods):
     """Reads of versions."""
 
     async def ListVersions(self, request: datasets_pb2.ListVersionsRequest) -> datasets_pb2.ListVersionsResponse:
-        """See datasets.proto."""
         size = page_size(request)
         position = page_position(request, (int,))
         before = position[0] if position else None
@@ -44,7 +43,6 @@ class VersionMethods(DatasetMethods):
         )
 
     async def GetVersion(self, request: datasets_pb2.GetVersionRequest) -> datasets_pb2.DatasetVersion:
-        """See datasets.proto."""
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
         return version_message(await self.engine.read(_get_version, dataset_name(request), version_id))
 
@@ -56,10 +54,9 @@ class DatasetsServicer(
     TransferMethods,
     VersionMethods,
 ):
-    """See datasets.proto, which says what each method does and answers; the arguments are those of DatasetMethods."""
+    """Every method of DatasetsService; datasets.proto documents each. The arguments are those of DatasetMethods."""
 
     async def ListDatasets(self, request: datasets_pb2.ListDatasetsRequest) -> datasets_pb2.ListDatasetsResponse:
-        """See datasets.proto."""
         size = page_size(request)
         order = _order(request.order_by)
         position = page_position(request, (str if order.startswith("name") else int,))
@@ -77,11 +74,9 @@ class DatasetsServicer(
         return datasets_pb2.ListDatasetsResponse(datasets=found.messages, next_page_token=token)
 
     async def GetDataset(self, request: datasets_pb2.GetDatasetRequest) -> datasets_pb2.Dataset:
-        """See datasets.proto."""
         return dataset_message(await self.engine.read(datasets.find_dataset, dataset_name(request)))
 
     async def CreateDataset(self, request: datasets_pb2.CreateDatasetRequest) -> datasets_pb2.Dataset:
-        """See datasets.proto."""
         name = checked_name(request.name, "name")
         description = optional_text(request, "description")
         metadata = metadata_json(request.metadata, "metadata")
@@ -95,7 +90,6 @@ class DatasetsServicer(
         return await self.write_once(request, datasets_pb2.Dataset, create)
 
     async def UpdateDataset(self, request: datasets_pb2.UpdateDatasetRequest) -> datasets_pb2.Dataset:
-        """See datasets.proto."""
         name = dataset_name(request)
         fields = masked_fields(request, "update_mask", "update", ("name", "description", "metadata"))
         changes: dict[str, str | None] = {}
@@ -117,7 +111,6 @@ class DatasetsServicer(
         return dataset_message(await self.change(update))
 
     async def DeleteDataset(self, request: datasets_pb2.DeleteDatasetRequest) -> Empty:
-        """See datasets.proto."""
         name = dataset_name(request)
 
         def delete(tx: Transaction, trail: Trail) -> None:

@@ -19,7 +19,6 @@ class TransferMethods(DatasetMethods):
     async def UploadDataset(
         self, request_iterator: AsyncIterator[datasets_pb2.UploadDatasetRequest]
     ) -> datasets_pb2.UploadDatasetResponse:
-        """See datasets.proto."""
         pace = Pace(self.settings.upload_idle_seconds)
         first = await next_message(request_iterator, pace)
         if first is None or first.WhichOneof("payload") != "header":
@@ -35,7 +34,6 @@ class TransferMethods(DatasetMethods):
     async def DownloadDataset(
         self, request: datasets_pb2.DownloadDatasetRequest
     ) -> AsyncIterator[datasets_pb2.DownloadDatasetResponse]:
-        """See datasets.proto."""
         async with download_recorded(self.engine, self.settings.audit_downloads) as see:
             with self.downloads.begin() as share:
                 async with contextlib.aclosing(download(self.engine, request, share)) as messages:
