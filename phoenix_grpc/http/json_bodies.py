@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
+from phoenix_grpc.config import Settings
 from phoenix_grpc.http.backend import door_of
+from phoenix_grpc.http.bodies import BoundedBody
 from phoenix_grpc.http.errors import Invalid
 from phoenix_grpc.http.methods import method_of
 from phoenix_grpc.json_keys import all_kept, find_repeated
@@ -77,8 +81,25 @@ class StrictRequest(Request):
             raise json.JSONDecodeError(str(error), "", 0) from None
 
 
+BodyLimit = Callable[[Settings], int]
+"""Bytes that the body of a route may have, decompressed."""
+
+
+def json_body(_: Settings) -> int:
+    """The limit of a body that is decoded as a whole."""
+    return 1 << 20
+
+
 class StrictRoute(APIRoute):
-    """A route that reads its body as a StrictRequest."""
+    """A route that reads its body within the limit that it declares, as a StrictRequest."""
+
+    body_limit: BodyLimit = staticmethod(json_body)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        settings: Settings = scope["app"].state.backend.settings
+        body = BoundedBody(scope, receive, self.body_limit(settings), settings.http_idle_seconds)
+        await super().handle(scope, body, send)
 
     def get_route_handler(self) -> Any:
         """The route's handler."""

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, the bounds of its body, the origin check, the headers of its answer."""
+"""What surrounds every request: its id, the origin check, the headers of its answer."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -7,12 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from phoenix_grpc.errors import LimitExceeded
 from phoenix_grpc.guard.rates import RateLimit
 from phoenix_grpc.http.backend import Backend
-from phoenix_grpc.http.bodies import BoundedBody
 from phoenix_grpc.http.errors import Refused, refused
 from phoenix_grpc.http.origins import MISDIRECTED, misdirected, untrusted
-
-_MAX_AUTH_BODY = 64 << 10
-_MAX_JSON_BODY = 1 << 20
 
 
 class Frame:
@@ -46,7 +42,7 @@ class Frame:
             await send(message)
 
         app = self._refusal(Request(scope)) or self._app
-        await app(scope, self._bounded(scope, receive), send_framed)
+        await app(scope, receive, send_framed)
 
     def _add_root_path(self, scope: Scope) -> None:
         """Makes the path whole where the proxy has cut its prefix off: mounted folders count on it."""
@@ -71,9 +67,3 @@ class Frame:
     def _is_auth(self, scope: Scope) -> bool:
         path: str = scope["path"]
         return path.removeprefix(self._settings.host_root_path).startswith("/auth/")
-
-    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        limit = _MAX_AUTH_BODY if self._is_auth(scope) else _MAX_JSON_BODY
-        if scope["path"].endswith("/v1/datasets/upload"):
-            limit = self._settings.http_max_upload_bytes
-        return BoundedBody(scope, receive, limit, self._settings.http_idle_seconds)

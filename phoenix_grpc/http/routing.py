@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from phoenix_grpc.http.json_bodies import StrictRoute
+from phoenix_grpc.http.json_bodies import BodyLimit, StrictRoute, json_body
 from phoenix_grpc.http.methods import rpc
 from phoenix_grpc.http.responses import refusals
 
@@ -22,7 +22,15 @@ class Resource(APIRouter):
         )
 
     def rpc(
-        self, verb: str, path: str, method: str, model: Any = None, *, status: int = 200, **more: Any
+        self,
+        verb: str,
+        path: str,
+        method: str,
+        model: Any = None,
+        *,
+        status: int = 200,
+        body_limit: BodyLimit = json_body,
+        **more: Any,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declares a route.
 
@@ -30,18 +38,26 @@ class Resource(APIRouter):
             method: the gRPC method behind it, whose access rule is the route's.
             model: the shape of the answer, for OpenAPI.
             status: of success.
+            body_limit: of what the route reads.
             more: what goes to FastAPI as it is, or into its `responses` and `openapi_extra`.
         """
         responses = {**refusals(body=verb != "GET"), **more.pop("responses", {})}
         if status == 204:
             responses[204] = {"description": "Done."}
         extra = {**rpc(method), **more.pop("openapi_extra", {})}
-        return self.api_route(
-            path,
-            methods=[verb],
-            response_model=model,
-            status_code=status,
-            responses=responses,
-            openapi_extra=extra,
-            **more,
-        )
+
+        def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+            self.add_api_route(
+                path,
+                function,
+                methods=[verb],
+                response_model=model,
+                status_code=status,
+                responses=responses,
+                openapi_extra=extra,
+                **more,
+            )
+            self.routes[-1].body_limit = body_limit  # type: ignore[attr-defined]
+            return function
+
+        return declare

@@ -90,6 +90,24 @@ async def test_a_body_beyond_the_limit_of_its_route_is_413(web: Web, path: str, 
         assert (answer.status_code, f"{limit} bytes" in answer.text) == (413, True)
 
 
+async def test_every_route_that_takes_a_body_has_a_limit(tmp_path_factory: pytest.TempPathFactory) -> None:
+    declared = {"/auth/login": 65_536, "/auth/password-reset-email": 65_536, "/auth/password-reset": 65_536}
+    declared["/v1/datasets/upload"] = 2_000_000
+    async with web_of(door_settings(tmp_path_factory.mktemp("limits"), http_max_upload_bytes=2_000_000)) as web:
+        paths = (await web.send("GET", "/openapi.json")).json()["paths"]
+        taking = [
+            (verb, path) for path in paths for verb, operation in paths[path].items() if "requestBody" in operation
+        ]
+        assert len(taking) > 15
+        for verb, path in taking:
+            limit = declared.get(path, 1 << 20)
+            head = f"{verb.upper()} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN_SECRET}\r\n"
+            head += f"content-type: application/json\r\nconnection: close\r\ncontent-length: {limit + 1}\r\n\r\n"
+            answer = await exchange(web, head.encode())
+            assert answer.startswith(b"HTTP/1.1 413 "), path
+            assert f"{limit:,} bytes".encode() in answer, path
+
+
 async def test_an_upload_beyond_the_budget_of_bytes_is_429_and_gives_back_what_it_held(tmp_path_factory: Any) -> None:
     settings = door_settings(tmp_path_factory.mktemp("budget"), max_inflight_bytes=4 << 20)
     async with web_of(settings) as web:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from phoenix_grpc.config import Settings
 from phoenix_grpc.http import cookies
 from phoenix_grpc.http.backend import CurrentDoor, Door
 from phoenix_grpc.http.errors import Refused
@@ -21,6 +22,11 @@ without_auth = APIRouter(prefix="/auth")
 _NOTHING_TO_END = (401, 403)
 
 
+def _credentials(_: Settings) -> int:
+    """The limit of a body that anybody may send."""
+    return 64 << 10
+
+
 def _takes(*fields: str) -> dict[str, Any]:
     """What OpenAPI says of a body that is read by hand, for Phoenix's answers to what is missing."""
     schema = {"type": "object", "properties": {field: {"type": "string"} for field in fields}, "required": fields}
@@ -32,7 +38,15 @@ def _gives_tokens() -> dict[int | str, dict[str, Any]]:
     return {200: answer}
 
 
-@router.rpc("POST", "/login", "Login", status=204, responses=_gives_tokens(), openapi_extra=_takes("email", "password"))
+@router.rpc(
+    "POST",
+    "/login",
+    "Login",
+    status=204,
+    body_limit=_credentials,
+    responses=_gives_tokens(),
+    openapi_extra=_takes("email", "password"),
+)
 async def login(request: Request, door: CurrentDoor) -> Response:
     """Begins a session, in cookies."""
     body = decode_object(await request.body())
@@ -122,7 +136,14 @@ async def _logged_out(door: Door, everywhere: bool) -> bool:
     return True
 
 
-@router.rpc("POST", "/password-reset-email", "RequestPasswordReset", status=204, openapi_extra=_takes("email"))
+@router.rpc(
+    "POST",
+    "/password-reset-email",
+    "RequestPasswordReset",
+    status=204,
+    body_limit=_credentials,
+    openapi_extra=_takes("email"),
+)
 async def request_password_reset(request: Request, door: CurrentDoor) -> Response:
     """Mails a link to set a new password, and says nothing about who exists."""
     email = _text(decode_object(await request.body()), "email")
@@ -132,7 +153,14 @@ async def request_password_reset(request: Request, door: CurrentDoor) -> Respons
     return Response(status_code=204)
 
 
-@router.rpc("POST", "/password-reset", "ResetPassword", status=204, openapi_extra=_takes("token", "password"))
+@router.rpc(
+    "POST",
+    "/password-reset",
+    "ResetPassword",
+    status=204,
+    body_limit=_credentials,
+    openapi_extra=_takes("token", "password"),
+)
 async def reset_password(request: Request, door: CurrentDoor) -> Response:
     """Sets a new password with a token that was mailed."""
     body = decode_object(await request.body())

@@ -52,7 +52,14 @@ _BODY = {
 Upload = AsyncIterator[datasets_pb2.UploadDatasetRequest]
 
 
-@router.rpc("POST", "/upload", "UploadDataset", examples.UploadAnswer | None, openapi_extra=_BODY)
+@router.rpc(
+    "POST",
+    "/upload",
+    "UploadDataset",
+    examples.UploadAnswer | None,
+    body_limit=lambda settings: settings.http_max_upload_bytes,
+    openapi_extra=_BODY,
+)
 async def upload_dataset(
     request: Request,
     door: CurrentDoor,
