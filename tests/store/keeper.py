@@ -8,20 +8,20 @@ from typing import Any
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.model import Dataset, Record, Row
 from phoenix_grpc.store.datasets import datasets, examples, uploads
-from phoenix_grpc.store.datasets.datasets import DatasetName
+from phoenix_grpc.store.datasets.datasets import DatasetRef
 from phoenix_grpc.store.datasets.examples import Page
 from phoenix_grpc.store.datasets.uploads import Publication, Published
 from phoenix_grpc.store.engine import Engine
 
 
-def named(name: str) -> DatasetName:
+def named(name: str) -> DatasetRef:
     """A dataset by its name."""
-    return DatasetName(None, name, name)
+    return DatasetRef(None, name, name)
 
 
-def numbered(dataset_id: int) -> DatasetName:
+def numbered(dataset_id: int) -> DatasetRef:
     """A dataset by its id."""
-    return DatasetName(dataset_id, None, str(dataset_id))
+    return DatasetRef(dataset_id, None, str(dataset_id))
 
 
 def record(

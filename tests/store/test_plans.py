@@ -12,7 +12,7 @@ from phoenix_grpc.store.audit import EventFilter
 from phoenix_grpc.store.datasets import changes, datasets, examples, splits, uploads, versions
 from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
 from phoenix_grpc.store.datasets.datasets import DatasetFilter
-from phoenix_grpc.store.datasets.examples import ExampleName, Page
+from phoenix_grpc.store.datasets.examples import ExampleRef, Page
 from phoenix_grpc.store.datasets.uploads import Publication
 from phoenix_grpc.store.engine import NO_PARAMS, Engine, Params, Transaction
 from tests.store.keeper import named, record
@@ -97,7 +97,7 @@ async def dataset_id(engine: Engine) -> int:
     return published.dataset.id
 
 
-NAME = [ExampleName(None, "id1", "id1")]
+NAME = [ExampleRef(None, "id1", "id1")]
 
 
 @pytest.mark.parametrize(

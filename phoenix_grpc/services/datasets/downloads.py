@@ -14,10 +14,10 @@ from phoenix_grpc.formats.jsonl_download import Splits
 from phoenix_grpc.model import Dataset, Row, Split, Version
 from phoenix_grpc.services.datasets.messages import dataset_message, split_message, version_message
 from phoenix_grpc.services.datasets.open_downloads import Share
-from phoenix_grpc.services.datasets.references import dataset_name, limited
+from phoenix_grpc.services.datasets.references import dataset_ref, limited
 from phoenix_grpc.services.fields import known_enum, optional_id
 from phoenix_grpc.store.datasets import datasets, examples, splits, versions
-from phoenix_grpc.store.datasets.datasets import DatasetName
+from phoenix_grpc.store.datasets.datasets import DatasetRef
 from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.v1 import datasets_pb2
 
@@ -54,7 +54,7 @@ class Snapshot:
     limit: float = math.inf
 
 
-def read_snapshot(tx: Transaction, name: DatasetName, version_id: int | None, split_names: Sequence[str]) -> Snapshot:
+def read_snapshot(tx: Transaction, name: DatasetRef, version_id: int | None, split_names: Sequence[str]) -> Snapshot:
     """The dataset, its version (None: the latest) and the splits.
 
     Raises:
@@ -80,7 +80,7 @@ async def download(
     after = optional_id("DatasetExample", request.after_example_id, "after_example_id") or 0
     if request.limit < 0:
         raise Invalid("limit", "must not be negative; 0 means all")
-    snapshot = await engine.read(read_snapshot, dataset_name(request), version_id, limited(request, "splits"))
+    snapshot = await engine.read(read_snapshot, dataset_ref(request), version_id, limited(request, "splits"))
     snapshot = replace(snapshot, after=after, limit=request.limit or math.inf)
     yield datasets_pb2.DownloadDatasetResponse(header=_header(snapshot, request.format))
     if request.format == datasets_pb2.DOWNLOAD_FORMAT_CSV:

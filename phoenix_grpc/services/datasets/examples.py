@@ -15,9 +15,9 @@ from phoenix_grpc.model import Record, Row
 from phoenix_grpc.services.datasets.messages import changed_message, example_message, revision_message
 from phoenix_grpc.services.datasets.methods import DatasetMethods
 from phoenix_grpc.services.datasets.references import (
-    dataset_name,
-    example_name,
-    example_names,
+    dataset_ref,
+    example_ref,
+    example_refs,
     limited,
     without_nul,
 )
@@ -26,8 +26,8 @@ from phoenix_grpc.services.paging import page, page_position, page_size, page_to
 from phoenix_grpc.services.trail import Trail
 from phoenix_grpc.store.datasets import changes, datasets, examples, splits, versions
 from phoenix_grpc.store.datasets.changes import Change, Changed, ExampleUpdate
-from phoenix_grpc.store.datasets.datasets import DatasetName
-from phoenix_grpc.store.datasets.examples import ExampleName, Page, Revision
+from phoenix_grpc.store.datasets.datasets import DatasetRef
+from phoenix_grpc.store.datasets.examples import ExampleRef, Page, Revision
 from phoenix_grpc.store.datasets.versions import Counts
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.structs import struct_to_json
@@ -40,10 +40,10 @@ _PARTS: tuple[Literal["input", "output", "metadata"], ...] = ("input", "output",
 class _Query:
     """What ListExamples asks for; `version_id` None is the latest."""
 
-    dataset: DatasetName
+    dataset: DatasetRef
     version_id: int | None
     splits: Sequence[str]
-    names: Sequence[ExampleName]
+    names: Sequence[ExampleRef]
     after: int
     limit: int
 
@@ -69,7 +69,7 @@ class ExampleMethods(DatasetMethods):
         size = page_size(request)
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
         version_id, after = page_position(request, (int, int)) or (version_id, 0)
-        name, names = dataset_name(request), example_names(request, "example_ids")
+        name, names = dataset_ref(request), example_refs(request, "example_ids")
         while True:
             query = _Query(name, version_id, limited(request, "splits"), names, after, size + 1)
             listed = await self.engine.read(_list_examples, query)
@@ -83,8 +83,8 @@ class ExampleMethods(DatasetMethods):
     async def GetExample(self, request: datasets_pb2.GetExampleRequest) -> datasets_pb2.GetExampleResponse:
         """See datasets.proto."""
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
-        name = example_name(request.example_id, "example_id")
-        found = await self.engine.read(_get_example, dataset_name(request), name, version_id, request.with_history)
+        name = example_ref(request.example_id, "example_id")
+        found = await self.engine.read(_get_example, dataset_ref(request), name, version_id, request.with_history)
         return await asyncio.to_thread(_example_response, found)
 
     async def AppendExamples(self, request: datasets_pb2.AppendExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
@@ -100,7 +100,7 @@ class ExampleMethods(DatasetMethods):
         )
 
     async def DeleteExamples(self, request: datasets_pb2.DeleteExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
-        names = example_names(request, "example_ids")
+        names = example_refs(request, "example_ids")
         return await self._change(
             request, "example.delete", lambda tx, change: changes.delete_examples(tx, change, names)
         )
@@ -109,7 +109,7 @@ class ExampleMethods(DatasetMethods):
         self, request: Any, action: str, act: Callable[[Transaction, Change], Changed]
     ) -> datasets_pb2.ChangeExamplesResponse:
         change = Change(
-            dataset_name(request),
+            dataset_ref(request),
             current_call.get().principal.user_id,
             optional_text(request, "version_description"),
             optional_id("DatasetVersion", request.base_version_id, "base_version_id"),
@@ -154,7 +154,7 @@ def _examples_response(
 
 
 def _get_example(
-    tx: Transaction, dataset_name: DatasetName, name: ExampleName, version_id: int | None, with_history: bool
+    tx: Transaction, dataset_name: DatasetRef, name: ExampleRef, version_id: int | None, with_history: bool
 ) -> _Found:
     dataset = datasets.find_dataset(tx, dataset_name)
     version_id = versions.get_version(tx, dataset, version_id).id
@@ -189,7 +189,7 @@ def _record(item: datasets_pb2.NewExample, field: str) -> Record:
         struct_to_json(item.output, f"{field}.output"),
         struct_to_json(item.metadata, f"{field}.metadata"),
     )
-    name = example_name(item.external_id, f"{field}.external_id") if item.external_id else None
+    name = example_ref(item.external_id, f"{field}.external_id") if item.external_id else None
     return Record(
         name.external_id if name else None,
         name.id if name else None,
@@ -209,7 +209,7 @@ def _update(item: datasets_pb2.ExampleUpdate, field: str) -> ExampleUpdate:
     input, output, metadata = (
         struct_to_json(getattr(item, part), f"{field}.{part}") if item.HasField(part) else None for part in _PARTS
     )
-    name = example_name(item.example_id, f"{field}.example_id")
+    name = example_ref(item.example_id, f"{field}.example_id")
     return ExampleUpdate(name, input, output, metadata, _splits(item, field))
 
 

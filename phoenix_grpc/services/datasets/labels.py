@@ -9,7 +9,7 @@ from phoenix_grpc.ids import decode_id, encode_id
 from phoenix_grpc.model import Dataset, Label
 from phoenix_grpc.services.datasets.messages import label_message
 from phoenix_grpc.services.datasets.methods import DatasetMethods
-from phoenix_grpc.services.datasets.references import dataset_name, limited
+from phoenix_grpc.services.datasets.references import dataset_ref, limited
 from phoenix_grpc.services.fields import checked_color, checked_name, masked_fields, optional_text
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.services.trail import Target, Trail
@@ -73,7 +73,7 @@ class LabelMethods(DatasetMethods):
     async def ListDatasetLabels(
         self, request: datasets_pb2.ListDatasetLabelsRequest
     ) -> datasets_pb2.ListDatasetLabelsResponse:
-        name = dataset_name(request)
+        name = dataset_ref(request)
         found = await self.engine.read(lambda tx: labels.dataset_labels(tx, datasets.find_dataset(tx, name).id))
         return datasets_pb2.ListDatasetLabelsResponse(labels=map(label_message, found))
 
@@ -99,7 +99,7 @@ class LabelMethods(DatasetMethods):
 
     async def _relabel(self, request: Any, act: Callable[[Transaction, Dataset], None]) -> list[Label]:
         """Changes the labels of a dataset; answers those it has then, by name."""
-        name = dataset_name(request)
+        name = dataset_ref(request)
 
         def relabel(tx: Transaction, trail: Trail) -> list[Label]:
             dataset = datasets.find_dataset(tx, name)

@@ -9,14 +9,14 @@ from google.protobuf.message import Message
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.ids import decode_id, parse_id
-from phoenix_grpc.store.datasets.datasets import DatasetName
-from phoenix_grpc.store.datasets.examples import ExampleName
+from phoenix_grpc.store.datasets.datasets import DatasetRef
+from phoenix_grpc.store.datasets.examples import ExampleRef
 from phoenix_grpc.store.datasets.replays import Request, checked_request_id
 
 MAX_ITEMS = 1000
 
 
-def dataset_name(request: Any) -> DatasetName:
+def dataset_ref(request: Any) -> DatasetRef:
     """The dataset that the oneof `dataset` of a request names.
 
     Raises:
@@ -26,14 +26,14 @@ def dataset_name(request: Any) -> DatasetName:
     if kind is None:
         raise Invalid("dataset", "name a dataset by dataset_id or name")
     if kind == "dataset_id":
-        return DatasetName(decode_id("Dataset", request.dataset_id, "dataset_id"), None, request.dataset_id)
+        return DatasetRef(decode_id("Dataset", request.dataset_id, "dataset_id"), None, request.dataset_id)
     name = request.name.strip()
     if not name:
         raise Invalid("name", "must not be empty")
-    return DatasetName(None, name, name)
+    return DatasetRef(None, name, name)
 
 
-def example_name(text: str, field: str) -> ExampleName:
+def example_ref(text: str, field: str) -> ExampleRef:
     """An example, by its id or its external id.
 
     Raises:
@@ -43,8 +43,8 @@ def example_name(text: str, field: str) -> ExampleName:
         raise Invalid(field, "must not be empty")
     parsed = parse_id(without_nul(text, field))
     if parsed is not None and parsed[0] == "DatasetExample":
-        return ExampleName(parsed[1], None, text)
-    return ExampleName(None, text, text)
+        return ExampleRef(parsed[1], None, text)
+    return ExampleRef(None, text, text)
 
 
 def without_nul(text: str, field: str) -> str:
@@ -58,13 +58,13 @@ def without_nul(text: str, field: str) -> str:
     return text
 
 
-def example_names(request: Any, field: str) -> list[ExampleName]:
+def example_refs(request: Any, field: str) -> list[ExampleRef]:
     """The examples that a repeated field names.
 
     Raises:
         Invalid: for more than 1000, and for an empty one.
     """
-    return [example_name(text, f"{field}[{index}]") for index, text in enumerate(limited(request, field))]
+    return [example_ref(text, f"{field}[{index}]") for index, text in enumerate(limited(request, field))]
 
 
 def limited(request: Any, field: str) -> Sequence[Any]:

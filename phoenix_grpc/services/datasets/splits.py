@@ -6,12 +6,12 @@ from phoenix_grpc.ids import decode_id, encode_id
 from phoenix_grpc.model import Split
 from phoenix_grpc.services.datasets.messages import split_message
 from phoenix_grpc.services.datasets.methods import DatasetMethods
-from phoenix_grpc.services.datasets.references import dataset_name, example_names
+from phoenix_grpc.services.datasets.references import dataset_ref, example_refs
 from phoenix_grpc.services.fields import checked_name, masked_fields, metadata_json, optional_text
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.services.trail import Target, Trail
 from phoenix_grpc.store.datasets import datasets, examples, splits
-from phoenix_grpc.store.datasets.datasets import DatasetName
+from phoenix_grpc.store.datasets.datasets import DatasetRef
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import datasets_pb2
 
@@ -23,12 +23,12 @@ class SplitMethods(DatasetMethods):
     """Splits."""
 
     async def CreateSplit(self, request: datasets_pb2.CreateSplitRequest) -> datasets_pb2.DatasetSplit:
-        dataset = dataset_name(request)
+        dataset = dataset_ref(request)
         name = checked_name(request.split_name, "split_name")
         description = optional_text(request, "description")
         color = checked_name(request.color or splits.DEFAULT_COLOR, "color", MAX_COLOR)
         metadata = metadata_json(request.metadata, "metadata")
-        members = example_names(request, "example_ids")
+        members = example_refs(request, "example_ids")
 
         def create(tx: Transaction, trail: Trail) -> Split:
             found = datasets.find_dataset(tx, dataset)
@@ -40,11 +40,11 @@ class SplitMethods(DatasetMethods):
         return split_message(await self.change(create))
 
     async def UpdateSplit(self, request: datasets_pb2.UpdateSplitRequest) -> datasets_pb2.DatasetSplit:
-        dataset = dataset_name(request)
+        dataset = dataset_ref(request)
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
         changes = _split_changes(request)
-        add = example_names(request, "add_example_ids")
-        remove = example_names(request, "remove_example_ids")
+        add = example_refs(request, "add_example_ids")
+        remove = example_refs(request, "remove_example_ids")
 
         def update(tx: Transaction, trail: Trail) -> Split:
             found = datasets.find_dataset(tx, dataset)
@@ -59,7 +59,7 @@ class SplitMethods(DatasetMethods):
 
     async def DeleteSplit(self, request: datasets_pb2.DeleteSplitRequest) -> Empty:
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
-        name = dataset_name(request)
+        name = dataset_ref(request)
 
         def delete(tx: Transaction, trail: Trail) -> None:
             found = datasets.find_dataset(tx, name)
@@ -71,7 +71,7 @@ class SplitMethods(DatasetMethods):
 
     async def GetSplit(self, request: datasets_pb2.GetSplitRequest) -> datasets_pb2.DatasetSplit:
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
-        name = dataset_name(request)
+        name = dataset_ref(request)
         return split_message(
             await self.engine.read(lambda tx: splits.get_split(tx, datasets.find_dataset(tx, name).id, split_id))
         )
@@ -80,7 +80,7 @@ class SplitMethods(DatasetMethods):
         size = page_size(request)
         position = page_position(request, (int,))
         before = position[0] if position else None
-        rows = await self.engine.read(_list_splits, dataset_name(request), before, size + 1)
+        rows = await self.engine.read(_list_splits, dataset_ref(request), before, size + 1)
         found = page(rows, size, split_message)
         return datasets_pb2.ListSplitsResponse(
             splits=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""
@@ -105,5 +105,5 @@ def _split_changes(request: datasets_pb2.UpdateSplitRequest) -> dict[str, str | 
     return changes
 
 
-def _list_splits(tx: Transaction, name: DatasetName, before: int | None, limit: int) -> list[Split]:
+def _list_splits(tx: Transaction, name: DatasetRef, before: int | None, limit: int) -> list[Split]:
     return splits.list_splits(tx, datasets.find_dataset(tx, name).id, before, limit)

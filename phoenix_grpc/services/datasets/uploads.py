@@ -17,7 +17,7 @@ from phoenix_grpc.guard.capacity import ByteBudget
 from phoenix_grpc.model import Record
 from phoenix_grpc.pace import SLOWEST, Pace
 from phoenix_grpc.services.datasets.messages import dataset_message, version_message
-from phoenix_grpc.services.datasets.references import dataset_name, repeatable
+from phoenix_grpc.services.datasets.references import dataset_ref, repeatable
 from phoenix_grpc.services.fields import checked_name, known_enum, optional_id, optional_text
 from phoenix_grpc.services.trail import Trail, recorded
 from phoenix_grpc.store.datasets import replays, uploads
@@ -102,7 +102,7 @@ def read_header(header: datasets_pb2.UploadDatasetHeader) -> Plan:
 
 
 def _publication(header: datasets_pb2.UploadDatasetHeader) -> Publication:
-    name = dataset_name(header)
+    name = dataset_ref(header)
     if name.name is not None:
         checked_name(name.name, "name")
     known_enum(header, "action")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.model import Dataset, Record, Version
 from phoenix_grpc.store.datasets import datasets, examples, matching, splits, uploads, versions
-from phoenix_grpc.store.datasets.datasets import DatasetName
-from phoenix_grpc.store.datasets.examples import ExampleName
+from phoenix_grpc.store.datasets.datasets import DatasetRef
+from phoenix_grpc.store.datasets.examples import ExampleRef
 from phoenix_grpc.store.datasets.uploads import Publication
 from phoenix_grpc.store.engine import Transaction, numbered
 
@@ -18,7 +18,7 @@ _BATCH_CHARS = 1 << 20
 class Change:
     """What every change of examples has; see uploads.Publication for the fields."""
 
-    dataset: DatasetName
+    dataset: DatasetRef
     author: int | None = None
     version_description: str | None = None
     base_version_id: int | None = None
@@ -45,7 +45,7 @@ class Changed:
 class ExampleUpdate:
     """New content of one example, JSON objects as text; what is None stays. See uploads.Record for splits."""
 
-    name: ExampleName
+    name: ExampleRef
     input: str | None = None
     output: str | None = None
     metadata: str | None = None
@@ -98,7 +98,7 @@ def _publish(tx: Transaction, change: Change, dataset: Dataset, records: Iterabl
         tx,
         upload_id,
         Publication(
-            DatasetName(dataset.id, None, change.dataset.shown),
+            DatasetRef(dataset.id, None, change.dataset.shown),
             "APPEND",
             change.author,
             version_description=change.version_description,
@@ -126,7 +126,7 @@ def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
     yield batch
 
 
-def delete_examples(tx: Transaction, change: Change, names: Sequence[ExampleName]) -> Changed:
+def delete_examples(tx: Transaction, change: Change, names: Sequence[ExampleRef]) -> Changed:
     """Deletes live examples; naming one twice is naming it once.
 
     Raises:

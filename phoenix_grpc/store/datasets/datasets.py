@@ -28,7 +28,7 @@ _PARTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetName:
+class DatasetRef:
     """How a request names a dataset: by id or by name; `shown` is what was asked for, for errors."""
 
     id: int | None
@@ -94,7 +94,7 @@ def _conditions(which: DatasetFilter) -> tuple[list[str], dict[str, object]]:
     return conditions, params
 
 
-def lookup_dataset(tx: Transaction, name: DatasetName) -> Dataset | None:
+def lookup_dataset(tx: Transaction, name: DatasetRef) -> Dataset | None:
     """The dataset, or None."""
     which = "d.id = :id" if name.id is not None else "d.name = :name"
     row = tx.row(
@@ -104,7 +104,7 @@ def lookup_dataset(tx: Transaction, name: DatasetName) -> Dataset | None:
     return Dataset(*row) if row else None
 
 
-def find_dataset(tx: Transaction, name: DatasetName) -> Dataset:
+def find_dataset(tx: Transaction, name: DatasetRef) -> Dataset:
     """The dataset.
 
     Raises:
@@ -122,7 +122,7 @@ def get_dataset(tx: Transaction, dataset_id: int) -> Dataset:
     Raises:
         Aborted: DATASET_DELETED, when it was deleted meanwhile.
     """
-    dataset = lookup_dataset(tx, DatasetName(dataset_id, None, ""))
+    dataset = lookup_dataset(tx, DatasetRef(dataset_id, None, ""))
     if dataset is None:
         raise deleted_meanwhile()
     return dataset
@@ -171,7 +171,7 @@ def create_dataset(tx: Transaction, name: str, description: str | None, metadata
     return get_dataset(tx, dataset.id)
 
 
-def update_dataset(tx: Transaction, name: DatasetName, changes: Mapping[str, str | None], etag: str) -> Dataset:
+def update_dataset(tx: Transaction, name: DatasetRef, changes: Mapping[str, str | None], etag: str) -> Dataset:
     """Changes columns of a dataset.
 
     Arguments:
@@ -188,7 +188,7 @@ def update_dataset(tx: Transaction, name: DatasetName, changes: Mapping[str, str
     _require_etag(dataset, etag)
     new_name = changes.get("name")
     if new_name is not None:
-        other = lookup_dataset(tx, DatasetName(None, new_name, new_name))
+        other = lookup_dataset(tx, DatasetRef(None, new_name, new_name))
         if other is not None and other.id != dataset.id:
             raise AlreadyExists("Dataset", new_name, Reason.DATASET_EXISTS)
         changes = {**changes, "name_folded": new_name.casefold()}
@@ -200,7 +200,7 @@ def update_dataset(tx: Transaction, name: DatasetName, changes: Mapping[str, str
     return get_dataset(tx, dataset.id)
 
 
-def delete_dataset(tx: Transaction, name: DatasetName, etag: str) -> Dataset:
+def delete_dataset(tx: Transaction, name: DatasetRef, etag: str) -> Dataset:
     """Marks a dataset as deleted, which frees its name; its rows are swept later. Answers it as it was.
 
     Raises:

@@ -27,7 +27,7 @@ _WINDOW = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class ExampleName:
+class ExampleRef:
     """How a request names an example: by number or external id; `shown` is what was asked for, for errors."""
 
     id: int | None
@@ -166,7 +166,7 @@ def read_some(
     return _page(rows, len(ids) + 1, ids[-1] if more else None, max_chars)
 
 
-def find_examples(tx: Transaction, dataset_id: int, names: Sequence[ExampleName], version_id: int | None) -> list[int]:
+def find_examples(tx: Transaction, dataset_id: int, names: Sequence[ExampleRef], version_id: int | None) -> list[int]:
     """The numbers of examples, in the order of their names.
 
     Arguments:

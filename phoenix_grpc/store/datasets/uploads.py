@@ -13,7 +13,7 @@ import msgspec
 from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, Reason, Unavailable
 from phoenix_grpc.model import Dataset, Record, Row, Version, now
 from phoenix_grpc.store.datasets import datasets, matching, versions
-from phoenix_grpc.store.datasets.datasets import DatasetName
+from phoenix_grpc.store.datasets.datasets import DatasetRef
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.sweeping import remove_rows
 
@@ -56,7 +56,7 @@ class Publication:
         field: the field of the request that the records came in, for errors.
     """
 
-    dataset: DatasetName
+    dataset: DatasetRef
     action: Action
     author: int | None = None
     description: str | None = None

@@ -8,14 +8,14 @@ import pytest
 from phoenix_grpc.errors import Aborted, Invalid, NotFound
 from phoenix_grpc.store.datasets import changes, examples, splits
 from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
-from phoenix_grpc.store.datasets.examples import ExampleName, Page
+from phoenix_grpc.store.datasets.examples import ExampleRef, Page
 from phoenix_grpc.store.engine import Engine
 from tests.store.keeper import Keeper, named, record
 
 
-def external(name: str) -> ExampleName:
+def external(name: str) -> ExampleRef:
     """An example by its external id."""
-    return ExampleName(None, name, name)
+    return ExampleRef(None, name, name)
 
 
 async def deleted(engine: Engine, *names: str, **choices: Any) -> changes.Changed:
@@ -40,13 +40,13 @@ async def abc(keeper: Keeper) -> Keeper:
 async def test_examples_are_found_by_id_and_external_id_in_order(abc: Keeper) -> None:
     dataset = await abc.dataset()
     first, second, third = (row[0] for row in await abc.rows(dataset.id, dataset.latest_version_id))
-    names = [external("c"), ExampleName(first, None, "x"), external("b"), external("c")]
+    names = [external("c"), ExampleRef(first, None, "x"), external("b"), external("c")]
     found = await abc.engine.read(examples.find_examples, dataset.id, names, dataset.latest_version_id)
     assert found == [third, first, second, third]
 
 
-@pytest.mark.parametrize("name", [external("z"), ExampleName(10**9, None, "z")])
-async def test_an_example_that_no_version_has_is_not_found(abc: Keeper, name: ExampleName) -> None:
+@pytest.mark.parametrize("name", [external("z"), ExampleRef(10**9, None, "z")])
+async def test_an_example_that_no_version_has_is_not_found(abc: Keeper, name: ExampleRef) -> None:
     dataset = await abc.dataset()
     for version_id in (dataset.latest_version_id, None):
         with pytest.raises(NotFound, match="z") as refused:

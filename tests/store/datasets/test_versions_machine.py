@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from phoenix_grpc.errors import Invalid, NotFound
 from phoenix_grpc.store.datasets import changes, examples, splits, uploads, versions
 from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
-from phoenix_grpc.store.datasets.examples import ExampleName, Page
+from phoenix_grpc.store.datasets.examples import ExampleRef, Page
 from phoenix_grpc.store.opening import open_engine
 from tests.store.keeper import Keeper, named, record
 
@@ -101,7 +101,7 @@ class VersionsMachine(RuleBasedStateMachine):
     @rule(known=st.integers(0, 6), content=CONTENTS)
     def update(self, known: int, content: int) -> None:
         example_id = self._known(known)
-        values = [ExampleUpdate(ExampleName(example_id, None, "x"), input=json.dumps({"value": content}))]
+        values = [ExampleUpdate(ExampleRef(example_id, None, "x"), input=json.dumps({"value": content}))]
         if example_id not in self.model.live:
             with pytest.raises(NotFound):
                 self._change(changes.update_examples, values)
@@ -114,7 +114,7 @@ class VersionsMachine(RuleBasedStateMachine):
     @rule(known=st.integers(0, 6))
     def delete(self, known: int) -> None:
         example_id = self._known(known)
-        names = [ExampleName(example_id, None, "x")] * 2
+        names = [ExampleRef(example_id, None, "x")] * 2
         if example_id not in self.model.live:
             with pytest.raises(NotFound):
                 self._change(changes.delete_examples, names)
