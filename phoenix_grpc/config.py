@@ -28,140 +28,155 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     grpc_port: Port = Field(50051, description="Port of the gRPC door; 0 takes a free one.")
     grpc_max_connections: Annotated[int, Field(ge=1)] = Field(
-        4000, description="Connections open at once on the gRPC port; more are closed."
+        4000, description="Maximum number of open connections on the gRPC port; further ones are closed."
     )
     grpc_max_connections_per_address: Annotated[int, Field(ge=1)] = Field(
-        200, description="Those of one address; trusted proxies may have more."
+        200, description="Maximum number of these from one address; trusted proxies may have more."
     )
-    grpc_unix_socket: Path | None = Field(None, description="Path of a Unix socket to serve gRPC on as well.")
-    grpc_reflection: bool = Field(True, description="Whether server reflection answers without credentials.")
+    grpc_unix_socket: Path | None = Field(None, description="Path of a Unix socket on which gRPC is served as well.")
+    grpc_reflection: bool = Field(True, description="Whether server reflection is open to callers without credentials.")
     working_dir: Path = Field(
-        Path("~/.phoenix_grpc"), validate_default=True, description="Folder of the database and the generated secret."
+        Path("~/.phoenix_grpc"),
+        validate_default=True,
+        description="Folder of the database and of the generated secret.",
     )
     sql_database_url: str = Field("", description="Database: sqlite:///PATH; by default a file in the working folder.")
 
-    sqlite_busy_seconds: Seconds = Field(30, description="How long a write waits for another process's write to end.")
+    sqlite_busy_seconds: Seconds = Field(30, description="How long a write waits for a write of another process.")
     disk_reserve_bytes: Annotated[int, Field(ge=0)] = Field(
         256 << 20,
-        description="Room on the database's disk that uploads and other additions leave to deletes, revocations and"
-        " logins; a twentieth of the disk at most.",
+        description="Space on the database's disk that uploads and other additions leave free for deletes,"
+        " revocations and logins; a twentieth of the disk at most.",
     )
 
-    enable_auth: bool = Field(True, description="Whether callers must identify themselves.")
+    enable_auth: bool = Field(True, description="Whether callers must authenticate.")
     secret: SecretStr | None = Field(
-        None, description="Signs tokens; made at first start and kept in the working folder."
+        None,
+        description="Secret that signs tokens; by default generated at the first start and kept in the working folder.",
     )
-    secret_previous: SecretStr | None = Field(None, description="Still verifies tokens after PHOENIX_SECRET changed.")
-    admin_secret: SecretStr | None = Field(None, description="A bearer credential with an admin's power.")
+    secret_previous: SecretStr | None = Field(
+        None, description="Previous secret, which still verifies tokens after PHOENIX_SECRET has changed."
+    )
+    admin_secret: SecretStr | None = Field(None, description="A bearer credential with the permissions of an admin.")
     default_admin_initial_password: SecretStr | None = Field(
-        None, description="Password of the first admin, admin@localhost; by default a random one, printed once."
+        None, description="Password of the first admin, admin@localhost; by default random, and printed once."
     )
     admins: Annotated[tuple[tuple[str, str], ...], NoDecode] = Field(
-        (), description="Admins to create at start, as name=email;name=email; existing users are left alone."
+        (), description="Admins to create at the start, as name=email;name=email; existing users are not changed."
     )
-    disable_basic_auth: bool = Field(False, description="Switches password login off.")
+    disable_basic_auth: bool = Field(False, description="Whether password login is switched off.")
     enable_strong_password_policy: bool = Field(
-        False, description="Passwords need 12 characters and upper case, lower case, digit and symbol."
+        False, description="Whether passwords require 12 characters with upper case, lower case, a digit and a symbol."
     )
     access_token_expiry_minutes: Minutes = Field(10, description="Lifetime of access tokens.")
     refresh_token_expiry_minutes: Minutes = Field(10080, description="Lifetime of refresh tokens.")
-    password_reset_token_expiry_minutes: Minutes = Field(15, description="Lifetime of links to reset a password.")
+    password_reset_token_expiry_minutes: Minutes = Field(15, description="Lifetime of password reset links.")
     api_key_max_days: Annotated[float, Field(gt=0, le=36_500)] | None = Field(
-        None, description="Longest life of an API key, system keys included; older keys keep theirs and are reported."
+        None,
+        description="Maximum lifetime of API keys and system keys; existing keys keep theirs and are reported.",
     )
-    disable_brute_force_login_protection: bool = Field(False, description="Switches the login throttle off.")
+    disable_brute_force_login_protection: bool = Field(
+        False, description="Whether failed logins are not limited by e-mail."
+    )
     brute_force_login_protection_max_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
-        5, description="Failed logins after which an e-mail is locked for 5 minutes."
+        5, description="Number of failed logins after which an e-mail is locked for 5 minutes."
     )
 
     root_url: str = Field(
         "",
-        description="Public address of the server: for links in mails, its pages are trusted, and without"
-        " authentication its name is served.",
+        description="Public URL of the server: links in mails lead there, pages of its origin are trusted, and without"
+        " authentication requests for its name are served.",
     )
-    smtp_hostname: str = Field("", description="Mail server; without it no mail is sent.")
+    smtp_hostname: str = Field("", description="Mail server; without one, no mail is sent.")
     smtp_port: Port = Field(587, description="Port of the mail server.")
-    smtp_username: str = Field("", description="User at the mail server.")
+    smtp_username: str = Field("", description="User name at the mail server.")
     smtp_password: SecretStr | None = Field(None, description="Password at the mail server.")
-    smtp_mail_from: str = Field("noreply@localhost", description="Sender of mails.")
+    smtp_mail_from: str = Field("noreply@localhost", description="Sender address of mails.")
     smtp_validate_certs: bool = Field(True, description="Whether the mail server's certificate is checked.")
 
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1 << 30)] = Field(
-        4 << 20, description="Largest gRPC message; a larger one is RESOURCE_EXHAUSTED."
+        4 << 20, description="Maximum size of a gRPC message; a larger one is RESOURCE_EXHAUSTED."
     )
     max_inflight_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
         128 << 20,
-        description="Memory for requests that are being read and served, all together; when it is spent, a request "
-        "waits 2 seconds, then is RESOURCE_EXHAUSTED.",
+        description="Memory for all requests that are being read and served; while it is used up, a request waits "
+        "2 seconds and is then RESOURCE_EXHAUSTED.",
     )
     max_record_bytes: Annotated[int, Field(ge=1024, le=1 << 28)] = Field(
-        16 << 20, description="Largest record of an upload, decompressed."
+        16 << 20, description="Maximum size of a record of an upload, decompressed."
     )
     upload_idle_seconds: Seconds = Field(
-        60, description="An upload that sends nothing, or falls behind 1 KiB/s, for so long is ended."
+        60, description="How long an upload may send nothing, or less than 1 KiB/s, before it is ended."
     )
     download_stall_seconds: Seconds = Field(
         60,
-        description="A client that does not take a part of a download, or of any HTTP answer, for so long is cut off.",
+        description="How long a client may not read from a download, or from any HTTP response, before it is cut off.",
     )
     max_downloads_per_caller: Annotated[int, Field(ge=1)] = Field(
-        100, description="Downloads that one caller may have open at once; more are RESOURCE_EXHAUSTED, or 429."
+        100, description="Maximum number of open downloads of one caller; further ones are RESOURCE_EXHAUSTED, or 429."
     )
     max_concurrent_calls: Annotated[int, Field(ge=1)] = Field(
-        10_000, description="Calls served at once; more are RESOURCE_EXHAUSTED."
+        10_000, description="Maximum number of calls served at once; further ones are RESOURCE_EXHAUSTED."
     )
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
-        10, description="How long running calls may go on after SIGTERM."
+        10, description="How long running calls may continue after SIGTERM."
     )
     audit_retention_days: Annotated[float, Field(gt=0, le=36_500)] = Field(
-        90, description="Age at which audit events are swept."
+        90, description="Age at which audit events are removed."
     )
-    audit_downloads: bool = Field(False, description="Whether downloads are recorded in the audit log as well.")
+    audit_downloads: bool = Field(False, description="Whether downloads are recorded in the audit log, too.")
     port: Port = Field(6006, description="Port of the HTTP door; 0 takes a free one.")
     host_root_path: str = Field(
         "",
-        description="Path under which a proxy serves the HTTP door, as /phoenix.",
+        description="Path under which a proxy serves the HTTP door, such as /phoenix.",
         pattern="^(/[A-Za-z0-9._~-]+)*/?$",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins whose pages may call the HTTP door (CORS), separated by commas."
     )
     csrf_trusted_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Further origins whose pages may send unsafe calls with a cookie, separated by commas."
+        (), description="Additional origins whose pages may send unsafe requests with a cookie, separated by commas."
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Addresses or networks of proxies whose X-Forwarded-For and -Proto count, separated by commas; "
-        "unix is whoever calls on PHOENIX_GRPC_UNIX_SOCKET.",
+        description="Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted,"
+        " separated by commas; unix means every caller on PHOENIX_GRPC_UNIX_SOCKET.",
     )
     use_secure_cookies: bool = Field(
-        False, description="Marks cookies Secure; always so when PHOENIX_ROOT_URL begins with https."
+        False, description="Whether cookies are marked Secure; they always are if PHOENIX_ROOT_URL begins with https."
     )
     cookies_path: str = Field("/", description="Path of the cookies.", pattern="^/[A-Za-z0-9._~/-]*$")
     disable_rate_limit: bool = Field(
         False,
-        description="Switches off the limits of logins and /auth/* by address, and of reset mails by user.",
+        description="Whether logins and /auth/* are not limited by address, nor reset mails by user.",
     )
     http_max_json_bytes: Annotated[int, Field(ge=65_536, le=1 << 32)] = Field(
-        256 << 20, description="Largest JSON body of an upload, decompressed; it is kept on disk meanwhile."
+        256 << 20,
+        description="Maximum size of the JSON body of an upload, decompressed; it waits on disk until it is complete.",
     )
     http_max_upload_bytes: Annotated[int, Field(ge=65_536)] = Field(
-        8 << 30, description="Largest multipart body of an upload, decompressed; it is kept on disk meanwhile."
+        8 << 30,
+        description="Maximum size of the multipart body of an upload, decompressed; it waits on disk as well.",
     )
     http_max_header_bytes: Annotated[int, Field(ge=4096, le=1 << 20)] = Field(
-        32 << 10, description="Largest head of an HTTP request."
+        32 << 10, description="Maximum size of the head of an HTTP request."
     )
     http_max_connections: Annotated[int, Field(ge=1)] = Field(
-        1000, description="HTTP connections open at once; then the one idle longest is closed for a new one."
+        1000,
+        description="Maximum number of open HTTP connections; a new one then closes the one that is idle longest.",
     )
     http_max_connections_per_address: Annotated[int, Field(ge=1)] = Field(
-        200, description="Those of one address; trusted proxies may have more."
+        200, description="Maximum number of these from one address; trusted proxies may have more."
     )
     http_idle_seconds: Seconds = Field(
-        60, description="An HTTP request that sends nothing, or falls behind 1 KiB/s, for so long is ended."
+        60, description="How long an HTTP request may send nothing, or less than 1 KiB/s, before it is ended."
     )
 
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: str = Field(
+        "INFO",
+        description="Lowest level that is logged: DEBUG, INFO, WARNING or ERROR.",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+    )
 
     @field_validator("working_dir", "grpc_unix_socket")
     @classmethod
@@ -220,7 +235,7 @@ class Settings(BaseSettings):
     @classmethod
     def _short(cls, path: Path | None) -> Path | None:
         if path and len(str(path).encode()) > 107:
-            raise ValueError("a socket's path has 107 bytes at most")
+            raise ValueError("the path of a socket has 107 bytes at most")
         return path
 
     @model_validator(mode="after")
@@ -231,12 +246,12 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        """Where the data is."""
+        """The URL of the database."""
         return self.sql_database_url or f"sqlite:///{self.working_dir / 'phoenix_grpc.db'}"
 
     @property
     def secure_cookies(self) -> bool:
-        """Whether browsers are to send the cookies over TLS only."""
+        """Whether browsers should send the cookies over TLS only."""
         return self.use_secure_cookies or self.root_url.lower().startswith("https://")
 
 
@@ -250,29 +265,29 @@ def _require_strong(secret: str) -> None:
         and any(c.islower() for c in secret)
     ):
         raise ValueError(
-            "must have 32 ASCII characters or more without white space, a digit and a lower-case letter among them"
+            "must have at least 32 ASCII characters without white space, including a digit and a lower-case letter"
         )
 
 
 class ClientSettings(BaseSettings):
-    """What a client reads: where the server is, and which credential to send. docs/reference.md lists these, too."""
+    """The settings of clients: the server's address and the credential. docs/reference.md lists these, too."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     grpc_address: str = Field("", description="Server to call: host:port, https://host[:port] or unix:/path.")
     collector_endpoint: str = Field(
-        "", description="URL of a Phoenix server; its host is called when PHOENIX_GRPC_ADDRESS is not set."
+        "", description="URL of a Phoenix server; its host is called if PHOENIX_GRPC_ADDRESS is not set."
     )
-    grpc_port: Port = Field(50051, description="Port to call on this machine when neither of these is set.")
+    grpc_port: Port = Field(50051, description="Port to call on this machine if neither of these is set.")
     api_key: SecretStr | None = Field(None, description="API key, access token or admin secret to send.")
     client_headers: Annotated[dict[str, str], NoDecode] = Field(
         {},
         repr=False,
-        description="Metadata to send with each call, as key=value,key=value with URL-encoded values.",
+        description="Metadata to send with every call, as key=value,key=value with URL-encoded values.",
     )
     config_dir: Path = Field(
         default_factory=lambda: user_config_path("phoenix-grpc"),
-        description="Folder of the logins that the command line keeps; by default where this system keeps settings.",
+        description="Folder of the logins that the command line keeps; by default the settings folder of this system.",
     )
 
     @field_validator("collector_endpoint")
@@ -299,7 +314,7 @@ class ClientSettings(BaseSettings):
 
     @property
     def address(self) -> str:
-        """Where the server is."""
+        """The address of the server."""
         url = urlsplit(self.collector_endpoint)
         host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname
         return self.grpc_address or (f"{url.scheme}://{host}" if host else f"127.0.0.1:{self.grpc_port}")
@@ -308,16 +323,17 @@ class ClientSettings(BaseSettings):
 def prefer_grpc_experiments() -> None:
     """Chooses gRPC's older listener, which takes a fifth less CPU a call (grpcio 1.85), unless GRPC_EXPERIMENTS is set.
 
-    It counts only before grpc is imported. It is for a process that serves, not for one that imports this package.
+    It has an effect only before grpc is imported. Only a process that serves calls it, not one that imports this
+    package.
     """
     os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
 
 
 def load_settings(**flags: Any) -> Settings:
-    """The settings of the environment, with flags (those not None) above it.
+    """The settings of the environment, overridden by the flags that are not None.
 
     Raises:
-        ConfigurationError: naming each variable with a bad value, and what would be right; never the value.
+        ConfigurationError: names each variable with a bad value and says what would be right; never shows the value.
     """
     return _load(Settings, flags)
 

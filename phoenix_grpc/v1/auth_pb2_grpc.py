@@ -29,13 +29,13 @@ if _version_not_supported:
 class AuthServiceStub:
     """Issues and revokes credentials, and manages users.
 
-    Any method but the public ones may answer UNAUTHENTICATED (the caller is not identified) and PERMISSION_DENIED (the caller may
-    not call it); any may answer INVALID_ARGUMENT (a field is not valid; BadRequest names it), RESOURCE_EXHAUSTED (a limit, or the
+    Any method but the public ones may return UNAUTHENTICATED (the caller is not identified) and PERMISSION_DENIED (the caller may
+    not call it); any may return INVALID_ARGUMENT (a field is not valid; BadRequest names it), RESOURCE_EXHAUSTED (a limit, or the
     store is full), UNAVAILABLE (the store is away or the server stops) and INTERNAL. While authentication is off, all but
-    GetServerConfig, CheckAccess and WhoAmI answer FAILED_PRECONDITION with AUTH_DISABLED. The comments name what comes on top.
+    GetServerConfig, CheckAccess and WhoAmI return FAILED_PRECONDITION with AUTH_DISABLED. Each method's comment names the others.
     Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason.
 
-    A revocation (of a key, a session, a user or a role) holds for the next call.
+    Once a revocation (of a key, a session, a user or a role) has returned, it holds for every call that begins afterwards.
     """
 
     def __init__(self, channel):
@@ -184,17 +184,17 @@ class AuthServiceStub:
 class AuthServiceServicer:
     """Issues and revokes credentials, and manages users.
 
-    Any method but the public ones may answer UNAUTHENTICATED (the caller is not identified) and PERMISSION_DENIED (the caller may
-    not call it); any may answer INVALID_ARGUMENT (a field is not valid; BadRequest names it), RESOURCE_EXHAUSTED (a limit, or the
+    Any method but the public ones may return UNAUTHENTICATED (the caller is not identified) and PERMISSION_DENIED (the caller may
+    not call it); any may return INVALID_ARGUMENT (a field is not valid; BadRequest names it), RESOURCE_EXHAUSTED (a limit, or the
     store is full), UNAVAILABLE (the store is away or the server stops) and INTERNAL. While authentication is off, all but
-    GetServerConfig, CheckAccess and WhoAmI answer FAILED_PRECONDITION with AUTH_DISABLED. The comments name what comes on top.
+    GetServerConfig, CheckAccess and WhoAmI return FAILED_PRECONDITION with AUTH_DISABLED. Each method's comment names the others.
     Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason.
 
-    A revocation (of a key, a session, a user or a role) holds for the next call.
+    Once a revocation (of a key, a session, a user or a role) has returned, it holds for every call that begins afterwards.
     """
 
     def GetServerConfig(self, request, context):
-        """Answers what a client must know before it logs in.
+        """Returns what a client must know before it logs in.
         Statuses: OK.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -202,7 +202,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Login(self, request, context):
-        """Begins a session with e-mail and password.
+        """Begins a session with an e-mail and a password.
         Statuses: UNAUTHENTICATED, the same for an unknown user and a wrong password; RESOURCE_EXHAUSTED with RetryInfo after too many
         failures, or too many attempts from one address; FAILED_PRECONDITION when password login is off.
         """
@@ -211,8 +211,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RefreshToken(self, request, context):
-        """Exchanges a refresh token for a new pair. A refresh token works once, and the access token before it ends; one that comes
-        again more than 10 seconds after its use revokes the session.
+        """Exchanges a refresh token for a new pair. A refresh token works once, and using it ends the previous access token; one
+        that is used again more than 10 seconds later revokes the session.
         Statuses: UNAUTHENTICATED; RESOURCE_EXHAUSTED with RetryInfo after too many attempts from one address.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -221,15 +221,15 @@ class AuthServiceServicer:
 
     def RevokeToken(self, request, context):
         """Ends the session of a refresh token (RFC 7009).
-        Statuses: OK always, also for a token that is unknown.
+        Statuses: always OK, even for an unknown token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RequestPasswordReset(self, request, context):
-        """Mails a link to set a new password, and says nothing about who exists. It voids the link before; a user gets three of them in
-        15 minutes at most.
+        """Mails a link to set a new password, and does not reveal whether the user exists. It voids the previous link; a user gets
+        three links in 15 minutes at most.
         Statuses: FAILED_PRECONDITION without mail settings; RESOURCE_EXHAUSTED with RetryInfo after too many attempts from one address.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -237,7 +237,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetPassword(self, request, context):
-        """Sets a new password with a token that was mailed; ends the user's sessions.
+        """Sets a new password with a mailed token; ends the user's sessions.
         Statuses: UNAUTHENTICATED for a token that is unknown, used or expired; RESOURCE_EXHAUSTED with RetryInfo after too many attempts
         from one address.
         """
@@ -246,7 +246,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CheckAccess(self, request, context):
-        """Says whether these credentials may call a method, exactly as the call would.
+        """Returns whether these credentials may call a method, by the same decision as the call itself.
         Statuses: OK, UNAUTHENTICATED or PERMISSION_DENIED as that call; NOT_FOUND for an unknown method.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -262,7 +262,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WhoAmI(self, request, context):
-        """Answers who calls and what the caller may do.
+        """Returns who the caller is and what it may do.
         Statuses: OK.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -272,7 +272,7 @@ class AuthServiceServicer:
     def ChangePassword(self, request, context):
         """Changes the caller's password and ends the caller's other sessions.
         Statuses: UNAUTHENTICATED with LOGIN_FAILED for a wrong current password; RESOURCE_EXHAUSTED with RetryInfo after too many of
-        these; PERMISSION_DENIED when the caller is no user.
+        these; PERMISSION_DENIED when the caller is not a user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -280,7 +280,7 @@ class AuthServiceServicer:
 
     def ListSessions(self, request, context):
         """Lists the caller's sessions, newest first; an ADMIN may name a user.
-        Statuses: NOT_FOUND for the user; PERMISSION_DENIED when another user is named by a caller who is no ADMIN.
+        Statuses: NOT_FOUND for the user; PERMISSION_DENIED when another user is named by a caller who is not an ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -295,8 +295,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateApiKey(self, request, context):
-        """Makes a personal API key. This response alone holds the key. ServerConfig.api_key_max_lifetime bounds its life.
-        Statuses: PERMISSION_DENIED when the caller is no user; NOT_FOUND for a dataset.
+        """Creates a personal API key. Only this response contains the key. ServerConfig.api_key_max_lifetime limits its lifetime.
+        Statuses: PERMISSION_DENIED when the caller is not a user; NOT_FOUND for a dataset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -304,7 +304,7 @@ class AuthServiceServicer:
 
     def ListApiKeys(self, request, context):
         """Lists the caller's personal keys, newest first; an ADMIN may list another user's or everyone's.
-        Statuses: NOT_FOUND for the user; PERMISSION_DENIED when others' keys are asked for by a caller who is no ADMIN.
+        Statuses: NOT_FOUND for the user; PERMISSION_DENIED when others' keys are asked for by a caller who is not an ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -319,8 +319,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateApiKey(self, request, context):
-        """Gives one of the caller's keys a new secret. This response alone holds it. A key that would outlive
-        ServerConfig.api_key_max_lifetime from now on ends with it.
+        """Replaces the secret of one of the caller's keys. Only this response contains it. A key that would expire later
+        than ServerConfig.api_key_max_lifetime from now then expires at that time.
         Statuses: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -336,7 +336,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateSystemApiKey(self, request, context):
-        """Makes a system key, for a workload, as CreateApiKey does. This response alone holds the key.
+        """Creates a system key, for a workload, as CreateApiKey does. Only this response contains the key.
         Statuses: NOT_FOUND for a dataset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -344,7 +344,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateSystemApiKey(self, request, context):
-        """Gives a system key a new secret, as RotateApiKey does. This response alone holds it.
+        """Replaces the secret of a system key, as RotateApiKey does. Only this response contains it.
         Statuses: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -368,15 +368,15 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateUser(self, request, context):
-        """Creates a user. Granting ADMIN and giving a password take a session or the admin secret.
-        Statuses: ALREADY_EXISTS when e-mail or username is taken; PERMISSION_DENIED when a key grants ADMIN or gives a password.
+        """Creates a user. Granting ADMIN and setting a password require a session or the admin secret.
+        Statuses: ALREADY_EXISTS when e-mail or username is taken; PERMISSION_DENIED when an API key grants ADMIN or sets a password.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUser(self, request, context):
-        """Answers one user.
+        """Returns one user.
         Statuses: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -393,7 +393,7 @@ class AuthServiceServicer:
 
     def UpdateUser(self, request, context):
         """Changes username, role or password of a user; a changed role or password ends the user's sessions. Granting ADMIN and setting
-        a password take a session or the admin secret.
+        a password require a session or the admin secret.
         Statuses: NOT_FOUND; ALREADY_EXISTS when the username is taken; PERMISSION_DENIED for one's own role, the system user, the
         default admin's role, and the last admin's.
         """
@@ -410,7 +410,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditEvents(self, request, context):
-        """Lists what was done and what was refused, newest first. Events that pass all of the given filters are listed.
+        """Lists what was done and what was refused, newest first. Returns the events that match all of the given filters.
         Statuses: INVALID_ARGUMENT for a bad page_token, a malformed id and a bad time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -566,13 +566,13 @@ def add_AuthServiceServicer_to_server(servicer, server):
 class AuthService:
     """Issues and revokes credentials, and manages users.
 
-    Any method but the public ones may answer UNAUTHENTICATED (the caller is not identified) and PERMISSION_DENIED (the caller may
-    not call it); any may answer INVALID_ARGUMENT (a field is not valid; BadRequest names it), RESOURCE_EXHAUSTED (a limit, or the
+    Any method but the public ones may return UNAUTHENTICATED (the caller is not identified) and PERMISSION_DENIED (the caller may
+    not call it); any may return INVALID_ARGUMENT (a field is not valid; BadRequest names it), RESOURCE_EXHAUSTED (a limit, or the
     store is full), UNAVAILABLE (the store is away or the server stops) and INTERNAL. While authentication is off, all but
-    GetServerConfig, CheckAccess and WhoAmI answer FAILED_PRECONDITION with AUTH_DISABLED. The comments name what comes on top.
+    GetServerConfig, CheckAccess and WhoAmI return FAILED_PRECONDITION with AUTH_DISABLED. Each method's comment names the others.
     Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason.
 
-    A revocation (of a key, a session, a user or a role) holds for the next call.
+    Once a revocation (of a key, a session, a user or a role) has returned, it holds for every call that begins afterwards.
     """
 
     @staticmethod

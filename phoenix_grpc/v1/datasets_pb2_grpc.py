@@ -29,12 +29,12 @@ if _version_not_supported:
 class DatasetsServiceStub:
     """Keeps datasets, their versions and their examples.
 
-    Any method may answer UNAUTHENTICATED (the caller is not identified), PERMISSION_DENIED (the caller may not call it, or its
+    Any method may return UNAUTHENTICATED (the caller is not identified), PERMISSION_DENIED (the caller may not call it, or its
     key is limited to other datasets), INVALID_ARGUMENT (a field is not valid; BadRequest names it), RESOURCE_EXHAUSTED (a limit,
-    or the store is full), UNAVAILABLE (the store is away or the server stops) and INTERNAL. The comments name what comes on top.
+    or the store is full), UNAVAILABLE (the store is away or the server stops) and INTERNAL. Each method's comment names the others.
     Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason.
 
-    Ids are opaque strings. An id that is malformed or of another type is INVALID_ARGUMENT, one that nothing has is NOT_FOUND.
+    Ids are opaque strings. An id that is malformed or of another type is INVALID_ARGUMENT, an unknown id is NOT_FOUND.
     """
 
     def __init__(self, channel):
@@ -188,16 +188,16 @@ class DatasetsServiceStub:
 class DatasetsServiceServicer:
     """Keeps datasets, their versions and their examples.
 
-    Any method may answer UNAUTHENTICATED (the caller is not identified), PERMISSION_DENIED (the caller may not call it, or its
+    Any method may return UNAUTHENTICATED (the caller is not identified), PERMISSION_DENIED (the caller may not call it, or its
     key is limited to other datasets), INVALID_ARGUMENT (a field is not valid; BadRequest names it), RESOURCE_EXHAUSTED (a limit,
-    or the store is full), UNAVAILABLE (the store is away or the server stops) and INTERNAL. The comments name what comes on top.
+    or the store is full), UNAVAILABLE (the store is away or the server stops) and INTERNAL. Each method's comment names the others.
     Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason.
 
-    Ids are opaque strings. An id that is malformed or of another type is INVALID_ARGUMENT, one that nothing has is NOT_FOUND.
+    Ids are opaque strings. An id that is malformed or of another type is INVALID_ARGUMENT, an unknown id is NOT_FOUND.
     """
 
     def ListDatasets(self, request, context):
-        """Lists datasets, newest first. A key limited to datasets sees only these.
+        """Lists datasets, newest first. A key limited to datasets sees only those.
         Statuses: INVALID_ARGUMENT for a bad page_token or order_by.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -205,7 +205,7 @@ class DatasetsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDataset(self, request, context):
-        """Answers a dataset with the count of its live examples and its latest version.
+        """Returns a dataset with the count of its live examples and its latest version.
         Statuses: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -245,7 +245,7 @@ class DatasetsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetVersion(self, request, context):
-        """Answers one version of a dataset.
+        """Returns one version of a dataset.
         Statuses: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -262,7 +262,7 @@ class DatasetsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetExample(self, request, context):
-        """Answers one example at a version, with its history on request.
+        """Returns one example at a version, with its history on request.
         Statuses: NOT_FOUND; FAILED_PRECONDITION with VALUE_NOT_REPRESENTABLE as ListExamples.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -272,14 +272,14 @@ class DatasetsServiceServicer:
     def AppendExamples(self, request, context):
         """Adds up to 1000 examples in one new version, all or nothing; matches as an UploadDataset with ACTION_APPEND does.
         Statuses: NOT_FOUND; ABORTED when base_version_id is not the latest version; INVALID_ARGUMENT for an input without
-        a field: in some languages, a plain object that was not made a Struct arrives so.
+        a field: in some languages, a plain object that was not converted to a Struct arrives empty.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateExamples(self, request, context):
-        """Changes up to 1000 examples in one new version, all or nothing. What an update does not name stays.
+        """Changes up to 1000 examples in one new version, all or nothing. Fields that an update does not set stay unchanged.
         Statuses: NOT_FOUND for the dataset or an example; ABORTED when base_version_id is not the latest version;
         INVALID_ARGUMENT for an input without a field, as AppendExamples.
         """
@@ -297,7 +297,7 @@ class DatasetsServiceServicer:
 
     def UploadDataset(self, request_iterator, context):
         """Uploads examples: one header, then the bytes of a file in chunks that need not end at record boundaries. Nothing is visible
-        before the stream has ended and all of it is durable; a stream that breaks leaves nothing.
+        before the stream has ended and all of it is durable; a stream that breaks off leaves nothing.
         Statuses: ALREADY_EXISTS for ACTION_CREATE when the name is taken; NOT_FOUND for a dataset_id; INVALID_ARGUMENT with line
         and column for a bad record; ABORTED when base_version_id is not the latest version.
         """
@@ -306,8 +306,8 @@ class DatasetsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadDataset(self, request, context):
-        """Downloads one version: a header, then the bytes of a file in chunks. The stream is one version, however long it takes.
-        Statuses: NOT_FOUND for the dataset, the version or a split; ABORTED when the dataset is deleted meanwhile.
+        """Downloads one version: a header, then the bytes of a file in chunks. The stream shows one version, however long it takes.
+        Statuses: NOT_FOUND for the dataset, the version or a split; ABORTED when the dataset is deleted in the meantime.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -340,7 +340,7 @@ class DatasetsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSplit(self, request, context):
-        """Answers one split.
+        """Returns one split.
         Statuses: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -372,7 +372,7 @@ class DatasetsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteLabel(self, request, context):
-        """Deletes a label and takes it off all datasets.
+        """Deletes a label and removes it from all datasets.
         Statuses: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -380,7 +380,7 @@ class DatasetsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetLabel(self, request, context):
-        """Answers one label.
+        """Returns one label.
         Statuses: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -412,7 +412,7 @@ class DatasetsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddDatasetLabel(self, request, context):
-        """Puts a label on a dataset; does nothing when it is there.
+        """Adds a label to a dataset; does nothing if it is already there.
         Statuses: NOT_FOUND for the dataset or the label.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -420,7 +420,7 @@ class DatasetsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveDatasetLabel(self, request, context):
-        """Takes a label off a dataset; does nothing when it is not there.
+        """Removes a label from a dataset; does nothing if it is not there.
         Statuses: NOT_FOUND for the dataset or the label.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -581,12 +581,12 @@ def add_DatasetsServiceServicer_to_server(servicer, server):
 class DatasetsService:
     """Keeps datasets, their versions and their examples.
 
-    Any method may answer UNAUTHENTICATED (the caller is not identified), PERMISSION_DENIED (the caller may not call it, or its
+    Any method may return UNAUTHENTICATED (the caller is not identified), PERMISSION_DENIED (the caller may not call it, or its
     key is limited to other datasets), INVALID_ARGUMENT (a field is not valid; BadRequest names it), RESOURCE_EXHAUSTED (a limit,
-    or the store is full), UNAVAILABLE (the store is away or the server stops) and INTERNAL. The comments name what comes on top.
+    or the store is full), UNAVAILABLE (the store is away or the server stops) and INTERNAL. Each method's comment names the others.
     Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason.
 
-    Ids are opaque strings. An id that is malformed or of another type is INVALID_ARGUMENT, one that nothing has is NOT_FOUND.
+    Ids are opaque strings. An id that is malformed or of another type is INVALID_ARGUMENT, an unknown id is NOT_FOUND.
     """
 
     @staticmethod
