@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from phoenix_grpc.rpc.interceptor import _address
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
 from tests.conftest import (
+    ADMIN_PASSWORD,
     ADMIN_SECRET,
     SECRET,
     Api,
@@ -25,13 +26,16 @@ from tests.conftest import (
     api_of,
     bearer,
     details,
+    eventually,
     make_settings,
     reason_of,
     refused,
     trailer,
 )
+from tests.http2 import connected
 
 WHO_AM_I = auth_pb2.WhoAmIRequest()
+LOGIN = "/phoenix_grpc.v1.AuthService/Login"
 
 
 def tampered(token: str) -> str:
@@ -160,6 +164,25 @@ async def test_all_four_kinds_refuse_at_once_without_reading(tmp_path: Path) -> 
             rpc = getattr(api.channel, kind)(path)(request, timeout=5)
             error = await refused(rpc.read() if kind.endswith("stream") else rpc)
             assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING"), kind
+
+
+async def test_where_a_stranger_calls_from_counts_before_anything_is_sent(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, trusted_proxies="127.0.0.1", disable_rate_limit=False)
+    login = auth_pb2.LoginRequest(email="admin@localhost", password=ADMIN_PASSWORD).SerializeToString()
+
+    def calling(address: str) -> Metadata:
+        return (("x-forwarded-for", address),)
+
+    async with api_of(settings) as api, connected(api.server.address) as connection:
+        # Only headers: all that the guard can know of these calls is whom they come from.
+        streams = [connection.begin(LOGIN, calling("192.0.2.1")) for _ in range(31)]
+        other = connection.begin(LOGIN, calling("192.0.2.2"))
+        await eventually(lambda: streams[30] in connection.statuses)
+        assert connection.statuses[streams[30]] == str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+        assert not {streams[29], other} & connection.statuses.keys()
+        await connection.send(other, b"\0" + len(login).to_bytes(4, "big") + login)
+        await eventually(lambda: other in connection.statuses)
+        assert connection.statuses[other] == str(grpc.StatusCode.OK.value[0])
 
 
 async def test_all_four_kinds_serve(api: Api) -> None:
