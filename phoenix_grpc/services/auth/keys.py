@@ -54,9 +54,7 @@ class ApiKeyMethods(AuthMethods):
             dataset_ids=_dataset_ids(request.dataset_ids, "dataset_ids") or None,
         )
         maker = current_call.get().principal.user_id
-        made = await self.change(
-            "api_key.create", lambda tx: api_keys.insert_key(tx, key, digest(secret), maker), key_target
-        )
+        made = await self.change("api_key.create", key_target, api_keys.insert_key, key, digest(secret), maker)
         return auth_pb2.ApiKeySecret(api_key=key_message(made), key=secret)
 
     async def ListApiKeys(self, request: auth_pb2.ListApiKeysRequest) -> auth_pb2.ListApiKeysResponse:
@@ -99,9 +97,7 @@ class ApiKeyMethods(AuthMethods):
         scope = Scope(system=False, user_id=owner_id(current_call.get().principal))
         number = decode_id(scope.kind, request.api_key_id, "api_key_id")
         changes = self._changes(request)
-        key = await self.change(
-            "api_key.update", lambda tx: api_keys.update_key(tx, scope, number, changes), key_target
-        )
+        key = await self.change("api_key.update", key_target, api_keys.update_key, scope, number, changes)
         return key_message(key, self._latest_expiry())
 
     def _changes(self, request: auth_pb2.UpdateApiKeyRequest) -> dict[str, object]:
@@ -155,8 +151,14 @@ class ApiKeyMethods(AuthMethods):
         secret = new_api_key()
         key = await self.change(
             "api_key.rotate",
-            lambda tx: api_keys.rotate_key(tx, scope, number, digest(secret), api_key_hint(secret), overlap, latest),
             key_target,
+            api_keys.rotate_key,
+            scope,
+            number,
+            digest(secret),
+            api_key_hint(secret),
+            overlap,
+            latest,
         )
         return auth_pb2.ApiKeySecret(api_key=key_message(key), key=secret)
 
@@ -168,7 +170,7 @@ class ApiKeyMethods(AuthMethods):
 
     async def _revoke(self, request: auth_pb2.RevokeApiKeyRequest, scope: Scope) -> Empty:
         number = decode_id(scope.kind, request.api_key_id, "api_key_id")
-        await self.change("api_key.revoke", lambda tx: api_keys.revoke_key(tx, scope, number), key_target)
+        await self.change("api_key.revoke", key_target, api_keys.revoke_key, scope, number)
         return Empty()
 
 

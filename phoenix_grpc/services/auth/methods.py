@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from phoenix_grpc import model
 from phoenix_grpc.config import Settings
@@ -11,13 +11,12 @@ from phoenix_grpc.credentials.tokens import KeyRing
 from phoenix_grpc.errors import FailedPrecondition, PermissionDenied, Reason
 from phoenix_grpc.guard.access import auth_disabled
 from phoenix_grpc.model import Principal
-from phoenix_grpc.services.auth.hashing import PasswordHashing
 from phoenix_grpc.services.auth.mail import Mailer
+from phoenix_grpc.services.auth.password_desk import PasswordDesk
 from phoenix_grpc.services.trail import Target, Trail, recorded
 from phoenix_grpc.store.engine import Engine, Transaction
 
-UNLIMITED = 2**62
-
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -34,15 +33,22 @@ class AuthMethods:
         self.ring = ring
         self.methods = methods
         self.mailer = Mailer(settings)
-        self.hashing = PasswordHashing()
+        self.desk = PasswordDesk(engine, settings)
 
     async def close(self) -> None:
         """Waits for mails that are being sent."""
         await self.mailer.close()
-        self.hashing.close()
+        self.desk.close()
 
-    async def change(self, action: str, work: Callable[[Transaction], T], target: Callable[[T], Target]) -> T:
-        """Runs a change, and records it as done by the caller in the same transaction.
+    async def change(
+        self,
+        action: str,
+        target: Callable[[T], Target],
+        work: Callable[Concatenate[Transaction, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Calls `work(tx, ...)`, and records it as done by the caller in the same transaction.
 
         Arguments:
             action: its name in the audit log.
@@ -50,18 +56,11 @@ class AuthMethods:
         """
 
         def act(tx: Transaction, trail: Trail) -> T:
-            result = work(tx)
+            result = work(tx, *args, **kwargs)
             trail.add(action, target(result))
             return result
 
         return await recorded(self.engine, act)
-
-    @property
-    def max_failures(self) -> int:
-        """How many failed logins lock an e-mail."""
-        if self.settings.disable_brute_force_login_protection:
-            return UNLIMITED
-        return self.settings.brute_force_login_protection_max_attempts
 
     def require_authentication(self) -> None:
         """Raises FailedPrecondition while authentication is off: for public methods, which the guard lets through."""

@@ -6,15 +6,14 @@ from email.message import EmailMessage
 from google.protobuf.empty_pb2 import Empty
 
 from phoenix_grpc.credentials.emails import normal_email
-from phoenix_grpc.credentials.passwords import checked_password
 from phoenix_grpc.credentials.secrets import digest, new_token
 from phoenix_grpc.credentials.tokens import MAX_TOKEN
 from phoenix_grpc.errors import FailedPrecondition, Invalid, Reason
 from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.model import AuthMethod, Role
 from phoenix_grpc.services.auth import messages as auth_messages
-from phoenix_grpc.services.auth.methods import UNLIMITED, after_minutes, owner_id
-from phoenix_grpc.services.auth.sessions import SessionMethods, login_failed, sent_password
+from phoenix_grpc.services.auth.methods import AuthMethods, after_minutes, owner_id
+from phoenix_grpc.services.auth.password_desk import UNLIMITED, login_failed, sent_password
 from phoenix_grpc.services.fields import checked_name
 from phoenix_grpc.services.trail import Target, call_event
 from phoenix_grpc.store import audit
@@ -23,7 +22,7 @@ from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import auth_pb2
 
 
-class PasswordMethods(SessionMethods):
+class PasswordMethods(AuthMethods):
     """What sets passwords, by their owners."""
 
     async def ChangePassword(self, request: auth_pb2.ChangePasswordRequest) -> Empty:
@@ -31,18 +30,19 @@ class PasswordMethods(SessionMethods):
         principal = current_call.get().principal
         user_id = owner_id(principal)
         current = sent_password(request.current_password, "current_password")
-        wanted = self.checked_password(request.new_password, "new_password")
+        wanted = self.desk.checked(request.new_password, "new_password")
         if wanted == current:
             raise Invalid("new_password", "must differ from the current password")
-        _, old_hash, _ = await self.verified(principal.email, current)
-        new_hash = await self.hashed(wanted)
+        _, old_hash, _ = await self.desk.verified(principal.email, current)
+        new_hash = await self.desk.hashed(wanted)
 
         def change(tx: Transaction) -> None:
             if not passwords.has_password(tx, user_id, old_hash):
                 raise login_failed()  # it was changed while it was being checked
             passwords.set_password(tx, user_id, new_hash, needs_reset=False, keep_session=principal.credential_id)
 
-        await self.change("password.change", change, lambda _: Target(auth_messages.user_id(user_id), principal.email))
+        target = Target(auth_messages.user_id(user_id), principal.email)
+        await self.change("password.change", lambda _: target, change)
         return Empty()
 
     async def RequestPasswordReset(self, request: auth_pb2.RequestPasswordResetRequest) -> Empty:
@@ -73,10 +73,10 @@ class PasswordMethods(SessionMethods):
 
     async def ResetPassword(self, request: auth_pb2.ResetPasswordRequest) -> Empty:
         self.require_password_login()
-        password = self.checked_password(request.password, "password")
+        password = self.desk.checked(request.password, "password")
         token = digest(request.token[:MAX_TOKEN])  # a longer one is none of ours, cut or not
         await self.engine.read(passwords.reset_owner, token)  # before the work of hashing
-        password_hash = await self.hashed(password)
+        password_hash = await self.desk.hashed(password)
         event = call_event("password.reset")
 
         def reset(tx: Transaction) -> None:
@@ -96,16 +96,3 @@ class PasswordMethods(SessionMethods):
 
         await self.engine.write(reset)
         return Empty()
-
-    def checked_password(self, password: str, field: str) -> str:
-        """The password, when it meets this server's policy.
-
-        Raises:
-            Invalid: naming `field`.
-        """
-        return checked_password(password, field, self.settings.enable_strong_password_policy)
-
-    async def hashed(self, password: str) -> str:
-        """The hash of a password, when its turn comes."""
-        async with self.hashing.turn():
-            return await self.hashing.hash(password)

@@ -16,6 +16,8 @@ from phoenix_grpc.model import Principal, PrincipalKind, Role
 from phoenix_grpc.services.auth.audit_log import AuditMethods
 from phoenix_grpc.services.auth.keys import ApiKeyMethods
 from phoenix_grpc.services.auth.messages import principal_message
+from phoenix_grpc.services.auth.passwords import PasswordMethods
+from phoenix_grpc.services.auth.sessions import SessionMethods
 from phoenix_grpc.services.auth.users import UserMethods
 from phoenix_grpc.store.accounts import users
 from phoenix_grpc.store.engine import Engine
@@ -24,7 +26,7 @@ from phoenix_grpc.v1 import auth_pb2
 _Power = tuple[PrincipalKind, Role, bool, bool]
 
 
-class AuthServicer(UserMethods, ApiKeyMethods, AuditMethods):
+class AuthServicer(SessionMethods, PasswordMethods, UserMethods, ApiKeyMethods, AuditMethods):
     """Every method of AuthService; auth.proto documents each. The arguments are those of AuthMethods."""
 
     def __init__(self, engine: Engine, settings: Settings, ring: KeyRing, methods: Mapping[str, Method]) -> None:

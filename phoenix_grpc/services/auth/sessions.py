@@ -6,7 +6,6 @@ from dataclasses import replace
 from google.protobuf.empty_pb2 import Empty
 
 from phoenix_grpc import model
-from phoenix_grpc.credentials import passwords as policy
 from phoenix_grpc.credentials.emails import normal_email
 from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.credentials.tokens import AccessClaims, RefreshClaims
@@ -16,6 +15,7 @@ from phoenix_grpc.ids import decode_id
 from phoenix_grpc.model import PrincipalKind, Session
 from phoenix_grpc.services.auth import messages as auth_messages
 from phoenix_grpc.services.auth.methods import AuthMethods, after_minutes, owner_id
+from phoenix_grpc.services.auth.password_desk import login_failed, sent_password
 from phoenix_grpc.services.fields import checked_name, set_time
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.services.trail import Target, call_event
@@ -35,13 +35,13 @@ class SessionMethods(AuthMethods):
         self.require_password_login()
         email = normal_email(checked_name(request.email, "email"))
         password = sent_password(request.password, "password")
-        user_id, old_hash, new_hash = await self.verified(email, password)
+        user_id, old_hash, new_hash = await self.desk.verified(email, password)
         session = new_session(user_id, self._refresh_expiry())
         token = self.ring.issue_refresh(RefreshClaims(session.id, session.expires_at))
         event = replace(call_event("login"), actor_user_id=user_id, actor_kind="SESSION", credential_id=session.id)
 
         def begin(tx: Transaction) -> LiveSession | None:
-            passwords.require_unlocked(tx, email, self.max_failures)
+            passwords.require_unlocked(tx, email, self.desk.max_failures)
             if not passwords.has_password(tx, user_id, old_hash):
                 return None
             if new_hash:
@@ -56,33 +56,6 @@ class SessionMethods(AuthMethods):
         if begun is None:  # the password was changed while it was being checked
             raise login_failed()
         return self._pair(begun, token)
-
-    async def verified(self, email: str, password: str) -> tuple[int, str, str | None]:
-        """The user with this e-mail and password, its hash, and a new hash when that one is outdated."""
-        async with self.hashing.turn():
-            # Within the turn, so that guesses sent together see each other's failures.
-            user_id, stored = await self.engine.read(passwords.find_credentials, email, self.max_failures)
-            found = await self.hashing.verify(stored, password)
-            fresh = await self.hashing.hash(password) if found.needs_rehash and found.ok else None
-            if not found.ok:
-                await self.record_failed_login(email, user_id)
-                raise login_failed()
-        return user_id or 0, stored or "", fresh  # both are known: no password is right without them
-
-    async def record_failed_login(self, email: str, user_id: int | None) -> None:
-        """Counts a wrong password against an e-mail; of a user's it is an audit event of its own.
-
-        Strangers' are not: anybody can send any number of them.
-        """
-        event = replace(
-            call_event("login"), allowed=False, target_id=auth_messages.user_id(user_id), reason=Reason.LOGIN_FAILED
-        )
-
-        def count(tx: Transaction) -> None:
-            passwords.count_failure(tx, email, self.max_failures)
-            audit.record(tx, [event] if user_id is not None else [])
-
-        await self.engine.write(count)
 
     async def RefreshToken(self, request: auth_pb2.RefreshTokenRequest) -> auth_pb2.TokenPair:
         self.require_authentication()
@@ -134,7 +107,7 @@ class SessionMethods(AuthMethods):
             return sessions.end_session(tx, session_id, user_id).id
 
         try:
-            await self.change("logout", end, Target)
+            await self.change("logout", Target, end)
         except NotFound:  # ended by another call meanwhile, as was asked for
             return Empty()
         return Empty()
@@ -167,9 +140,7 @@ class SessionMethods(AuthMethods):
 
     async def _end(self, session_id: str, user_id: int | None) -> None:
         await self.change(
-            "session.revoke",
-            lambda tx: sessions.end_session(tx, session_id, user_id),
-            lambda session: Target(session.id),
+            "session.revoke", lambda session: Target(session.id), sessions.end_session, session_id, user_id
         )
 
     def _refresh_expiry(self) -> int:
@@ -197,19 +168,3 @@ def new_session(user_id: int, expires_at: int) -> Session:
         user_agent=call.user_agent[:_MAX_TEXT],
         address=call.address[:_MAX_TEXT],
     )
-
-
-def sent_password(password: str, field: str) -> str:
-    """A password as it was sent to be compared: held to no policy but its length.
-
-    Raises:
-        Invalid: when it is empty or too long.
-    """
-    if not 0 < len(password) <= policy.MAX_LENGTH:
-        raise Invalid(field, f"must have 1 to {policy.MAX_LENGTH:,} characters")
-    return password
-
-
-def login_failed() -> Unauthenticated:
-    """The same for an unknown e-mail and a wrong password."""
-    return Unauthenticated("unknown e-mail or wrong password", Reason.LOGIN_FAILED)

@@ -12,8 +12,7 @@ from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.ids import MAX_ID, decode_id
 from phoenix_grpc.model import AuthMethod, Role, User
 from phoenix_grpc.services.auth.messages import user_message, user_target
-from phoenix_grpc.services.auth.methods import require_interactive
-from phoenix_grpc.services.auth.passwords import PasswordMethods
+from phoenix_grpc.services.auth.methods import AuthMethods, require_interactive
 from phoenix_grpc.services.fields import checked_name, known_enum
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.store.accounts import passwords, users
@@ -30,7 +29,7 @@ _GRANTABLE: dict[int, Role] = {
 }
 
 
-class UserMethods(PasswordMethods):
+class UserMethods(AuthMethods):
     """What makes, lists, changes and deletes users."""
 
     async def CreateUser(self, request: auth_pb2.CreateUserRequest) -> auth_pb2.User:
@@ -42,12 +41,10 @@ class UserMethods(PasswordMethods):
         method = _auth_method(request)
         if request.password and method is not AuthMethod.LOCAL:
             raise Invalid("password", f"must be empty: a user of AUTH_METHOD_{method.value} has no password here")
-        password = self.checked_password(request.password, "password") if request.password else None
-        password_hash = await self.hashed(password) if password else None
+        password = self.desk.checked(request.password, "password") if request.password else None
+        password_hash = await self.desk.hashed(password) if password else None
         user = await self.change(
-            "user.create",
-            lambda tx: users.insert_user(tx, email, username, role, password_hash, method),
-            user_target,
+            "user.create", user_target, users.insert_user, email, username, role, password_hash, method
         )
         if request.send_welcome_email and method is AuthMethod.LOCAL and self.mailer.enabled:
             self.mailer.post(lambda: self._welcome_mail(user))
@@ -77,18 +74,14 @@ class UserMethods(PasswordMethods):
         password_hash = None
         if request.HasField("password"):
             require_interactive(principal, "set a password")
-            password_hash = await self.hashed(self.checked_password(request.password, "password"))
+            password_hash = await self.desk.hashed(self.desk.checked(request.password, "password"))
         change = UserChange(username, role, password_hash)
-        user = await self.change(
-            "user.update",
-            lambda tx: users.update_user(tx, number, change, principal.user_id),
-            user_target,
-        )
+        user = await self.change("user.update", user_target, users.update_user, number, change, principal.user_id)
         return user_message(user)
 
     async def DeleteUser(self, request: auth_pb2.DeleteUserRequest) -> Empty:
         number, actor_id = _user_number(request), current_call.get().principal.user_id
-        await self.change("user.delete", lambda tx: users.delete_user(tx, number, actor_id), user_target)
+        await self.change("user.delete", user_target, users.delete_user, number, actor_id)
         return Empty()
 
 

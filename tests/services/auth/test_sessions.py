@@ -10,7 +10,7 @@ import pytest
 from phoenix_grpc.credentials import passwords
 from phoenix_grpc.errors import LimitExceeded
 from phoenix_grpc.ids import decode_id
-from phoenix_grpc.services.auth.hashing import MAX_WAITING, MAX_WAITING_OF_ONE
+from phoenix_grpc.services.auth.password_desk import MAX_WAITING, MAX_WAITING_OF_ONE, Owner
 from phoenix_grpc.store.accounts.passwords import count_failure, find_credentials, set_password
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import auth_pb2
@@ -102,14 +102,14 @@ async def test_guesses_sent_at_once_get_no_more_answers_than_others(accounts: Ac
 
 def meanwhile(accounts: Accounts, monkeypatch: pytest.MonkeyPatch, work: Callable[[Transaction], object]) -> None:
     """Lets another process do this while the next password is being checked."""
-    verify = accounts.servicer.hashing.verify
+    verified = accounts.servicer.desk.verified
 
-    async def interrupted(stored: str | None, password: str) -> passwords.Verified:
-        found = await verify(stored, password)
+    async def interrupted(email: str, password: str) -> Owner:
+        owner = await verified(email, password)
         await accounts.engine.write(work)
-        return found
+        return owner
 
-    monkeypatch.setattr(accounts.servicer.hashing, "verify", interrupted)
+    monkeypatch.setattr(accounts.servicer.desk, "verified", interrupted)
 
 
 async def test_a_right_guess_does_not_count_once_the_email_is_locked(
