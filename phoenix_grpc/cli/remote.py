@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,8 +56,6 @@ class Server:
         """A client with the credentials for this server; its errors end the command."""
         from phoenix_grpc.client import Client, PhoenixError
 
-        # It logs the errors of requests, which end the command with words of ours.
-        logging.getLogger("grpc").addHandler(logging.NullHandler())
         has_key = self.settings.api_key or "authorization" in self.settings.client_headers
         source = None if has_key else functools.partial(self.logins.token, self.name, refresh=self._refresh)
         try:

@@ -1,5 +1,6 @@
 """The way of a file up: its header, its chunks, and the errors of both ends."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -8,6 +9,18 @@ from phoenix_grpc.client.columns import KEY_FIELDS, guess_mapping
 from phoenix_grpc.client.data_files import DataFile, Progress
 from phoenix_grpc.client.errors import PhoenixError
 from phoenix_grpc.v1 import datasets_pb2
+
+
+class _SourceFailed(Exception):
+    """Ends a call from within its requests; why, its caller is told."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], _SourceFailed))
+
+
+# gRPC logs what requests raise, with a traceback, to whatever logging the program has set up.
+logging.getLogger("grpc._channel").addFilter(_is_news)
 
 
 def upload_header(source: object, name: str, action: str, fields: dict[str, Any]) -> datasets_pb2.UploadDatasetHeader:
@@ -56,7 +69,8 @@ def send(
             progress(read, read)
         except Exception as error:
             failures.append(error)
-            raise  # so that gRPC cancels the call: an end would be taken for the end of the file
+            # So that gRPC cancels the call: an end would be taken for the end of the file.
+            raise _SourceFailed from None
 
     try:
         response: datasets_pb2.UploadDatasetResponse = method(requests(), timeout=timeout)

@@ -69,13 +69,16 @@ def test_a_target_that_tells_another_format_is_refused_until_the_format_is_said(
     assert [request.format for _, request, _ in script.calls] == [datasets_pb2.DOWNLOAD_FORMAT_JSONL] * 2
 
 
-def test_a_source_that_fails_fails_the_upload_with_its_own_error(script: Script) -> None:
+def test_a_source_that_fails_fails_the_upload_with_its_own_error_alone(
+    script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
     def chunks() -> Iterator[bytes]:
         yield b"{}"
         raise ConnectionResetError("the source is gone")
 
     with client_of(script) as client, pytest.raises(ConnectionResetError, match="the source is gone"):
         client.upload(chunks(), "qa")
+    assert caplog.records == []
 
 
 def test_progress_is_told_and_equals_the_size_once_all_is_sent(script: Script, tmp_path: Path) -> None:
