@@ -25,6 +25,7 @@ PARTS = {
     "http": parts_http.bench_http,
     "attacks": parts_attacks.bench_attacks,
 }
+_BY_H2LOAD = {"calls", "growth", "http"}
 
 
 @click.command()
@@ -34,8 +35,8 @@ def main(parts: tuple[str, ...]) -> None:
     if parts == ("echo",):
         serve_echo()
         return
-    if not shutil.which("h2load"):
-        raise SystemExit("h2load is needed: apt-get install nghttp2-client")
+    if _BY_H2LOAD.intersection(parts or PARTS) and not shutil.which("h2load"):
+        raise SystemExit(f"h2load is needed for {', '.join(sorted(_BY_H2LOAD))}: apt-get install nghttp2-client")
     table = Table("what", "figure", "beside", "ratio", "budget", "met")
     for part in parts or PARTS:
         with tempfile.TemporaryDirectory() as folder:
