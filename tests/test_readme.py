@@ -111,7 +111,7 @@ def command_of(example: Example, reader: Reader) -> str:
         return example.code
     name, runner = {"python": ("example.py", f"{BIN}/python"), "js": ("example.mjs", "node")}[example.language]
     (reader.folder / name).write_text(reader.here(example.code))
-    return f"{runner} {name}"
+    return f"{runner} {reader.folder / name}"
 
 
 def test_a_terminal_shows_what_the_first_start_prints(tmp_path: Path) -> None:
