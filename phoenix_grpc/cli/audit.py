@@ -102,7 +102,8 @@ def _row(event: "auth_pb2.AuditEvent") -> list[str]:
     outcome = "allowed" if event.allowed else f"denied: {event.reason}"
     times = f" (x{event.count:,})" if event.count > 1 else ""
     who = event.actor_email or event.credential_id
-    target = event.target_name or event.target_id or event.method
+    # Of what was refused nothing is known but the method.
+    target = event.target_name or event.target_id or ("" if event.allowed else event.method)
     return [
         time_text(event.create_time),
         who,

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
-from tests.conftest import Api, Metadata, api_of, bearer, make_settings, refused
+from tests.conftest import ADMIN_PASSWORD, Api, Metadata, api_of, bearer, make_settings, refused
 from tests.services.caller import new_example
 
 SERVICES = [service for file in (datasets_pb2, auth_pb2) for service in file.DESCRIPTOR.services_by_name.values()]
@@ -141,6 +141,13 @@ async def test_every_method_that_changes_something_leaves_an_event(recorder: Rec
         "login": "", "logout": "", "session.revoke": "", "password.change": "u@example.com",
         "api_key.create": "s", "api_key.update": "n", "api_key.rotate": "s", "api_key.revoke": "s",
     }  # fmt: skip
+
+
+async def test_a_session_that_its_token_ends_is_ended_by_its_owner(recorder: Recorder) -> None:
+    pair = await recorder.api.login("admin@localhost", ADMIN_PASSWORD)
+    _, [event] = await recorder.call("RevokeToken", refresh_token=pair.refresh_token)
+    assert (event.actor_email, event.target_id) == ("admin@localhost", event.credential_id)
+    assert event.actor_user_id
 
 
 async def test_events_of_data_say_which_dataset_version_and_how_many(recorder: Recorder) -> None:

@@ -88,10 +88,20 @@ class SessionMethods(AuthMethods):
         self.require_authentication()
         try:
             session_id = self.ring.read_refresh(request.refresh_token).session_id
-            await self._end(session_id, None)
-        except (Unauthenticated, NotFound):
+        except Unauthenticated:
             # RFC 7009: a token that is good for nothing is revoked already.
             return Empty()
+        event = replace(
+            call_event("session.revoke"), actor_kind="SESSION", credential_id=session_id, target_id=session_id
+        )
+
+        def end(tx: Transaction) -> None:
+            # Who holds the token is who does it: the call has no other credentials.
+            if session := sessions.live_session(tx, session_id):
+                sessions.end_session(tx, session_id)
+                audit.record(tx, [replace(event, actor_user_id=session.user_id, actor_email=session.email)])
+
+        await self.engine.write(end)
         return Empty()
 
     async def Logout(self, request: auth_pb2.LogoutRequest) -> Empty:
@@ -135,13 +145,11 @@ class SessionMethods(AuthMethods):
         principal = current_call.get().principal
         if not request.session_id:
             raise Invalid("session_id", "an id is required")
-        await self._end(request.session_id, None if principal.manages_users else owner_id(principal))
-        return Empty()
-
-    async def _end(self, session_id: str, user_id: int | None) -> None:
+        owner = None if principal.manages_users else owner_id(principal)
         await self.change(
-            "session.revoke", lambda session: Target(session.id), sessions.end_session, session_id, user_id
+            "session.revoke", lambda session: Target(session.id), sessions.end_session, request.session_id, owner
         )
+        return Empty()
 
     def _refresh_expiry(self) -> int:
         return after_minutes(self.settings.refresh_token_expiry_minutes)
