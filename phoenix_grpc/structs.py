@@ -52,7 +52,7 @@ def _plain(value: Any, field: str) -> Any:
 
 def _plain_number(number: float, field: str) -> int | float:
     if number != number or number in (float("inf"), float("-inf")):
-        raise Invalid(field, "NaN and Infinity are no JSON numbers")
+        raise Invalid(field, "NaN and Infinity are not JSON numbers")
     return int(number) if number.is_integer() and abs(number) <= MAX_EXACT else number
 
 

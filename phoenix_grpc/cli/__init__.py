@@ -16,16 +16,16 @@ _OFFLINE_CODES = {NotFound: NOT_FOUND, PermissionDenied: DENIED, Unavailable: UN
 
 
 COMMANDS = {
-    "audit": ("audit:audit", "List what was done and what was refused, newest first."),
+    "audit": ("audit:audit", "List audit events, newest first, including refusals."),
     "backup": ("store:backup", "Copy the database to the new FILE."),
     "datasets": ("datasets:datasets", "List, upload, download and delete datasets."),
-    "keys": ("keys:keys", "Make, list, rotate and revoke API keys."),
+    "keys": ("keys:keys", "Create, list, rotate and revoke API keys."),
     "login": ("login:login", "Log in with e-mail and password."),
     "logout": ("login:logout", "End the session and forget the login."),
-    "migrate": ("store:migrate", "Bring the database up to date, or make it."),
+    "migrate": ("store:migrate", "Create the database, or bring it up to date."),
     "passwd": ("login:passwd", "Change your password."),
     "protos": ("protos:protos", "Write the .proto files into DIR."),
-    "restore": ("store:restore", "Replace the database by the backup FILE."),
+    "restore": ("store:restore", "Replace the database with the backup FILE."),
     "serve": ("serve:serve", "Run the server until SIGTERM or Ctrl-C."),
     "users": ("users:users", "List, create, change and delete users."),
     "whoami": ("login:whoami", "Show who you are and what you may do."),
@@ -56,7 +56,7 @@ class _Commands(click.Group):
         except Error as error:
             raise Failure(f"{error.message} ({error.reason})", _OFFLINE_CODES.get(type(error), 1)) from None
         except UnicodeEncodeError:
-            raise Failure("an argument is no valid UTF-8", USAGE) from None
+            raise Failure("an argument is not valid UTF-8", USAGE) from None
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of a pipe has gone: click ends quietly
                 raise

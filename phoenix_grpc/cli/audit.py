@@ -26,7 +26,7 @@ _PAGE = 1000
 
 
 class _Moment(click.ParamType[datetime]):
-    """A time, such as 2026-01-31 or 2026-01-31T09:30, local unless it says otherwise; or how long ago: 7d, 12h."""
+    """A time, such as 2026-01-31 or 2026-01-31T09:30, local unless it has a time zone; or how long ago: 7d, 12h."""
 
     name = "time"
 
@@ -38,7 +38,7 @@ class _Moment(click.ParamType[datetime]):
         try:
             return datetime.now(UTC) - DURATION.convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{value!r} is no time: write 2026-01-31, 2026-01-31T09:30, 7d or 12h", param, ctx)
+            self.fail(f"{value!r} is not a time: use 2026-01-31, 2026-01-31T09:30, 7d or 12h", param, ctx)
 
 
 _MOMENT = _Moment()
@@ -51,7 +51,7 @@ _MOMENT = _Moment()
 @click.option("--outcome", type=click.Choice(["allowed", "denied"]), help="Only what was allowed, or what was denied.")
 @click.option("--since", type=_MOMENT, help="Only from this time on: 2026-01-31T09:30, or 7d ago.")
 @click.option("--until", type=_MOMENT, help="Only before this time.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many events at most.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Maximum number of events.")
 @server_options
 @json_option
 def audit(
@@ -65,9 +65,9 @@ def audit(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List what was done and what was refused, newest first.
+    """List audit events, newest first, including refusals.
 
-    It takes an admin.
+    It requires an admin.
 
     \b
     Examples:

@@ -36,7 +36,7 @@ def datasets() -> None:
 
 
 @datasets.command("list")
-@click.option("--contains", default="", metavar="TEXT", help="Only those with TEXT in their names, in any case.")
+@click.option("--contains", default="", metavar="TEXT", help="Only datasets whose names contain TEXT, ignoring case.")
 @server_options
 @json_option
 def list_datasets(server: Server, contains: str, as_json: bool) -> None:
@@ -96,13 +96,13 @@ def _print_dataset(dataset: "datasets_pb2.Dataset") -> None:
 
 @datasets.command()
 @click.argument("name")
-@click.option("--description", help="What it is, for people.")
+@click.option("--description", help="A description for people.")
 @server_options
 @json_option
 def create(server: Server, name: str, description: str | None, as_json: bool) -> None:
     """Create the empty dataset NAME.
 
-    'upload' creates it by itself.
+    'upload' creates a dataset that does not exist.
 
     \b
     Examples:
@@ -156,7 +156,7 @@ def versions(server: Server, name: str, as_json: bool) -> None:
 
 @datasets.command()
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @server_options
 def delete(server: Server, name: str, yes: bool) -> None:
     """Delete the dataset NAME with all its versions.

@@ -18,7 +18,7 @@ Exit codes:
   3    not authenticated: log in, or send a valid API key
   4    permission denied
   5    not found
-  6    conflict: it exists already, or has changed meanwhile
+  6    conflict: it already exists, or was changed in the meantime
   7    the server or its store is unavailable
   130  interrupted
 """
@@ -44,8 +44,8 @@ ADVICE: dict[str, str] = {
     Reason.CREDENTIALS_MALFORMED: "check --api-key or PHOENIX_API_KEY",
     Reason.CREDENTIALS_CONFLICTING: "check PHOENIX_CLIENT_HEADERS",
     Reason.API_KEY_INVALID: "check --api-key or PHOENIX_API_KEY",
-    Reason.API_KEY_EXPIRED: "make another one with 'phoenix-grpc keys create'",
-    Reason.API_KEY_REVOKED: "make another one with 'phoenix-grpc keys create'",
+    Reason.API_KEY_EXPIRED: "create another one with 'phoenix-grpc keys create'",
+    Reason.API_KEY_REVOKED: "create another one with 'phoenix-grpc keys create'",
     Reason.ACCESS_TOKEN_INVALID: _LOG_IN,
     Reason.ACCESS_TOKEN_EXPIRED: _LOG_IN,
     Reason.SESSION_REVOKED: _LOG_IN,
@@ -54,14 +54,14 @@ ADVICE: dict[str, str] = {
     Reason.REFRESH_TOKEN_REUSED: _LOG_IN,
     Reason.LOGIN_FAILED: "check e-mail and password",
     Reason.ROLE_INSUFFICIENT: "ask an admin for another role",
-    Reason.CREDENTIAL_NOT_INTERACTIVE: f"{_LOG_IN} and do without --api-key and PHOENIX_API_KEY",
+    Reason.CREDENTIAL_NOT_INTERACTIVE: f"{_LOG_IN} and use neither --api-key nor PHOENIX_API_KEY",
     Reason.KEY_READ_ONLY: "use another key",
     Reason.KEY_NOT_FOR_DATASET: "use another key",
     Reason.NOT_A_USER: f"{_LOG_IN} as a user",
-    Reason.DATASET_NOT_FOUND: "'phoenix-grpc datasets list' shows what there is",
-    Reason.VERSION_NOT_FOUND: "'phoenix-grpc datasets versions' shows what there is",
-    Reason.API_KEY_NOT_FOUND: "'phoenix-grpc keys list' shows what there is",
-    Reason.DATASET_EXISTS: "take another name, or add to it with 'datasets upload --action append'",
+    Reason.DATASET_NOT_FOUND: "'phoenix-grpc datasets list' lists what exists",
+    Reason.VERSION_NOT_FOUND: "'phoenix-grpc datasets versions' lists what exists",
+    Reason.API_KEY_NOT_FOUND: "'phoenix-grpc keys list' lists what exists",
+    Reason.DATASET_EXISTS: "choose another name, or add to it with 'datasets upload --action append'",
     Reason.VERSION_MOVED: "look at what changed, and try again on the latest version",
     Reason.ETAG_MISMATCH: "look at what changed, and try again",
 }

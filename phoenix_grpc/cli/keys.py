@@ -35,18 +35,18 @@ class _Duration(click.ParamType[timedelta]):
         found = re.fullmatch(r"([0-9]{1,10})([smhdw])", str(value))
         seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
         if not 0 < seconds <= _MAX_SECONDS:
-            self.fail(f"{value!r} is no duration: write 45s, 90m, 12h, 30d or 4w", param, ctx)
+            self.fail(f"{value!r} is not a duration: use 45s, 90m, 12h, 30d or 4w", param, ctx)
         return timedelta(seconds=seconds)
 
 
 DURATION = _Duration()
 
-_system_option = click.option("--system", is_flag=True, help="A system key, for a workload; takes an admin.")
+_system_option = click.option("--system", is_flag=True, help="A system key, for a workload; requires an admin.")
 
 
 @click.group()
 def keys() -> None:
-    """Make, list, rotate and revoke API keys.
+    """Create, list, rotate and revoke API keys.
 
     \b
     Examples:
@@ -57,15 +57,15 @@ def keys() -> None:
 
 @keys.command("list")
 @_system_option
-@click.option("--all-users", is_flag=True, help="Everybody's personal keys; takes an admin.")
-@click.option("--idle", type=DURATION, help="Only keys that were not used for so long, nor made since: 90d.")
+@click.option("--all-users", is_flag=True, help="Everybody's personal keys; requires an admin.")
+@click.option("--idle", type=DURATION, help="Only keys that were neither used nor created within this time: 90d.")
 @server_options
 @json_option
 def list_keys(server: Server, system: bool, all_users: bool, idle: timedelta | None, as_json: bool) -> None:
     """List your keys, newest first.
 
-    The secrets are never shown again. Keys that were made before the server had a limit on their lives, and outlive it,
-    are marked.
+    The secrets are never shown again. Keys that were created before the server limited their lifetime, and that
+    outlive this limit, are marked.
 
     \b
     Examples:
@@ -107,22 +107,22 @@ def _row(key: "auth_pb2.ApiKey") -> list[str]:
 @keys.command()
 @click.argument("name")
 @_system_option
-@click.option("--description", help="What it is for.")
+@click.option("--description", help="The purpose of the key.")
 @click.option(
     "--expires",
     type=DURATION,
-    help="When it ends, from now: 30d, 12h, 90m. [default: never, or as late as the server allows]",
+    help="Lifetime of the key: 30d, 12h, 90m. [default: never, or as late as the server allows]",
 )
-@click.option("--read-only", is_flag=True, help="It only reads.")
+@click.option("--read-only", is_flag=True, help="Create a key that can only read.")
 @click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="Limit it to this dataset; may be repeated.")
 @server_options
 @json_option
 def create(
     server: Server, system: bool, expires: timedelta | None, datasets: tuple[str, ...], as_json: bool, **fields: Any
 ) -> None:
-    """Make an API key and print it, this once.
+    """Create an API key and print it once.
 
-    Keys never make keys: this takes a login or the admin secret.
+    An API key cannot create keys: log in, or use the admin secret.
 
     \b
     Examples:
@@ -151,12 +151,12 @@ def _dataset_id(client: "Client", name: str) -> str:
 @click.argument("key_id", metavar="ID")
 @_system_option
 @click.option(
-    "--overlap", type=DURATION, help="How long the old secret goes on working, 1w at most. [default: not at all]"
+    "--overlap", type=DURATION, help="How long the old secret keeps working, 1w at most. [default: not at all]"
 )
 @server_options
 @json_option
 def rotate(server: Server, key_id: str, system: bool, overlap: timedelta | None, as_json: bool) -> None:
-    """Print a new secret of the key ID, this once.
+    """Replace the secret of the key ID and print the new one once.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ from phoenix_grpc.cli.remote import Server, address_options, login_of, server_op
 
 
 @click.command()
-@click.option("--email", help="The e-mail to log in with; asked for when not given.")
+@click.option("--email", help="The e-mail to log in with. [default: asked for]")
 @password_stdin_option
 @address_options
 def login(server: Server, email: str | None, password_stdin: bool) -> None:
@@ -33,11 +33,11 @@ def login(server: Server, email: str | None, password_stdin: bool) -> None:
     server.logins.put(server.name, login_of(email, pair))
     note(f"Logged in to {server.name} as {email}.")
     if server.settings.api_key:
-        note("Warning: PHOENIX_API_KEY is set and wins over this login.")
+        note("Warning: PHOENIX_API_KEY is set and overrides this login.")
 
 
 @click.command()
-@click.option("--all", "everywhere", is_flag=True, help="End all your sessions, on other machines too.")
+@click.option("--all", "everywhere", is_flag=True, help="End all your sessions, including those on other machines.")
 @address_options
 def logout(server: Server, everywhere: bool) -> None:
     """End the session and forget the login.
@@ -96,7 +96,7 @@ def whoami(server: Server, as_json: bool) -> None:
 def passwd(server: Server, password_stdin: bool) -> None:
     """Change your password.
 
-    It takes a login, and ends your other sessions.
+    It requires a login, and ends your other sessions.
 
     \b
     Examples:

@@ -53,7 +53,7 @@ class Logins:
             self._write({**self._read(), address: login})
 
     def take(self, address: str) -> Login | None:
-        """Forgets the login at this server; answers it."""
+        """Forgets the login at this server; returns it."""
         with self._locked():
             logins = self._read()
             login = logins.pop(address, None)

@@ -22,7 +22,7 @@ _MAX_CELL = 60  # longer than any id, so that ids are never folded
 
 def json_option(command: F) -> F:
     """Gives a command the flag `--json`; it gets `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, with the field names of the protos.")(
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON with the field names of the protos.")(
         command
     )
 
@@ -55,7 +55,7 @@ def _numbers(descriptor: "Descriptor", data: dict[str, Any]) -> None:
 
 
 def items(method: Callable[[Any], Any], request: Any, field: str) -> Iterator[Any]:
-    """The items in `field` of all pages that `method` answers."""
+    """The items in `field` of all pages that `method` returns."""
     while True:
         page = method(request)
         yield from getattr(page, field)

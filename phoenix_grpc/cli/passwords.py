@@ -9,9 +9,7 @@ from phoenix_grpc.cli.output import note
 password_stdin_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from the first line of standard input."
 )
-random_password_option = click.option(
-    "--random-password", is_flag=True, help="Make a password up and print it, this once."
-)
+random_password_option = click.option("--random-password", is_flag=True, help="Generate a password and print it once.")
 
 
 def ask_password(from_stdin: bool, confirm: bool = False, prompt: str = "Password") -> str:

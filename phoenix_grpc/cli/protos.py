@@ -17,7 +17,7 @@ _IMPORT = re.compile(r'^import (?:public |weak )?"([^"]+)";', re.MULTILINE)
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Write into a folder that has other files, too.")
+@click.option("--force", is_flag=True, help="Write even if the folder contains other files.")
 def protos(folder: Path, force: bool) -> None:
     """Write the .proto files into DIR.
 

@@ -9,7 +9,7 @@ import click
 @click.option("--host", help="Address to listen on. [default: PHOENIX_HOST, or 127.0.0.1]")
 @click.option("--port", type=int, help="Port of HTTP, 0 for a free one. [default: PHOENIX_PORT, or 6006]")
 @click.option("--grpc-port", type=int, help="Port of gRPC, 0 for a free one. [default: PHOENIX_GRPC_PORT, or 50051]")
-@click.option("--unix-socket", type=click.Path(path_type=Path), help="Unix socket to serve gRPC on as well.")
+@click.option("--unix-socket", type=click.Path(path_type=Path), help="Unix socket on which gRPC is served as well.")
 @click.option(
     "--working-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -28,8 +28,8 @@ def serve(
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C.
 
-    At its first start it makes the database and the first admin, admin@localhost, and prints the admin's password.
-    All settings can be given as PHOENIX_* variables; options win over them.
+    At its first start it creates the database and the first admin, admin@localhost, and prints the admin's password.
+    All settings can be given as PHOENIX_* variables; options override them.
 
     \b
     Examples:

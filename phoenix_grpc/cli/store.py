@@ -40,9 +40,9 @@ def database_settings(working_dir: Path | None, database_url: str | None) -> "Se
 @database_options
 @json_option
 def migrate(working_dir: Path | None, database_url: str | None, as_json: bool) -> None:
-    """Bring the database up to date, or make it.
+    """Create the database, or bring it up to date.
 
-    'serve' does the same by itself.
+    'serve' does the same when it starts.
 
     \b
     Examples:
@@ -62,7 +62,7 @@ def migrate(working_dir: Path | None, database_url: str | None, as_json: bool) -
 
 
 async def _migrate(url: str) -> list[str]:
-    """Opens the database, which migrates it; answers the names of the migrations that this applied."""
+    """Opens the database, which migrates it; returns the names of the migrations that were applied."""
     from phoenix_grpc.model import now
     from phoenix_grpc.store.migrations import applied_since
     from phoenix_grpc.store.opening import open_engine
@@ -81,7 +81,7 @@ async def _migrate(url: str) -> list[str]:
 def backup(file: Path, working_dir: Path | None, database_url: str | None) -> None:
     """Copy the database to the new FILE.
 
-    The copy is consistent, also while the server runs.
+    The copy is consistent, even while servers run.
 
     \b
     Examples:
@@ -102,9 +102,10 @@ def backup(file: Path, working_dir: Path | None, database_url: str | None) -> No
 @click.option("--yes", is_flag=True, help="Replace an existing database without asking.")
 @database_options
 def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str | None) -> None:
-    """Replace the database by the backup FILE.
+    """Replace the database with the backup FILE.
 
-    All or nothing, also when it is interrupted. Stop the server first. A damaged database is kept as NAME.damaged.
+    It replaces all or nothing, even when it is interrupted. Stop the server first. A damaged database is kept as
+    NAME.damaged.
 
     \b
     Examples:
@@ -117,7 +118,7 @@ def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str |
     path = sqlite_path(database_settings(working_dir, database_url).database_url)
     if path.exists() and not yes:
         require_terminal("--yes")
-        click.confirm(f"Replace {path} by {file}?", abort=True, err=True)
+        click.confirm(f"Replace {path} with {file}?", abort=True, err=True)
     with _pages_bar("Restore") as progress:
         sqlite_backup.restore(file, path, progress)
     note(f"Restored {path} from {file}.")

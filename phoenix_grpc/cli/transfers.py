@@ -35,34 +35,34 @@ def _key_option(name: str, help: str) -> Callable[[F], F]:
     type=click.Choice(["create", "append", "update"]),
     default="append",
     show_default=True,
-    help="create: a new dataset. append: adds and changes. update: also deletes what FILE does not have.",
+    help="create: a new dataset. append: adds and updates. update: also deletes what FILE does not contain.",
 )
-@_key_option("input", "A key, or column, of the records that goes into the input")
-@_key_option("output", "One that goes into the output")
-@_key_option("metadata", "One that goes into the metadata")
+@_key_option("input", "A key, or column, of the records to put into the input")
+@_key_option("output", "One to put into the output")
+@_key_option("metadata", "One to put into the metadata")
 @_key_option("split", "One that names splits")
-@_key_option("flatten", "One of these whose object is spread into its place instead of being nested under its key")
+@_key_option("flatten", "One of these whose object is merged into its place instead of being nested under its key")
 @click.option("--id-key", "example_id_key", default="", metavar="KEY", help="The key of the example's id.")
 @click.option("--span-key", "span_id_key", default="", metavar="KEY", help="The key of the span it was taken from.")
-@click.option("--format", type=UPLOAD_FORMATS, help="What FILE is. [default: what it looks like]")
-@click.option("--compression", type=COMPRESSIONS, help="How it is compressed. [default: gzip when it looks so]")
+@click.option("--format", type=UPLOAD_FORMATS, help="Format of FILE. [default: detected]")
+@click.option("--compression", type=COMPRESSIONS, help="Compression of FILE. [default: gzip is detected]")
 @click.option("--validate-only", is_flag=True, help="Run every check and change nothing.")
-@click.option("--allow-empty", is_flag=True, help="Let an update without records delete every example.")
-@click.option("--ignore-ids", is_flag=True, help="Take every record as new: to copy from another dataset.")
+@click.option("--allow-empty", is_flag=True, help="Allow an update without records, which deletes every example.")
+@click.option("--ignore-ids", is_flag=True, help="Treat every record as new: to copy from another dataset.")
 @click.option(
-    "--base-version", "base_version_id", default="", metavar="ID", help="Fail when this is not the latest version."
+    "--base-version", "base_version_id", default="", metavar="ID", help="Fail if this is not the latest version."
 )
-@click.option("--description", help="Describes the dataset when it is created.")
-@click.option("--version-description", help="Describes the new version.")
-@click.option("--yes", is_flag=True, help="Do not ask whether the guess of what the columns become is right.")
+@click.option("--description", help="Description of the dataset, if it is created.")
+@click.option("--version-description", help="Description of the new version.")
+@click.option("--yes", is_flag=True, help="Accept the guessed columns without asking.")
 @server_options
 @json_option
 def upload(server: Server, name: str, file: Path, action: str, as_json: bool, yes: bool, **header: Any) -> None:
     """Upload FILE into the dataset NAME.
 
     FILE is CSV, JSON Lines or one JSON array, may be compressed with gzip, and - is standard input. A record is
-    {id?, input, output?, metadata?, splits?}. What other columns become is told by the options for keys; without one
-    it is guessed by their names, shown, and asked about at a terminal. All of the upload counts, or none.
+    {id?, input, output?, metadata?, splits?}. For other columns, the key options say where they go; without any, the
+    command guesses by their names, shows the guess, and asks at a terminal. All of the upload is stored, or none.
 
     \b
     Examples:
@@ -107,12 +107,12 @@ def _tell_mapping(data: "DataFile", header: dict[str, Any], *, ask: bool) -> Non
     guess = {} if any(header.get(field) for field in KEY_FIELDS) else guess_mapping(data.columns)
     if not guess:
         return
-    note("What the columns become, guessed by their names:")
+    note("Columns, guessed by their names:")
     for role, field in FIELDS.items():
         if columns := guess.get(field):
             note(f"  {role:<10}{columns if isinstance(columns, str) else ', '.join(columns)}")
-    if ask and sys.stdin.isatty() and sys.stderr.isatty() and not click.confirm("Upload it so?", True, err=True):
-        raise Failure("nothing was uploaded; say what they become with --input-key, --output-key and so on", USAGE)
+    if ask and sys.stdin.isatty() and sys.stderr.isatty() and not click.confirm("Upload it like this?", True, err=True):
+        raise Failure("nothing was uploaded; set the columns with --input-key, --output-key and so on", USAGE)
 
 
 class _Phase:
@@ -163,15 +163,15 @@ def _tell_upload(done: "datasets_pb2.UploadDatasetResponse", validated: bool) ->
 @click.command()
 @click.argument("name")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
-@click.option("--format", type=DOWNLOAD_FORMATS, help="What to write. [default: what FILE's name says, or jsonl]")
+@click.option("--format", type=DOWNLOAD_FORMATS, help="Format to write. [default: by the name of FILE, or jsonl]")
 @click.option("--version", default="", metavar="ID", help="The version. [default: the latest]")
 @click.option("--split", "splits", multiple=True, metavar="NAME", help="Only examples in this split; may be repeated.")
 @server_options
 def download(server: Server, name: str, file: Path, format: str | None, version: str, splits: tuple[str, ...]) -> None:
     """Download the dataset NAME.
 
-    It goes into FILE, or to standard output. FILE is compressed when its name ends in .gz, and replaced only when all
-    of it has come. Uploading a download again changes nothing.
+    It is written to FILE, or to standard output. FILE is compressed if its name ends in .gz, and replaced only when
+    the download is complete. Uploading a download again changes nothing.
 
     \b
     Examples:

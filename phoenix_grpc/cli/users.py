@@ -32,7 +32,7 @@ METHODS = click.Choice(["local", "oauth2", "ldap"], case_sensitive=False)
 def users() -> None:
     """List, create, change and delete users.
 
-    It takes an admin; reset-password takes the database instead.
+    It requires an admin; reset-password requires access to the database instead.
 
     \b
     Examples:
@@ -107,7 +107,7 @@ def create(
 ) -> None:
     """Create a user who logs in with EMAIL.
 
-    Who signs in by a provider has no password, and cannot log in while the server has no such provider.
+    A user who signs in by a provider has no password, and cannot log in while the server has no such provider.
 
     \b
     Examples:
@@ -162,10 +162,10 @@ def set_role(server: Server, email: str, role: str, as_json: bool) -> None:
 
 @users.command()
 @click.argument("email")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @server_options
 def delete(server: Server, email: str, yes: bool) -> None:
-    """Delete the user EMAIL with sessions and keys.
+    """Delete the user EMAIL with all sessions and keys.
 
     \b
     Examples:
@@ -205,8 +205,8 @@ def reset_password(
 ) -> None:
     """Set a new password for the user EMAIL.
 
-    It works on the database itself and ends the user's sessions. It needs no login and no server: it is for those
-    who run the server. A running server takes it at once.
+    It changes the database itself: it requires access to the file, but no login and no server. It ends the user's
+    sessions. A running server accepts the new password at once.
 
     \b
     Examples:
@@ -221,7 +221,7 @@ def reset_password(
     password = new_password(password_stdin, random_password)
     checked_password(password, "password", settings.enable_strong_password_policy)
     user = asyncio.run(_reset(settings.database_url, email, hash_password(password)))
-    note(f"{user.email} has a new password, and no session any more.")
+    note(f"{user.email} has a new password; all sessions have ended.")
     tell_password(password, random_password)
 
 

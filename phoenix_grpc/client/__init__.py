@@ -77,7 +77,7 @@ class Client:
         self.endpoint = parse_endpoint(settings.address, tls)
         if not (self.endpoint.tls or self.endpoint.local or insecure):
             raise ConfigurationError(
-                f"{self.endpoint} is another machine, and credentials would reach it in clear: "
+                f"{self.endpoint} is another machine, and credentials would be sent to it unencrypted: "
                 "use https:// (TLS), or allow it (insecure=True, --insecure)"
             )
         key = settings.api_key.get_secret_value() if settings.api_key else ""

@@ -29,8 +29,8 @@ def download_format(target: Path) -> str:
     suffix = suffix_of(target.name)
     if suffix not in ("", ".jsonl", ".csv"):
         raise ConfigurationError(
-            f"{target.name} tells no format by its suffix, as .jsonl, .csv, .jsonl.gz and .csv.gz do: "
-            "take one of these, or say the format (format=..., --format)"
+            f"{target.name} has a suffix that names no format: "
+            "use .jsonl, .csv, .jsonl.gz or .csv.gz, or set the format (format=..., --format)"
         )
     return "csv" if suffix == ".csv" else "jsonl"
 

@@ -81,7 +81,7 @@ class KeyRing:
         kind, payload = self._verified(token, Reason.ACCESS_TOKEN_INVALID)
         if kind != ACCESS_TYPE:
             raise Unauthenticated(
-                "this is no access token; send an access token or API key", Reason.TOKEN_TYPE_UNSUPPORTED
+                "this is not an access token; send an access token or API key", Reason.TOKEN_TYPE_UNSUPPORTED
             )
         claims = AccessClaims(
             payload["sid"], payload["gen"], payload["sub"], Role(payload["role"]), payload["exp"] * _SECOND
@@ -98,7 +98,7 @@ class KeyRing:
         """
         kind, payload = self._verified(token, Reason.REFRESH_TOKEN_INVALID)
         if kind != REFRESH_TYPE:
-            raise Unauthenticated("this is no refresh token", Reason.REFRESH_TOKEN_INVALID)
+            raise Unauthenticated("this is not a refresh token", Reason.REFRESH_TOKEN_INVALID)
         claims = RefreshClaims(payload["sid"], payload["exp"] * _SECOND)
         if claims.expires_at <= model.now():
             raise Unauthenticated("the refresh token has expired; log in again", Reason.REFRESH_TOKEN_EXPIRED)

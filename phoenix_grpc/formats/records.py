@@ -67,7 +67,7 @@ class Keys:
                 raise Invalid("split_keys" if field == "splits" else f"{field}_keys", f"names {twice!r} twice")
         unused = sorted(self.flatten.difference(*self.buckets))
         if unused:
-            raise Invalid("flatten_keys", f"{unused[0]!r} is no key of input_keys, output_keys or metadata_keys")
+            raise Invalid("flatten_keys", f"{unused[0]!r} is not in input_keys, output_keys or metadata_keys")
 
     @property
     def named(self) -> frozenset[str]:

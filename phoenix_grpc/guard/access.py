@@ -40,7 +40,7 @@ def _key_refusal(rule: Rule, principal: Principal) -> Error | None:
         return PermissionDenied("this API key is read-only", Reason.KEY_READ_ONLY)
     if principal.dataset_ids is not None and (beyond_data or rule.unlimited):
         return PermissionDenied(
-            "this API key is limited to datasets, and this method reaches further", Reason.KEY_NOT_FOR_DATASET
+            "this API key is limited to datasets, and this method reaches beyond them", Reason.KEY_NOT_FOR_DATASET
         )
     return None
 

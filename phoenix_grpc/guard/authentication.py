@@ -117,7 +117,7 @@ class Authenticator:
 
     async def _key_owner(self, bearer: str, key: bytes) -> KeyOwner:
         if not api_keys.is_api_key(bearer):
-            raise Unauthenticated("this is no API key: its form or its checksum is wrong", Reason.API_KEY_INVALID)
+            raise Unauthenticated("this is not an API key: its form or its checksum is wrong", Reason.API_KEY_INVALID)
         owner = await self._engine.read(find_owner, key)
         if owner is None:
             raise Unauthenticated("this API key is unknown", Reason.API_KEY_INVALID)

@@ -35,5 +35,5 @@ def _token(value: str) -> str:
     if scheme.lower() != "bearer":
         raise Unauthenticated("the authorization scheme must be Bearer", Reason.CREDENTIALS_MALFORMED)
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise Unauthenticated("after 'Bearer ' an API key or access token must follow", Reason.CREDENTIALS_MALFORMED)
+        raise Unauthenticated("an API key or access token must follow 'Bearer '", Reason.CREDENTIALS_MALFORMED)
     return token

@@ -58,7 +58,7 @@ class Room:
         if who:
             self._of[who] += 1
         if self.running > self.limit or self._of[who] > self.share:
-            raise LimitExceeded("the server serves as many calls as it may at once", retry_after=1)
+            raise LimitExceeded("the server already serves its maximum number of calls", retry_after=1)
 
     def leave(self, who: str = "") -> None:
         """Ends what `enter` began."""
@@ -254,7 +254,7 @@ class ByteBudget:
             self._wanted -= size
 
     def _spent(self) -> LimitExceeded:
-        text = "the requests being served hold as many bytes as they may (PHOENIX_MAX_INFLIGHT_BYTES); try again"
+        text = "the requests being served use all of their memory (PHOENIX_MAX_INFLIGHT_BYTES); try again"
         return LimitExceeded(text, retry_after=self._patience)
 
 

@@ -153,7 +153,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
                 await context.write(part)
         except TimeoutError:
             raise LimitExceeded(
-                f"the client took nothing for {self._stall_seconds:g} seconds (PHOENIX_DOWNLOAD_STALL_SECONDS)"
+                f"the client read nothing for {self._stall_seconds:g} seconds (PHOENIX_DOWNLOAD_STALL_SECONDS)"
             ) from None
 
     def _expect_taken(self) -> None:

@@ -193,7 +193,9 @@ def _announce(running: RunningServer) -> None:
         authentication=settings.enable_auth,
     )
     if settings.enable_auth and settings.host not in _LOOPBACK:
-        log.warning("credentials cross the network in clear: listening beyond loopback without TLS", host=settings.host)
+        log.warning(
+            "credentials cross the network unencrypted: listening beyond loopback without TLS", host=settings.host
+        )
     if not settings.enable_auth:
         log.warning("authentication is off: anyone who reaches this server reads and writes its datasets")
 

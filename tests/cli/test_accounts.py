@@ -122,7 +122,7 @@ def test_keys_that_nobody_uses_are_listed_alone(member: Cli) -> None:
     assert "never" in member.run("keys", "list").stdout
     assert member.json("keys", "list", "--idle", "90d") == []
     assert [key["name"] for key in eventually_idle(member)] == ["idle"]
-    assert "is no duration" in member.run("keys", "list", "--idle", "0d", exit_code=2).stderr
+    assert "is not a duration" in member.run("keys", "list", "--idle", "0d", exit_code=2).stderr
 
 
 def eventually_idle(member: Cli) -> list[dict[str, object]]:
@@ -172,5 +172,5 @@ def test_a_duration_is_a_number_and_a_unit(text: str, duration: timedelta) -> No
 
 @pytest.mark.parametrize("text", ["", "30", "d", "0d", "-1d", "1.5d", "1y", "999999999w", "٣d", "1d "])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no duration"):
+    with pytest.raises(click.BadParameter, match="is not a duration"):
         DURATION.convert(text, None, None)

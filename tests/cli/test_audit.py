@@ -48,4 +48,4 @@ def test_no_more_than_the_limit_is_shown_and_it_says_so(admin: Cli, busy: str) -
 
 def test_it_takes_an_admin_and_a_time(member: Cli, admin: Cli) -> None:
     member.run("audit", exit_code=4)
-    assert "write 2026-01-31" in admin.run("audit", "--since", "yesterday", exit_code=2).stderr
+    assert "use 2026-01-31" in admin.run("audit", "--since", "yesterday", exit_code=2).stderr

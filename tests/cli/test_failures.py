@@ -94,7 +94,7 @@ def test_a_terminal_gets_no_escape_sequences() -> None:
         (["datasets", "list", "--api-key", "phgrpc_wrong"], 3, "API_KEY_INVALID"),
         (["datasets", "list", "--address", "127.0.0.1:1"], 7, "no answer from 127.0.0.1:1"),
         (["datasets", "list", "--address", "127.0.0.1:1"], 7, "PHOENIX_GRPC_ADDRESS"),
-        (["datasets", "list", "--address", "example.com"], 2, "in clear"),
+        (["datasets", "list", "--address", "example.com"], 2, "unencrypted"),
         (["datasets", "list", "--address", "ftp://x"], 2, "not a server's address"),
         (["datasets", "list", "--colour"], 2, "--colour"),
         (["dataset"], 2, "No such command"),

@@ -192,9 +192,9 @@ def test_what_columns_become_is_guessed_and_shown(admin: Cli, tmp_path: Path, na
 def test_at_a_terminal_a_guess_is_agreed_to(admin: Cli, tmp_path: Path) -> None:
     file = tmp_path / "capitals.csv"
     file.write_text(CAPITALS)
-    question = "Upload it so? [Y/n]: "  # its last space comes when the terminal is read
+    question = "Upload it like this? [Y/n]: "  # its last space comes when the terminal is read
     code, shown = admin.converse("datasets", "upload", "agreed", file, answers=[(question, "n\n")])
-    assert (code, "nothing was uploaded; say what they become with --input-key" in shown) == (2, True)
+    assert (code, "nothing was uploaded; set the columns with --input-key" in shown) == (2, True)
     code, shown = admin.converse("datasets", "upload", "agreed", file, answers=[(question, "\x03")])
     assert (code, "interrupted: nothing was uploaded" in shown) == (130, True)
     admin.run("datasets", "show", "agreed", exit_code=5)

@@ -51,7 +51,7 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
 
 
 def test_credentials_are_not_sent_in_clear_to_another_machine() -> None:
-    with pytest.raises(ConfigurationError, match="in clear"):
+    with pytest.raises(ConfigurationError, match="unencrypted"):
         Client("example.com:50051", api_key="phgrpc_key")
     Client("example.com:50051", api_key="phgrpc_key", insecure=True).close()
     Client("https://example.com", api_key="phgrpc_key").close()

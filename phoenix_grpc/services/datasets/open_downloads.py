@@ -79,5 +79,5 @@ class Share:
             try:
                 await self._hold.grow(min(size, self._downloads.large.limit))
             except LimitExceeded:
-                text = "downloads of large examples hold as much memory as they may; try again"
+                text = "downloads of large examples use all of their memory; try again"
                 raise LimitExceeded(text, retry_after=_PATIENCE_SECONDS) from None
