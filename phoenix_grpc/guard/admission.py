@@ -26,7 +26,7 @@ from phoenix_grpc.guard.call import Call, current_call
 from phoenix_grpc.guard.capacity import Rooms
 from phoenix_grpc.guard.rates import RateLimit
 from phoenix_grpc.ids import encode_id, parse_id
-from phoenix_grpc.store.datasets.datasets import DatasetRef, lookup_dataset
+from phoenix_grpc.store.datasets.references import DatasetRef, lookup_dataset
 from phoenix_grpc.store.engine import Engine
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")

@@ -7,9 +7,9 @@ from typing import Any
 
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.model import Dataset, Record, Row
-from phoenix_grpc.store.datasets import datasets, examples, uploads
-from phoenix_grpc.store.datasets.datasets import DatasetRef
-from phoenix_grpc.store.datasets.examples import Page
+from phoenix_grpc.store.datasets import examples, uploads
+from phoenix_grpc.store.datasets.examples import ExampleRef, Page
+from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.datasets.uploads import Publication, Published
 from phoenix_grpc.store.engine import Engine
 
@@ -22,6 +22,11 @@ def named(name: str) -> DatasetRef:
 def numbered(dataset_id: int) -> DatasetRef:
     """A dataset by its id."""
     return DatasetRef(dataset_id, None, str(dataset_id))
+
+
+def example(example_id: int) -> ExampleRef:
+    """An example by its id."""
+    return ExampleRef(example_id, None, str(example_id))
 
 
 def record(
@@ -55,7 +60,7 @@ class Keeper:
 
     async def dataset(self, name: str = "d") -> Dataset:
         """The dataset of this name."""
-        return await self.engine.read(datasets.find_dataset, named(name))
+        return await self.engine.read(find_dataset, named(name))
 
     async def rows(
         self, dataset_id: int, version_id: int, limit: int = 1000, split_ids: Sequence[int] = ()

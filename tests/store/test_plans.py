@@ -13,6 +13,7 @@ from phoenix_grpc.store.datasets import changes, datasets, examples, splits, upl
 from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
 from phoenix_grpc.store.datasets.datasets import DatasetFilter
 from phoenix_grpc.store.datasets.examples import ExampleRef, Page
+from phoenix_grpc.store.datasets.references import find_dataset
 from phoenix_grpc.store.datasets.uploads import Publication
 from phoenix_grpc.store.engine import NO_PARAMS, Engine, Params, Transaction
 from tests.store.keeper import named, record
@@ -113,12 +114,12 @@ NAME = [ExampleRef(None, "id1", "id1")]
         (examples.split_names, (1, 1)),
         (examples.read_members, (1, 2, [1, 2], [1], 10)),
         (examples.read_history, (1, 1)),
-        (datasets.find_dataset, (named("d"),)),
+        (find_dataset, (named("d"),)),
         (datasets.list_datasets, (DatasetFilter(), "create_time desc", 5, 10)),
         (datasets.list_datasets, (DatasetFilter(), "name", "a", 10)),
         (datasets.list_datasets, (DatasetFilter(label_id=1), "create_time desc", None, 10)),
-        (versions.list_versions, (1, None, 10)),
-        (splits.list_splits, (1, None, 10)),
+        (versions.list_versions, (named("d"), None, 10)),
+        (splits.list_splits, (named("d"), None, 10)),
         (audit.list_events, (EventFilter(), None, 10)),
         (audit.list_events, (EventFilter(actor_user_id=1), (5, 1), 10)),
         (audit.list_events, (EventFilter(actor_email="e", start=1), (5, 1), 10)),

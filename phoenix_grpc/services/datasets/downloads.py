@@ -16,8 +16,8 @@ from phoenix_grpc.services.datasets.messages import dataset_message, split_messa
 from phoenix_grpc.services.datasets.open_downloads import Share
 from phoenix_grpc.services.datasets.references import dataset_ref, limited
 from phoenix_grpc.services.fields import known_enum, optional_id
-from phoenix_grpc.store.datasets import datasets, examples, splits, versions
-from phoenix_grpc.store.datasets.datasets import DatasetRef
+from phoenix_grpc.store.datasets import examples, splits, versions
+from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.v1 import datasets_pb2
 
@@ -54,13 +54,13 @@ class Snapshot:
     limit: float = math.inf
 
 
-def read_snapshot(tx: Transaction, name: DatasetRef, version_id: int | None, split_names: Sequence[str]) -> Snapshot:
+def read_snapshot(tx: Transaction, ref: DatasetRef, version_id: int | None, split_names: Sequence[str]) -> Snapshot:
     """The dataset, its version (None: the latest) and the splits.
 
     Raises:
         NotFound: for any of them.
     """
-    dataset = datasets.find_dataset(tx, name)
+    dataset = find_dataset(tx, ref)
     version = versions.get_version(tx, dataset, version_id)
     return Snapshot(dataset, version, splits.find_splits(tx, dataset.id, split_names))
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -24,14 +24,16 @@ from phoenix_grpc.services.datasets.references import (
 from phoenix_grpc.services.fields import checked_name, optional_id, optional_text
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.services.trail import Trail
-from phoenix_grpc.store.datasets import changes, datasets, examples, splits, versions
+from phoenix_grpc.store.datasets import changes, examples, splits, versions
 from phoenix_grpc.store.datasets.changes import Change, Changed, ExampleUpdate
-from phoenix_grpc.store.datasets.datasets import DatasetRef
 from phoenix_grpc.store.datasets.examples import ExampleRef, Page, Revision
+from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.datasets.versions import Counts
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.structs import struct_to_json
 from phoenix_grpc.v1 import datasets_pb2
+
+T = TypeVar("T")
 
 _PARTS: tuple[Literal["input", "output", "metadata"], ...] = ("input", "output", "metadata")
 
@@ -89,24 +91,18 @@ class ExampleMethods(DatasetMethods):
 
     async def AppendExamples(self, request: datasets_pb2.AppendExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
         records = await asyncio.to_thread(_records, limited(request, "examples"))
-        return await self._change(
-            request, "example.append", lambda tx, change: changes.append_examples(tx, change, records)
-        )
+        return await self._change(request, "example.append", changes.append_examples, records)
 
     async def UpdateExamples(self, request: datasets_pb2.UpdateExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
         updates = await asyncio.to_thread(_updates, limited(request, "updates"))
-        return await self._change(
-            request, "example.update", lambda tx, change: changes.update_examples(tx, change, updates)
-        )
+        return await self._change(request, "example.update", changes.update_examples, updates)
 
     async def DeleteExamples(self, request: datasets_pb2.DeleteExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
         names = example_refs(request, "example_ids")
-        return await self._change(
-            request, "example.delete", lambda tx, change: changes.delete_examples(tx, change, names)
-        )
+        return await self._change(request, "example.delete", changes.delete_examples, names)
 
     async def _change(
-        self, request: Any, action: str, act: Callable[[Transaction, Change], Changed]
+        self, request: Any, action: str, act: Callable[[Transaction, Change, T], Changed], what: T
     ) -> datasets_pb2.ChangeExamplesResponse:
         change = Change(
             dataset_ref(request),
@@ -117,18 +113,17 @@ class ExampleMethods(DatasetMethods):
         )
 
         def audited(tx: Transaction, trail: Trail) -> datasets_pb2.ChangeExamplesResponse:
-            dataset = datasets.find_dataset(tx, change.dataset)
-            changed = act(tx, change)
+            changed = act(tx, change, what)
             if not change.validate_only:
                 counts = Counts(changed.created, changed.updated, changed.deleted)
-                trail.add_examples(action, dataset, changed.version, counts)
+                trail.add_examples(action, changed.dataset, changed.version, counts)
             return changed_message(changed)
 
         return await self.write_once(request, datasets_pb2.ChangeExamplesResponse, audited)
 
 
 def _list_examples(tx: Transaction, query: _Query) -> _Listed:
-    dataset = datasets.find_dataset(tx, query.dataset)
+    dataset = find_dataset(tx, query.dataset)
     version_id = versions.get_version(tx, dataset, query.version_id).id
     split_ids = [split.id for split in splits.find_splits(tx, dataset.id, query.splits)]
     if query.names:
@@ -156,7 +151,7 @@ def _examples_response(
 def _get_example(
     tx: Transaction, dataset_name: DatasetRef, name: ExampleRef, version_id: int | None, with_history: bool
 ) -> _Found:
-    dataset = datasets.find_dataset(tx, dataset_name)
+    dataset = find_dataset(tx, dataset_name)
     version_id = versions.get_version(tx, dataset, version_id).id
     (example_id,) = examples.find_examples(tx, dataset.id, [name], None if with_history else version_id)
     rows = examples.read_some(tx, dataset.id, version_id, [example_id]).rows

@@ -1,21 +1,25 @@
 """The methods of DatasetsService about labels."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from google.protobuf.empty_pb2 import Empty
 
 from phoenix_grpc.ids import decode_id, encode_id
-from phoenix_grpc.model import Dataset, Label
+from phoenix_grpc.model import Label
 from phoenix_grpc.services.datasets.messages import label_message
 from phoenix_grpc.services.datasets.methods import DatasetMethods
 from phoenix_grpc.services.datasets.references import dataset_ref, limited
 from phoenix_grpc.services.fields import checked_color, checked_name, masked_fields, optional_text
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.services.trail import Target, Trail
-from phoenix_grpc.store.datasets import datasets, labels
+from phoenix_grpc.store.datasets import labels
+from phoenix_grpc.store.datasets.labels import LabelChange
+from phoenix_grpc.store.datasets.references import DatasetRef
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import datasets_pb2
+
+T = TypeVar("T")
 
 
 class LabelMethods(DatasetMethods):
@@ -55,7 +59,11 @@ class LabelMethods(DatasetMethods):
 
     async def DeleteLabel(self, request: datasets_pb2.DeleteLabelRequest) -> Empty:
         label_id = _label_id(request.label_id)
-        await self.change(lambda tx, trail: trail.add("label.delete", _target(labels.delete_label(tx, label_id))))
+
+        def delete(tx: Transaction, trail: Trail) -> None:
+            trail.add("label.delete", _target(labels.delete_label(tx, label_id)))
+
+        await self.change(delete)
         return Empty()
 
     async def GetLabel(self, request: datasets_pb2.GetLabelRequest) -> datasets_pb2.DatasetLabel:
@@ -73,8 +81,7 @@ class LabelMethods(DatasetMethods):
     async def ListDatasetLabels(
         self, request: datasets_pb2.ListDatasetLabelsRequest
     ) -> datasets_pb2.ListDatasetLabelsResponse:
-        name = dataset_ref(request)
-        found = await self.engine.read(lambda tx: labels.dataset_labels(tx, datasets.find_dataset(tx, name).id))
+        found = await self.engine.read(labels.dataset_labels, dataset_ref(request))
         return datasets_pb2.ListDatasetLabelsResponse(labels=map(label_message, found))
 
     async def SetDatasetLabels(
@@ -84,28 +91,26 @@ class LabelMethods(DatasetMethods):
             decode_id("DatasetLabel", text, f"label_ids[{index}]")
             for index, text in enumerate(limited(request, "label_ids"))
         ]
-        found = await self._relabel(request, lambda tx, dataset: labels.set_labels(tx, dataset.id, label_ids))
+        found = await self._relabel(dataset_ref(request), labels.set_labels, label_ids)
         return datasets_pb2.ListDatasetLabelsResponse(labels=map(label_message, found))
 
     async def AddDatasetLabel(self, request: datasets_pb2.AddDatasetLabelRequest) -> datasets_pb2.DatasetLabel:
         label_id = _label_id(request.label_id)
-        found = await self._relabel(request, lambda tx, dataset: labels.add_labels(tx, dataset.id, [label_id]))
+        found = await self._relabel(dataset_ref(request), labels.add_label, label_id)
         return label_message(next(label for label in found if label.id == label_id))
 
     async def RemoveDatasetLabel(self, request: datasets_pb2.RemoveDatasetLabelRequest) -> Empty:
         label_id = _label_id(request.label_id)
-        await self._relabel(request, lambda tx, dataset: labels.remove_label(tx, dataset.id, label_id))
+        await self._relabel(dataset_ref(request), labels.remove_label, label_id)
         return Empty()
 
-    async def _relabel(self, request: Any, act: Callable[[Transaction, Dataset], None]) -> list[Label]:
+    async def _relabel(
+        self, ref: DatasetRef, act: Callable[[Transaction, DatasetRef, T], LabelChange], which: T
+    ) -> list[Label]:
         """Changes the labels of a dataset; answers those it has then, by name."""
-        name = dataset_ref(request)
 
         def relabel(tx: Transaction, trail: Trail) -> list[Label]:
-            dataset = datasets.find_dataset(tx, name)
-            before = labels.dataset_labels(tx, dataset.id)
-            act(tx, dataset)
-            after = labels.dataset_labels(tx, dataset.id)
+            dataset, before, after = act(tx, ref, which)
             for action, had, has in (("label.add", before, after), ("label.remove", after, before)):
                 known = {label.id for label in had}
                 for label in has:

@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 from phoenix_grpc.errors import Invalid
 from phoenix_grpc.guard.call import current_call
 from phoenix_grpc.ids import decode_id, parse_id
-from phoenix_grpc.store.datasets.datasets import DatasetRef
 from phoenix_grpc.store.datasets.examples import ExampleRef
+from phoenix_grpc.store.datasets.references import DatasetRef
 from phoenix_grpc.store.datasets.replays import Request, checked_request_id
 
 MAX_ITEMS = 1000

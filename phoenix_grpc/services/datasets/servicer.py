@@ -6,7 +6,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from phoenix_grpc.errors import Invalid, PermissionDenied, Reason
 from phoenix_grpc.guard.call import current_call
-from phoenix_grpc.model import Dataset, Version
+from phoenix_grpc.model import Dataset
 from phoenix_grpc.services.datasets.examples import ExampleMethods
 from phoenix_grpc.services.datasets.labels import LabelMethods
 from phoenix_grpc.services.datasets.messages import dataset_message, version_message
@@ -24,7 +24,8 @@ from phoenix_grpc.services.fields import (
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.services.trail import Trail, dataset_target
 from phoenix_grpc.store.datasets import datasets, versions
-from phoenix_grpc.store.datasets.datasets import DatasetFilter, DatasetRef, Order
+from phoenix_grpc.store.datasets.datasets import DatasetFilter, Order
+from phoenix_grpc.store.datasets.references import find_dataset
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import datasets_pb2
 
@@ -36,7 +37,7 @@ class VersionMethods(DatasetMethods):
         size = page_size(request)
         position = page_position(request, (int,))
         before = position[0] if position else None
-        rows = await self.engine.read(_list_versions, dataset_ref(request), before, size + 1)
+        rows = await self.engine.read(versions.list_versions, dataset_ref(request), before, size + 1)
         found = page(rows, size, version_message)
         return datasets_pb2.ListVersionsResponse(
             versions=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""
@@ -44,7 +45,7 @@ class VersionMethods(DatasetMethods):
 
     async def GetVersion(self, request: datasets_pb2.GetVersionRequest) -> datasets_pb2.DatasetVersion:
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
-        return version_message(await self.engine.read(_get_version, dataset_ref(request), version_id))
+        return version_message(await self.engine.read(versions.find_version, dataset_ref(request), version_id))
 
 
 class DatasetsServicer(
@@ -74,7 +75,7 @@ class DatasetsServicer(
         return datasets_pb2.ListDatasetsResponse(datasets=found.messages, next_page_token=token)
 
     async def GetDataset(self, request: datasets_pb2.GetDatasetRequest) -> datasets_pb2.Dataset:
-        return dataset_message(await self.engine.read(datasets.find_dataset, dataset_ref(request)))
+        return dataset_message(await self.engine.read(find_dataset, dataset_ref(request)))
 
     async def CreateDataset(self, request: datasets_pb2.CreateDatasetRequest) -> datasets_pb2.Dataset:
         name = checked_name(request.name, "name")
@@ -90,7 +91,7 @@ class DatasetsServicer(
         return await self.write_once(request, datasets_pb2.Dataset, create)
 
     async def UpdateDataset(self, request: datasets_pb2.UpdateDatasetRequest) -> datasets_pb2.Dataset:
-        name = dataset_ref(request)
+        ref = dataset_ref(request)
         fields = masked_fields(request, "update_mask", "update", ("name", "description", "metadata"))
         changes: dict[str, str | None] = {}
         if "name" in fields:
@@ -102,8 +103,7 @@ class DatasetsServicer(
             changes["metadata"] = metadata_json(request.update.metadata, "update.metadata")
 
         def update(tx: Transaction, trail: Trail) -> Dataset:
-            before = datasets.find_dataset(tx, name)
-            after = datasets.update_dataset(tx, name, changes, request.etag)
+            before, after = datasets.update_dataset(tx, ref, changes, request.etag)
             if any(getattr(before, field) != getattr(after, field) for field in fields):
                 trail.add("dataset.update", dataset_target(after), before)
             return after
@@ -111,10 +111,10 @@ class DatasetsServicer(
         return dataset_message(await self.change(update))
 
     async def DeleteDataset(self, request: datasets_pb2.DeleteDatasetRequest) -> Empty:
-        name = dataset_ref(request)
+        ref = dataset_ref(request)
 
         def delete(tx: Transaction, trail: Trail) -> None:
-            deleted = datasets.delete_dataset(tx, name, request.etag)
+            deleted = datasets.delete_dataset(tx, ref, request.etag)
             trail.add("dataset.delete", dataset=deleted, deleted_count=deleted.example_count)
 
         await self.change(delete)
@@ -138,12 +138,3 @@ def _order(text: str) -> Order:
         raise Invalid("order_by", f"unknown; known are {', '.join(map(repr, get_args(Order)))}")
     known: Order = order
     return known
-
-
-def _list_versions(tx: Transaction, name: DatasetRef, before: int | None, limit: int) -> list[Version]:
-    return versions.list_versions(tx, datasets.find_dataset(tx, name).id, before, limit)
-
-
-def _get_version(tx: Transaction, name: DatasetRef, version_id: int | None) -> Version:
-    dataset: Dataset = datasets.find_dataset(tx, name)
-    return versions.get_version(tx, dataset, version_id)

@@ -10,8 +10,7 @@ from phoenix_grpc.services.datasets.references import dataset_ref, example_refs
 from phoenix_grpc.services.fields import checked_name, masked_fields, metadata_json, optional_text
 from phoenix_grpc.services.paging import page, page_position, page_size, page_token
 from phoenix_grpc.services.trail import Target, Trail
-from phoenix_grpc.store.datasets import datasets, examples, splits
-from phoenix_grpc.store.datasets.datasets import DatasetRef
+from phoenix_grpc.store.datasets import splits
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import datasets_pb2
 
@@ -23,7 +22,7 @@ class SplitMethods(DatasetMethods):
     """Splits."""
 
     async def CreateSplit(self, request: datasets_pb2.CreateSplitRequest) -> datasets_pb2.DatasetSplit:
-        dataset = dataset_ref(request)
+        ref = dataset_ref(request)
         name = checked_name(request.split_name, "split_name")
         description = optional_text(request, "description")
         color = checked_name(request.color or splits.DEFAULT_COLOR, "color", MAX_COLOR)
@@ -31,56 +30,47 @@ class SplitMethods(DatasetMethods):
         members = example_refs(request, "example_ids")
 
         def create(tx: Transaction, trail: Trail) -> Split:
-            found = datasets.find_dataset(tx, dataset)
-            ids = examples.find_examples(tx, found.id, members, found.latest_version_id)
-            made = splits.create_split(tx, found.id, name, description, color, metadata, ids)
-            trail.add("split.create", _target(made), found, created_count=made.example_count)
+            dataset, made = splits.create_split(tx, ref, name, description, color, metadata, members)
+            trail.add("split.create", _target(made), dataset, created_count=made.example_count)
             return made
 
         return split_message(await self.change(create))
 
     async def UpdateSplit(self, request: datasets_pb2.UpdateSplitRequest) -> datasets_pb2.DatasetSplit:
-        dataset = dataset_ref(request)
+        ref = dataset_ref(request)
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
         changes = _split_changes(request)
         add = example_refs(request, "add_example_ids")
         remove = example_refs(request, "remove_example_ids")
 
         def update(tx: Transaction, trail: Trail) -> Split:
-            found = datasets.find_dataset(tx, dataset)
-            added = examples.find_examples(tx, found.id, add, found.latest_version_id)
-            removed = examples.find_examples(tx, found.id, remove, found.latest_version_id)
-            before, after, came, went = splits.update_split(tx, found.id, split_id, changes, added, removed)
+            dataset, before, after, came, went = splits.update_split(tx, ref, split_id, changes, add, remove)
             if came or went or any(getattr(before, field) != getattr(after, field) for field in changes):
-                trail.add("split.update", _target(after), found, created_count=came, deleted_count=went)
+                trail.add("split.update", _target(after), dataset, created_count=came, deleted_count=went)
             return after
 
         return split_message(await self.change(update))
 
     async def DeleteSplit(self, request: datasets_pb2.DeleteSplitRequest) -> Empty:
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
-        name = dataset_ref(request)
+        ref = dataset_ref(request)
 
         def delete(tx: Transaction, trail: Trail) -> None:
-            found = datasets.find_dataset(tx, name)
-            deleted = splits.delete_split(tx, found.id, split_id)
-            trail.add("split.delete", _target(deleted), found, deleted_count=deleted.example_count)
+            dataset, deleted = splits.delete_split(tx, ref, split_id)
+            trail.add("split.delete", _target(deleted), dataset, deleted_count=deleted.example_count)
 
         await self.change(delete)
         return Empty()
 
     async def GetSplit(self, request: datasets_pb2.GetSplitRequest) -> datasets_pb2.DatasetSplit:
         split_id = decode_id("DatasetSplit", request.split_id, "split_id")
-        name = dataset_ref(request)
-        return split_message(
-            await self.engine.read(lambda tx: splits.get_split(tx, datasets.find_dataset(tx, name).id, split_id))
-        )
+        return split_message(await self.engine.read(splits.find_split, dataset_ref(request), split_id))
 
     async def ListSplits(self, request: datasets_pb2.ListSplitsRequest) -> datasets_pb2.ListSplitsResponse:
         size = page_size(request)
         position = page_position(request, (int,))
         before = position[0] if position else None
-        rows = await self.engine.read(_list_splits, dataset_ref(request), before, size + 1)
+        rows = await self.engine.read(splits.list_splits, dataset_ref(request), before, size + 1)
         found = page(rows, size, split_message)
         return datasets_pb2.ListSplitsResponse(
             splits=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""
@@ -103,7 +93,3 @@ def _split_changes(request: datasets_pb2.UpdateSplitRequest) -> dict[str, str | 
     if "metadata" in fields:
         changes["metadata"] = metadata_json(request.split.metadata, "split.metadata")
     return changes
-
-
-def _list_splits(tx: Transaction, name: DatasetRef, before: int | None, limit: int) -> list[Split]:
-    return splits.list_splits(tx, datasets.find_dataset(tx, name).id, before, limit)

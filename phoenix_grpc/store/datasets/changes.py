@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.model import Dataset, Record, Version
-from phoenix_grpc.store.datasets import datasets, examples, matching, splits, uploads, versions
-from phoenix_grpc.store.datasets.datasets import DatasetRef
+from phoenix_grpc.store.datasets import examples, matching, splits, uploads, versions
 from phoenix_grpc.store.datasets.examples import ExampleRef
+from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset, get_dataset
 from phoenix_grpc.store.datasets.uploads import Publication
 from phoenix_grpc.store.engine import Transaction, numbered
 
@@ -30,10 +30,12 @@ class Changed:
     """What a change did, or with validate_only would do.
 
     Arguments:
+        dataset: as it was before.
         version: the new version, or the latest one when nothing changed.
         example_ids: the examples of the request, in its order; None for those that validate_only would create.
     """
 
+    dataset: Dataset
     version: Version
     created: int
     updated: int
@@ -60,7 +62,7 @@ def append_examples(tx: Transaction, change: Change, records: Sequence[Record]) 
         Aborted: VERSION_MOVED.
         Invalid: when an example is addressed twice, or is none of the dataset's.
     """
-    return _publish(tx, change, datasets.find_dataset(tx, change.dataset), records, "examples")
+    return _publish(tx, change, find_dataset(tx, change.dataset), records, "examples")
 
 
 def update_examples(tx: Transaction, change: Change, updates: Sequence[ExampleUpdate]) -> Changed:
@@ -71,7 +73,7 @@ def update_examples(tx: Transaction, change: Change, updates: Sequence[ExampleUp
         Aborted: VERSION_MOVED.
         Invalid: when an example is addressed twice.
     """
-    dataset = datasets.find_dataset(tx, change.dataset)
+    dataset = find_dataset(tx, change.dataset)
     versions.require_base(dataset, change.base_version_id)
     names = [update.name for update in updates]
     ids = examples.find_examples(tx, dataset.id, names, dataset.latest_version_id)
@@ -111,7 +113,7 @@ def _publish(tx: Transaction, change: Change, dataset: Dataset, records: Iterabl
     ids = matching.example_ids(tx, upload_id, published.base_id)
     while uploads.remove_upload(tx, upload_id, len(ids) + 1):
         pass
-    return Changed(published.version, published.created, published.updated, published.deleted, ids)
+    return Changed(dataset, published.version, published.created, published.updated, published.deleted, ids)
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -133,7 +135,7 @@ def delete_examples(tx: Transaction, change: Change, names: Sequence[ExampleRef]
         NotFound: DATASET_NOT_FOUND, EXAMPLE_NOT_FOUND.
         Aborted: VERSION_MOVED.
     """
-    dataset = datasets.find_dataset(tx, change.dataset)
+    dataset = find_dataset(tx, change.dataset)
     versions.require_base(dataset, change.base_version_id)
     ids = examples.find_examples(tx, dataset.id, names, dataset.latest_version_id)
     counts = versions.Counts(deleted=len(set(ids)))
@@ -148,5 +150,5 @@ def delete_examples(tx: Transaction, change: Change, names: Sequence[ExampleRef]
             values,
         )
         versions.add_version(tx, dataset, version_id, counts, change.author, change.version_description)
-        dataset = datasets.get_dataset(tx, dataset.id)
-    return Changed(versions.get_version(tx, dataset, None), 0, 0, counts.deleted, list(ids))
+    latest = versions.get_version(tx, get_dataset(tx, dataset.id), None)
+    return Changed(dataset, latest, 0, 0, counts.deleted, list(ids))

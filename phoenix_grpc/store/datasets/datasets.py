@@ -1,20 +1,16 @@
-"""Datasets: found by id or name, listed in pages, created, changed, marked as deleted and swept."""
+"""Datasets: listed in pages, created, changed, marked as deleted and swept."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from phoenix_grpc.errors import Aborted, AlreadyExists, Reason, dataset_not_found
+from phoenix_grpc.errors import Aborted, AlreadyExists, Reason
 from phoenix_grpc.model import Dataset, now
+from phoenix_grpc.store.datasets.references import COLUMNS, DatasetRef, find_dataset, get_dataset, lookup_dataset
 from phoenix_grpc.store.datasets.versions import Counts, add_version
 from phoenix_grpc.store.engine import Transaction, numbered
 from phoenix_grpc.store.sweeping import remove_rows
-
-_COLUMNS = (
-    "d.id, d.name, d.description, d.metadata, d.created_at, d.updated_at, d.change, d.latest_version_id,"
-    " d.example_count"
-)
 
 # What is removed with a dataset: table, key among its rows, columns that may be long.
 _PARTS = (
@@ -25,15 +21,6 @@ _PARTS = (
     ("splits", ("id",), ("description", "metadata")),
     ("dataset_labels", ("label_id",), ()),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetRef:
-    """How a request names a dataset: by id or by name; `shown` is what was asked for, for errors."""
-
-    id: int | None
-    name: str | None
-    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +37,13 @@ class DatasetFilter:
     name: str | None = None
     label_id: int | None = None
     ids: frozenset[int] | None = None
+
+
+class DatasetChange(NamedTuple):
+    """A dataset before and after a change."""
+
+    before: Dataset
+    after: Dataset
 
 
 Order = Literal["create_time desc", "create_time", "name", "name desc"]
@@ -70,7 +64,7 @@ def list_datasets(
         conditions.append(f"{key} {beyond} :after")
     source = "datasets d" if which.label_id is None else "dataset_labels l CROSS JOIN datasets d"
     rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {key} {way} LIMIT :limit",
+        f"SELECT {COLUMNS} FROM {source} WHERE {' AND '.join(conditions)} ORDER BY {key} {way} LIMIT :limit",
         {**params, "after": after, "limit": limit},
     )
     return [Dataset(*row) for row in rows]
@@ -92,45 +86,6 @@ def _conditions(which: DatasetFilter) -> tuple[list[str], dict[str, object]]:
         conditions.append(f"d.id IN ({marks})")
         params.update(ids)
     return conditions, params
-
-
-def lookup_dataset(tx: Transaction, name: DatasetRef) -> Dataset | None:
-    """The dataset, or None."""
-    which = "d.id = :id" if name.id is not None else "d.name = :name"
-    row = tx.row(
-        f"SELECT {_COLUMNS} FROM datasets d WHERE {which} AND d.deleted_at IS NULL",
-        {"id": name.id, "name": name.name},
-    )
-    return Dataset(*row) if row else None
-
-
-def find_dataset(tx: Transaction, name: DatasetRef) -> Dataset:
-    """The dataset.
-
-    Raises:
-        NotFound: DATASET_NOT_FOUND.
-    """
-    dataset = lookup_dataset(tx, name)
-    if dataset is None:
-        raise dataset_not_found(name.shown)
-    return dataset
-
-
-def get_dataset(tx: Transaction, dataset_id: int) -> Dataset:
-    """A dataset that the caller has found before.
-
-    Raises:
-        Aborted: DATASET_DELETED, when it was deleted meanwhile.
-    """
-    dataset = lookup_dataset(tx, DatasetRef(dataset_id, None, ""))
-    if dataset is None:
-        raise deleted_meanwhile()
-    return dataset
-
-
-def deleted_meanwhile() -> Aborted:
-    """The dataset was there when the call began."""
-    return Aborted("the dataset was deleted meanwhile", Reason.DATASET_DELETED)
 
 
 def insert_dataset(tx: Transaction, name: str, description: str | None, metadata: str) -> Dataset:
@@ -171,7 +126,7 @@ def create_dataset(tx: Transaction, name: str, description: str | None, metadata
     return get_dataset(tx, dataset.id)
 
 
-def update_dataset(tx: Transaction, name: DatasetRef, changes: Mapping[str, str | None], etag: str) -> Dataset:
+def update_dataset(tx: Transaction, ref: DatasetRef, changes: Mapping[str, str | None], etag: str) -> DatasetChange:
     """Changes columns of a dataset.
 
     Arguments:
@@ -183,8 +138,8 @@ def update_dataset(tx: Transaction, name: DatasetRef, changes: Mapping[str, str 
         AlreadyExists: DATASET_EXISTS.
         Aborted: ETAG_MISMATCH.
     """
+    dataset = find_dataset(tx, ref)
     tx.require_room()
-    dataset = find_dataset(tx, name)
     _require_etag(dataset, etag)
     new_name = changes.get("name")
     if new_name is not None:
@@ -197,17 +152,17 @@ def update_dataset(tx: Transaction, name: DatasetRef, changes: Mapping[str, str 
         f"UPDATE datasets SET {settings}change = change + 1, updated_at = :now WHERE id = :id",
         {**changes, "id": dataset.id, "now": now()},
     )
-    return get_dataset(tx, dataset.id)
+    return DatasetChange(dataset, get_dataset(tx, dataset.id))
 
 
-def delete_dataset(tx: Transaction, name: DatasetRef, etag: str) -> Dataset:
-    """Marks a dataset as deleted, which frees its name; its rows are swept later. Answers it as it was.
+def delete_dataset(tx: Transaction, ref: DatasetRef, etag: str) -> Dataset:
+    """Marks a dataset as deleted, which frees its name; its rows are swept later. Returns it as it was.
 
     Raises:
         NotFound: DATASET_NOT_FOUND.
         Aborted: ETAG_MISMATCH.
     """
-    dataset = find_dataset(tx, name)
+    dataset = find_dataset(tx, ref)
     _require_etag(dataset, etag)
     tx.run("UPDATE datasets SET deleted_at = :now WHERE id = :id", {"id": dataset.id, "now": now()})
     return dataset

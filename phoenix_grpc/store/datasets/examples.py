@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from phoenix_grpc.errors import NotFound, Reason
 from phoenix_grpc.model import Row
-from phoenix_grpc.store.datasets import datasets
+from phoenix_grpc.store.datasets.references import get_dataset
 from phoenix_grpc.store.engine import Transaction, numbered
 
 PAGE_CHARS = 4 << 20
@@ -78,7 +78,7 @@ def read_page(
     Raises:
         Aborted: DATASET_DELETED, when the dataset was deleted meanwhile.
     """
-    latest = datasets.get_dataset(tx, dataset_id).latest_version_id
+    latest = get_dataset(tx, dataset_id).latest_version_id
     params = {"dataset": dataset_id, "version": version_id, "after": after, "limit": limit}
     if split_ids:
         ids, more = _members(tx, dataset_id, split_ids, after, limit)

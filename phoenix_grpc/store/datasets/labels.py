@@ -1,13 +1,23 @@
 """Labels: shared by all datasets of the server, put on any number of them."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from phoenix_grpc.errors import AlreadyExists, NotFound, Reason
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.model import Label
+from phoenix_grpc.model import Dataset, Label
+from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.engine import Transaction, numbered
 
 _COLUMNS = "l.id, l.name, l.description, l.color"
+
+
+class LabelChange(NamedTuple):
+    """The labels of a dataset before and after a change, by name."""
+
+    dataset: Dataset
+    before: list[Label]
+    after: list[Label]
 
 
 def create_label(tx: Transaction, name: str, description: str | None, color: str) -> Label:
@@ -80,32 +90,66 @@ def list_labels(tx: Transaction, before: int | None, limit: int) -> list[Label]:
     return [Label(*row) for row in rows]
 
 
-def dataset_labels(tx: Transaction, dataset_id: int) -> list[Label]:
-    """The labels of a dataset, by name."""
+def dataset_labels(tx: Transaction, ref: DatasetRef) -> list[Label]:
+    """The labels of a dataset, by name.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND.
+    """
+    return _labels_of(tx, find_dataset(tx, ref))
+
+
+def set_labels(tx: Transaction, ref: DatasetRef, label_ids: Sequence[int]) -> LabelChange:
+    """Replaces the labels of a dataset.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND, LABEL_NOT_FOUND.
+    """
+    dataset = find_dataset(tx, ref)
+    before = _labels_of(tx, dataset)
+    tx.run("DELETE FROM dataset_labels WHERE dataset_id = :dataset", {"dataset": dataset.id})
+    _put_on(tx, dataset, label_ids)
+    return LabelChange(dataset, before, _labels_of(tx, dataset))
+
+
+def add_label(tx: Transaction, ref: DatasetRef, label_id: int) -> LabelChange:
+    """Puts a label on a dataset, if it is not there.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND, LABEL_NOT_FOUND.
+    """
+    dataset = find_dataset(tx, ref)
+    before = _labels_of(tx, dataset)
+    _put_on(tx, dataset, [label_id])
+    return LabelChange(dataset, before, _labels_of(tx, dataset))
+
+
+def remove_label(tx: Transaction, ref: DatasetRef, label_id: int) -> LabelChange:
+    """Takes a label off a dataset, if it is there.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND, LABEL_NOT_FOUND.
+    """
+    dataset = find_dataset(tx, ref)
+    before = _labels_of(tx, dataset)
+    get_label(tx, label_id)
+    tx.run(
+        "DELETE FROM dataset_labels WHERE dataset_id = :dataset AND label_id = :label",
+        {"dataset": dataset.id, "label": label_id},
+    )
+    return LabelChange(dataset, before, _labels_of(tx, dataset))
+
+
+def _labels_of(tx: Transaction, dataset: Dataset) -> list[Label]:
     rows = tx.rows(
         f"SELECT {_COLUMNS} FROM dataset_labels d CROSS JOIN labels l WHERE d.dataset_id = :dataset"
         " AND l.id = d.label_id ORDER BY l.name",
-        {"dataset": dataset_id},
+        {"dataset": dataset.id},
     )
     return [Label(*row) for row in rows]
 
 
-def set_labels(tx: Transaction, dataset_id: int, label_ids: Sequence[int]) -> None:
-    """Replaces the labels of a dataset.
-
-    Raises:
-        NotFound: LABEL_NOT_FOUND.
-    """
-    tx.run("DELETE FROM dataset_labels WHERE dataset_id = :dataset", {"dataset": dataset_id})
-    add_labels(tx, dataset_id, label_ids)
-
-
-def add_labels(tx: Transaction, dataset_id: int, label_ids: Sequence[int]) -> None:
-    """Puts labels on a dataset, those that are not there.
-
-    Raises:
-        NotFound: LABEL_NOT_FOUND.
-    """
+def _put_on(tx: Transaction, dataset: Dataset, label_ids: Sequence[int]) -> None:
     if label_ids:
         tx.require_room()
     marks, params = numbered("label", set(label_ids))
@@ -116,20 +160,7 @@ def add_labels(tx: Transaction, dataset_id: int, label_ids: Sequence[int]) -> No
     tx.run(
         "INSERT INTO dataset_labels (dataset_id, label_id)"
         f" SELECT :dataset, id FROM labels WHERE id IN ({marks}) ON CONFLICT DO NOTHING",
-        {**params, "dataset": dataset_id},
-    )
-
-
-def remove_label(tx: Transaction, dataset_id: int, label_id: int) -> None:
-    """Takes a label off a dataset, if it is there.
-
-    Raises:
-        NotFound: LABEL_NOT_FOUND.
-    """
-    get_label(tx, label_id)
-    tx.run(
-        "DELETE FROM dataset_labels WHERE dataset_id = :dataset AND label_id = :label",
-        {"dataset": dataset_id, "label": label_id},
+        {**params, "dataset": dataset.id},
     )
 
 

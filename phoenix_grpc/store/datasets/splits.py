@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound, Reason
 from phoenix_grpc.ids import encode_id, parse_id
-from phoenix_grpc.model import MAX_SPLITS, Split, now
+from phoenix_grpc.model import MAX_SPLITS, Dataset, Split, now
+from phoenix_grpc.store.datasets.examples import ExampleRef, find_examples
+from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.engine import Params, Transaction, numbered
 
 DEFAULT_COLOR = "#33c5e8"
@@ -17,8 +19,9 @@ _COLUMNS = "id, name, description, color, metadata, created_at, updated_at, exam
 
 
 class SplitChange(NamedTuple):
-    """A split before and after a change, and how many examples came and went."""
+    """A split before and after a change, in which dataset, and how many examples came and went."""
 
+    dataset: Dataset
     before: Split
     after: Split
     came: int
@@ -27,26 +30,29 @@ class SplitChange(NamedTuple):
 
 def create_split(
     tx: Transaction,
-    dataset_id: int,
+    ref: DatasetRef,
     name: str,
     description: str | None,
     color: str,
     metadata: str,
-    example_ids: Sequence[int],
-) -> Split:
-    """Adds a split with these live examples.
+    members: Sequence[ExampleRef],
+) -> tuple[Dataset, Split]:
+    """Adds a split with these live examples; returns its dataset and itself.
 
     Raises:
+        NotFound: DATASET_NOT_FOUND, EXAMPLE_NOT_FOUND.
         AlreadyExists: SPLIT_EXISTS.
         Invalid: when an example would be in more than 1,000 splits.
     """
+    dataset = find_dataset(tx, ref)
+    example_ids = find_examples(tx, dataset.id, members, dataset.latest_version_id)
     tx.require_room()
     row = tx.row(
         f"INSERT INTO splits (dataset_id, {_COLUMNS})"
         " VALUES (:dataset, :id, :name, :description, :color, :metadata, :now, :now, 0)"
         " ON CONFLICT DO NOTHING RETURNING id",
         {
-            "dataset": dataset_id,
+            "dataset": dataset.id,
             "id": tx.take_ids("DatasetSplit"),
             "name": name,
             "description": description,
@@ -57,17 +63,17 @@ def create_split(
     )
     if row is None:
         raise AlreadyExists("DatasetSplit", name, Reason.SPLIT_EXISTS)
-    _add_examples(tx, dataset_id, row[0], example_ids, "example_ids")
-    return get_split(tx, dataset_id, row[0])
+    _add_examples(tx, dataset.id, row[0], example_ids, "example_ids")
+    return dataset, get_split(tx, dataset.id, row[0])
 
 
 def update_split(
     tx: Transaction,
-    dataset_id: int,
+    ref: DatasetRef,
     split_id: int,
     changes: Mapping[str, str | None],
-    added: Sequence[int],
-    removed: Sequence[int],
+    add: Sequence[ExampleRef],
+    remove: Sequence[ExampleRef],
 ) -> SplitChange:
     """Changes columns of a split, adds live examples, then removes others.
 
@@ -75,43 +81,56 @@ def update_split(
         changes: new values of name, description, color and metadata; what is absent stays.
 
     Raises:
-        NotFound: SPLIT_NOT_FOUND.
+        NotFound: DATASET_NOT_FOUND, EXAMPLE_NOT_FOUND, SPLIT_NOT_FOUND.
         AlreadyExists: SPLIT_EXISTS.
         Invalid: when an example would be in more than 1,000 splits.
     """
+    dataset = find_dataset(tx, ref)
+    added = find_examples(tx, dataset.id, add, dataset.latest_version_id)
+    removed = find_examples(tx, dataset.id, remove, dataset.latest_version_id)
     tx.require_room()
-    split = get_split(tx, dataset_id, split_id)
+    split = get_split(tx, dataset.id, split_id)
     name = changes.get("name")
-    if name is not None and name != split.name and _by_name(tx, dataset_id, name):
+    if name is not None and name != split.name and _by_name(tx, dataset.id, name):
         raise AlreadyExists("DatasetSplit", name, Reason.SPLIT_EXISTS)
     settings = "".join(f"{column} = :{column}, " for column in changes)
     tx.run(
         f"UPDATE splits SET {settings}updated_at = :now WHERE dataset_id = :dataset AND id = :id",
-        {**changes, "dataset": dataset_id, "id": split_id, "now": now()},
+        {**changes, "dataset": dataset.id, "id": split_id, "now": now()},
     )
-    came = _add_examples(tx, dataset_id, split_id, added, "add_example_ids")
+    came = _add_examples(tx, dataset.id, split_id, added, "add_example_ids")
     marks, params = numbered("example", set(removed))
     went = remove_members(
-        tx, f"split_id = :split AND example_id IN ({marks})", {**params, "dataset": dataset_id, "split": split_id}
+        tx, f"split_id = :split AND example_id IN ({marks})", {**params, "dataset": dataset.id, "split": split_id}
     )
-    return SplitChange(split, get_split(tx, dataset_id, split_id), came, went)
+    return SplitChange(dataset, split, get_split(tx, dataset.id, split_id), came, went)
 
 
-def delete_split(tx: Transaction, dataset_id: int, split_id: int) -> Split:
-    """Deletes a split, and answers it as it was; its examples stay.
+def delete_split(tx: Transaction, ref: DatasetRef, split_id: int) -> tuple[Dataset, Split]:
+    """Deletes a split; returns its dataset and itself, as they were. Its examples stay.
 
     Raises:
-        NotFound: SPLIT_NOT_FOUND.
+        NotFound: DATASET_NOT_FOUND, SPLIT_NOT_FOUND.
     """
-    split = get_split(tx, dataset_id, split_id)
-    params = {"dataset": dataset_id, "split": split_id}
+    dataset = find_dataset(tx, ref)
+    split = get_split(tx, dataset.id, split_id)
+    params = {"dataset": dataset.id, "split": split_id}
     tx.run("DELETE FROM split_members WHERE dataset_id = :dataset AND split_id = :split", params)
     tx.run("DELETE FROM splits WHERE dataset_id = :dataset AND id = :split", params)
-    return split
+    return dataset, split
+
+
+def find_split(tx: Transaction, ref: DatasetRef, split_id: int) -> Split:
+    """A split of the dataset.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND, SPLIT_NOT_FOUND.
+    """
+    return get_split(tx, find_dataset(tx, ref).id, split_id)
 
 
 def get_split(tx: Transaction, dataset_id: int, split_id: int) -> Split:
-    """A split of the dataset.
+    """A split of a dataset that was found before.
 
     Raises:
         NotFound: SPLIT_NOT_FOUND.
@@ -136,12 +155,17 @@ def find_splits(tx: Transaction, dataset_id: int, names: Sequence[str]) -> list[
     return found
 
 
-def list_splits(tx: Transaction, dataset_id: int, before: int | None, limit: int) -> list[Split]:
-    """Up to `limit` splits older than split `before` (None: all), newest first."""
+def list_splits(tx: Transaction, ref: DatasetRef, before: int | None, limit: int) -> list[Split]:
+    """Up to `limit` splits of the dataset older than split `before` (None: all), newest first.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND.
+    """
+    dataset = find_dataset(tx, ref)
     older = "" if before is None else " AND id < :before"
     rows = tx.rows(
         f"SELECT {_COLUMNS} FROM splits WHERE dataset_id = :dataset{older} ORDER BY id DESC LIMIT :limit",
-        {"dataset": dataset_id, "before": before, "limit": limit},
+        {"dataset": dataset.id, "before": before, "limit": limit},
     )
     return [Split(*row) for row in rows]
 

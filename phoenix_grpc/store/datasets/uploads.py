@@ -13,7 +13,7 @@ import msgspec
 from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, Reason, Unavailable
 from phoenix_grpc.model import Dataset, Record, Row, Version, now
 from phoenix_grpc.store.datasets import datasets, matching, versions
-from phoenix_grpc.store.datasets.datasets import DatasetRef
+from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset, get_dataset, lookup_dataset
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.sweeping import remove_rows
 
@@ -209,7 +209,7 @@ def find_target(tx: Transaction, publication: Publication) -> Dataset | None:
         NotFound, AlreadyExists, Aborted: as `publish`.
     """
     name = publication.dataset
-    dataset = datasets.lookup_dataset(tx, name) if name.id is None else datasets.find_dataset(tx, name)
+    dataset = lookup_dataset(tx, name) if name.id is None else find_dataset(tx, name)
     if dataset is None:
         if publication.base_version_id is not None:
             raise Aborted("the dataset does not exist, so it has no base version")
@@ -251,7 +251,7 @@ def _write(
         versions.add_version(tx, dataset, version_id, counts, publication.author, publication.version_description)
     elif match.regrouped:
         datasets.touch(tx, dataset.id)
-    dataset = datasets.get_dataset(tx, dataset.id)
+    dataset = get_dataset(tx, dataset.id)
     version = versions.get_version(tx, dataset, None)
     return Published(
         dataset, version, counts.created, counts.updated + match.regrouped, counts.deleted, base_id, is_new

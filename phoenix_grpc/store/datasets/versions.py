@@ -5,6 +5,7 @@ from typing import NamedTuple
 from phoenix_grpc.errors import Aborted, NotFound, Reason
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Dataset, Version, now
+from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.engine import Transaction
 
 _STORED = "id, description, metadata, created_at, created_by, created_count, updated_count, deleted_count, live_count"
@@ -65,8 +66,17 @@ def add_version(
     )
 
 
-def get_version(tx: Transaction, dataset: Dataset, version_id: int | None) -> Version:
+def find_version(tx: Transaction, ref: DatasetRef, version_id: int | None) -> Version:
     """A version of the dataset; None means the latest.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND, VERSION_NOT_FOUND.
+    """
+    return get_version(tx, find_dataset(tx, ref), version_id)
+
+
+def get_version(tx: Transaction, dataset: Dataset, version_id: int | None) -> Version:
+    """A version of a dataset that was found before; None means the latest.
 
     Raises:
         NotFound: VERSION_NOT_FOUND.
@@ -81,11 +91,16 @@ def get_version(tx: Transaction, dataset: Dataset, version_id: int | None) -> Ve
     return Version(*row)
 
 
-def list_versions(tx: Transaction, dataset_id: int, before: int | None, limit: int) -> list[Version]:
-    """Up to `limit` versions older than version `before` (None: all), newest first."""
+def list_versions(tx: Transaction, ref: DatasetRef, before: int | None, limit: int) -> list[Version]:
+    """Up to `limit` versions of the dataset older than version `before` (None: all), newest first.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND.
+    """
+    dataset = find_dataset(tx, ref)
     older = "" if before is None else " AND id < :before"
     rows = tx.rows(
         f"SELECT {_COLUMNS} FROM versions WHERE dataset_id = :dataset{older} ORDER BY id DESC LIMIT :limit",
-        {"dataset": dataset_id, "before": before, "limit": limit},
+        {"dataset": dataset.id, "before": before, "limit": limit},
     )
     return [Version(*row) for row in rows]

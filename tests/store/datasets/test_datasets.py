@@ -8,6 +8,7 @@ from phoenix_grpc.errors import Aborted, AlreadyExists, NotFound
 from phoenix_grpc.model import Dataset
 from phoenix_grpc.store.datasets import datasets, examples, labels, versions
 from phoenix_grpc.store.datasets.datasets import DatasetFilter, Order, etag_of
+from phoenix_grpc.store.datasets.references import find_dataset
 from phoenix_grpc.store.engine import Engine
 from tests.store.keeper import Keeper, named, numbered, record
 
@@ -34,11 +35,11 @@ async def listed(engine: Engine, order: Order = "create_time desc", limit: int =
 
 async def test_a_new_dataset_has_an_empty_version(engine: Engine) -> None:
     dataset = await create(engine, "d", description="about", metadata='{"a":1}')
-    version = await engine.read(versions.get_version, dataset, None)
+    version = await engine.read(versions.find_version, named("d"), None)
     assert (dataset.description, dataset.metadata, dataset.example_count) == ("about", '{"a":1}', 0)
     assert (version.id, version.live_count, version.created_count) == (dataset.latest_version_id, 0, 0)
-    assert await engine.read(datasets.find_dataset, named("d")) == dataset
-    assert await engine.read(datasets.find_dataset, numbered(dataset.id)) == dataset
+    assert await engine.read(find_dataset, named("d")) == dataset
+    assert await engine.read(find_dataset, numbered(dataset.id)) == dataset
 
 
 async def test_names_are_unique(engine: Engine) -> None:
@@ -48,7 +49,7 @@ async def test_names_are_unique(engine: Engine) -> None:
     other = await create(engine, "e")
     with pytest.raises(AlreadyExists):
         await engine.write(datasets.update_dataset, named("e"), {"name": "d"}, "")
-    assert await engine.read(datasets.find_dataset, named("e")) == other
+    assert await engine.read(find_dataset, named("e")) == other
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ async def test_lists_are_filtered_ordered_and_paged(
     gone = await create(engine, "alpha gone")
     label = await engine.write(labels.create_label, "l", None, "#000000")
     for dataset in [*made[:3], gone]:
-        await engine.write(labels.add_labels, dataset.id, [label.id])
+        await engine.write(labels.add_label, numbered(dataset.id), label.id)
     await engine.write(datasets.delete_dataset, named("alpha gone"), "")
     assert await listed(engine, order, **which) == expected
 
@@ -88,7 +89,8 @@ async def test_lists_are_filtered_ordered_and_paged(
 async def test_changes_raise_the_etag_and_a_stale_one_is_refused(engine: Engine) -> None:
     dataset = await create(engine, "d", description="old")
     etag = etag_of(dataset)
-    changed = await engine.write(datasets.update_dataset, named("d"), {"name": "e", "description": None}, etag)
+    before, changed = await engine.write(datasets.update_dataset, named("d"), {"name": "e", "description": None}, etag)
+    assert before == dataset
     assert (changed.name, changed.description, changed.id) == ("e", None, dataset.id)
     assert etag_of(changed) != etag
     for work in (
@@ -106,7 +108,7 @@ async def test_a_deleted_dataset_is_gone_and_its_name_is_free(keeper: Keeper) ->
     await keeper.engine.write(datasets.delete_dataset, named("d"), "")
     for name in (named("d"), numbered(old.id)):
         with pytest.raises(NotFound):
-            await keeper.engine.read(datasets.find_dataset, name)
+            await keeper.engine.read(find_dataset, name)
     with pytest.raises(Aborted) as refused:
         await keeper.engine.read(examples.read_page, old.id, old.latest_version_id, 0, 10)
     assert refused.value.reason == "DATASET_DELETED"
@@ -130,10 +132,9 @@ async def test_sweeping_removes_every_row_of_a_deleted_dataset_in_batches(keeper
 async def test_versions_are_listed_newest_first_in_pages(keeper: Keeper) -> None:
     for number in range(5):
         await keeper.upload([record(number)], version_description=f"v{number}")
-    dataset = await keeper.dataset()
-    found = await keeper.engine.read(versions.list_versions, dataset.id, None, 2)
+    found = await keeper.engine.read(versions.list_versions, named("d"), None, 2)
     while len(found) < 5:
-        found += await keeper.engine.read(versions.list_versions, dataset.id, found[-1].id, 2)
+        found += await keeper.engine.read(versions.list_versions, named("d"), found[-1].id, 2)
     assert [version.description for version in found] == ["v4", "v3", "v2", "v1", "v0"]
     assert [version.live_count for version in found] == [5, 4, 3, 2, 1]
 
@@ -142,5 +143,5 @@ async def test_a_version_of_another_dataset_is_not_found(keeper: Keeper) -> None
     await keeper.upload([record(1)], "CREATE")
     other = (await keeper.upload([record(1)], "CREATE", "other")).dataset
     with pytest.raises(NotFound) as refused:
-        await keeper.engine.read(versions.get_version, await keeper.dataset(), other.latest_version_id)
+        await keeper.engine.read(versions.find_version, named("d"), other.latest_version_id)
     assert refused.value.reason == "VERSION_NOT_FOUND"

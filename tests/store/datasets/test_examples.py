@@ -10,7 +10,7 @@ from phoenix_grpc.store.datasets import changes, examples, splits
 from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
 from phoenix_grpc.store.datasets.examples import ExampleRef, Page
 from phoenix_grpc.store.engine import Engine
-from tests.store.keeper import Keeper, named, record
+from tests.store.keeper import Keeper, named, numbered, record
 
 
 def external(name: str) -> ExampleRef:
@@ -163,7 +163,7 @@ async def test_deleting_takes_examples_out_of_the_next_version_and_of_splits(abc
     assert await abc.contents() == [2]
     assert await abc.contents(version_id=before.latest_version_id) == [1, 2, 3]
     assert await abc.splits() == {}
-    found = await abc.engine.read(splits.list_splits, before.id, None, 10)
+    found = await abc.engine.read(splits.list_splits, numbered(before.id), None, 10)
     assert [split.example_count for split in found] == [0, 0]
 
 
@@ -227,7 +227,7 @@ async def test_members_of_many_splits_come_in_pages_without_loss(
     found = [record(number, splits=["abcdef"[number % 6], "x", "y"]) for number in range(20)]
     await keeper.upload([*found, record("alone", splits=["z"]), record("outside")])
     dataset = await keeper.dataset()
-    known = await keeper.engine.read(splits.list_splits, dataset.id, None, 100)
+    known = await keeper.engine.read(splits.list_splits, numbered(dataset.id), None, 100)
     rows = await keeper.rows(dataset.id, dataset.latest_version_id, 10, [split.id for split in known])
     assert [json.loads(row[2])["value"] for row in rows] == [*range(20), "alone"]
     ids, after = [row[0] for row in rows], 0

@@ -6,7 +6,7 @@ from phoenix_grpc.errors import AlreadyExists, NotFound
 from phoenix_grpc.model import Dataset, Label
 from phoenix_grpc.store.datasets import labels
 from phoenix_grpc.store.engine import Engine
-from tests.store.keeper import Keeper
+from tests.store.keeper import Keeper, numbered
 
 
 async def create(engine: Engine, name: str) -> Label:
@@ -40,26 +40,28 @@ async def test_names_are_unique(engine: Engine) -> None:
 
 async def test_labels_are_set_added_and_removed(engine: Engine, dataset: Dataset) -> None:
     a, b, c = [await create(engine, name) for name in "abc"]
-    await engine.write(labels.set_labels, dataset.id, [c.id, a.id, c.id])
-    assert await engine.read(labels.dataset_labels, dataset.id) == [a, c]
-    await engine.write(labels.add_labels, dataset.id, [b.id, a.id])
-    assert await engine.read(labels.dataset_labels, dataset.id) == [a, b, c]
-    for _ in range(2):
-        await engine.write(labels.remove_label, dataset.id, a.id)
+    ref = numbered(dataset.id)
+    assert await engine.write(labels.set_labels, ref, [c.id, a.id, c.id]) == (dataset, [], [a, c])
+    assert await engine.read(labels.dataset_labels, ref) == [a, c]
+    assert await engine.write(labels.add_label, ref, b.id) == (dataset, [a, c], [a, b, c])
+    assert await engine.write(labels.add_label, ref, a.id) == (dataset, [a, b, c], [a, b, c])
+    assert await engine.write(labels.remove_label, ref, a.id) == (dataset, [a, b, c], [b, c])
+    assert await engine.write(labels.remove_label, ref, a.id) == (dataset, [b, c], [b, c])
     await engine.write(labels.delete_label, b.id)
-    assert await engine.read(labels.dataset_labels, dataset.id) == [c]
+    assert await engine.read(labels.dataset_labels, ref) == [c]
 
 
 async def test_an_unknown_label_is_not_found_and_changes_nothing(engine: Engine, dataset: Dataset) -> None:
     known = await create(engine, "a")
-    await engine.write(labels.set_labels, dataset.id, [known.id])
+    ref = numbered(dataset.id)
+    await engine.write(labels.set_labels, ref, [known.id])
     for work in (
-        lambda tx: labels.set_labels(tx, dataset.id, [known.id, 99]),
-        lambda tx: labels.add_labels(tx, dataset.id, [99]),
-        lambda tx: labels.remove_label(tx, dataset.id, 99),
+        lambda tx: labels.set_labels(tx, ref, [known.id, 99]),
+        lambda tx: labels.add_label(tx, ref, 99),
+        lambda tx: labels.remove_label(tx, ref, 99),
         lambda tx: labels.update_label(tx, 99, {"name": "x"}),
         lambda tx: labels.delete_label(tx, 99),
     ):
         with pytest.raises(NotFound):
             await engine.write(work)
-    assert await engine.read(labels.dataset_labels, dataset.id) == [known]
+    assert await engine.read(labels.dataset_labels, ref) == [known]

@@ -17,7 +17,7 @@ from phoenix_grpc.store.datasets import changes, examples, splits, uploads, vers
 from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
 from phoenix_grpc.store.datasets.examples import ExampleRef, Page
 from phoenix_grpc.store.opening import open_engine
-from tests.store.keeper import Keeper, named, record
+from tests.store.keeper import Keeper, named, numbered, record
 
 CONTENTS = st.integers(0, 2)
 SPLITS = st.none() | st.sets(st.sampled_from(["train", "test"]))
@@ -140,7 +140,7 @@ class VersionsMachine(RuleBasedStateMachine):
         _, names = self.do(self.keeper.engine.read(examples.read_splits, dataset.id, page))
         assert names == {one: tuple(sorted(found)) for one, found in self.model.members.items() if found}
         counts = Counter(name for found in self.model.members.values() for name in found)
-        for split in self.do(self.keeper.engine.read(splits.list_splits, dataset.id, None, 10)):
+        for split in self.do(self.keeper.engine.read(splits.list_splits, numbered(dataset.id), None, 10)):
             assert split.example_count == counts[split.name]
             rows = self.do(self.keeper.rows(dataset.id, dataset.latest_version_id, 2, [split.id]))
             assert len(rows) == counts[split.name]
@@ -205,7 +205,7 @@ class VersionsMachine(RuleBasedStateMachine):
             assert not history or history[max(history)] != self.model.live
             history[version_id] = dict(self.model.live)
         dataset = self.do(self.keeper.dataset())
-        version = self.do(self.keeper.engine.read(versions.get_version, dataset, version_id))
+        version = self.do(self.keeper.engine.read(versions.find_version, numbered(dataset.id), version_id))
         assert version.live_count == len(history[version_id])
 
 
