@@ -1,13 +1,16 @@
 """Memory of a server process: bounded by the chunk for uploads and downloads, whatever a small body unfolds to."""
 
+import contextlib
 import gzip
 import json
+import socket
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -119,3 +122,27 @@ def test_a_download_is_bounded_by_the_chunk(server: ServerProcess, encoding: str
     sizes = []
     assert server.grown(lambda: sizes.append(download(server, dataset_id, encoding))) < 60 * MB
     assert (sizes[0] > 30 * MB) == (encoding == "identity")
+
+
+def test_readers_that_leave_take_nothing_with_them(server: ServerProcess) -> None:
+    dataset_id = upload_json(server, document(INPUTS))
+    download(server, dataset_id)
+    parts = urlsplit(server.started["http"])
+    head = f"GET /v1/datasets/{dataset_id}/examples HTTP/1.1\r\nhost: {parts.netloc}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in ADMIN.items())
+
+    def leave_early(count: int) -> None:
+        with contextlib.ExitStack() as stack:
+            address = (parts.hostname, parts.port)
+            readers = [stack.enter_context(socket.create_connection(address)) for _ in range(count)]
+            for reader in readers:
+                reader.sendall(f"{head}\r\n".encode())
+            assert all(b"200 OK" in reader.recv(100) for reader in readers)
+
+    for _ in range(5):
+        leave_early(10)
+    settled = server.memory()
+    for _ in range(15):
+        leave_early(10)
+    # A reader that leaves more than it found, such as a buffer that nobody drops, would leave it 150 times.
+    assert server.memory() - settled < 15 * MB
