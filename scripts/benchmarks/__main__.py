@@ -4,6 +4,7 @@ References: a bare grpc.aio echo server that answers the same bytes; sqlite3's e
 Machines are noisy: a figure counts only beside its reference.
 """
 
+import functools
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 import parts_attacks
 import parts_grpc
 import parts_http
+import parts_soak
 from rich.console import Console
 from rich.table import Table
 from servers import Server, serve_echo
@@ -24,25 +26,28 @@ PARTS = {
     "growth": parts_grpc.bench_growth,
     "http": parts_http.bench_http,
     "attacks": parts_attacks.bench_attacks,
+    "soak": parts_soak.bench_soak,
 }
 _BY_H2LOAD = {"calls", "growth", "http"}
 
 
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "echo"]))
-def main(parts: tuple[str, ...]) -> None:
+@click.option("--seconds", default=60, show_default=True, help="How long soak lasts; ten minutes tell most.")
+def main(parts: tuple[str, ...], seconds: float) -> None:
     """Measures PARTS (all of them by default), each on a server of its own."""
     if parts == ("echo",):
         serve_echo()
         return
     if _BY_H2LOAD.intersection(parts or PARTS) and not shutil.which("h2load"):
         raise SystemExit(f"h2load is needed for {', '.join(sorted(_BY_H2LOAD))}: apt-get install nghttp2-client")
+    measured = {**PARTS, "soak": functools.partial(parts_soak.bench_soak, seconds=seconds)}
     table = Table("what", "figure", "beside", "ratio", "budget", "met")
     for part in parts or PARTS:
         with tempfile.TemporaryDirectory() as folder:
             server = Server(Path(folder) / "work")
             try:
-                for line in PARTS[part](server, Path(folder)):
+                for line in measured[part](server, Path(folder)):
                     met = {True: "yes", False: "NO", None: ""}[line.met]
                     ratio = "" if line.ratio is None else f"{line.ratio:.2f}"
                     table.add_row(line.what, line.figure, line.reference, ratio, line.budget, met)
