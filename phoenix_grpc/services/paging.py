@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 def page_size(request: Any) -> int:
-    """How many items to answer: 0 means 100, above 1000 is coerced.
+    """How many items to return: 0 means 100, more than 1000 means 1000.
 
     Raises:
         Invalid: when it is negative.

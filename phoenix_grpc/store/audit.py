@@ -87,7 +87,7 @@ def list_events(tx: Transaction, wanted: EventFilter, before: tuple[int, int] | 
 
 
 def sweep_events(tx: Transaction, before: int, limit: int) -> int:
-    """Removes at most `limit` events older than `before` (microseconds); answers how many."""
+    """Removes at most `limit` events older than `before` (microseconds); returns how many."""
     return tx.run(
         "DELETE FROM audit_events WHERE id IN"
         " (SELECT id FROM audit_events WHERE created_at < :before ORDER BY created_at LIMIT :limit)",

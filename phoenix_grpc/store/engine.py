@@ -32,11 +32,11 @@ class Transaction(Protocol):
         ...
 
     def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
-        """The rows of a query one by one, so that whoever has enough stops and no more are read."""
+        """The rows of a query one by one, so that a caller who has enough stops, and no more are read."""
         ...
 
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
-        """Runs a statement; answers how many rows it changed."""
+        """Runs a statement; returns how many rows it changed."""
         ...
 
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -44,7 +44,7 @@ class Transaction(Protocol):
         ...
 
     def take_ids(self, kind: str, count: int = 1) -> int:
-        """Reserves `count` consecutive ids of `kind`, never given before; answers the first."""
+        """Reserves `count` consecutive ids of `kind`, never given before; returns the first."""
         ...
 
     def used_bytes(self) -> int:
@@ -59,7 +59,7 @@ class Transaction(Protocol):
         ...
 
     def give_back(self, limit: int) -> int:
-        """Gives free pages, that many at most, back to a disk that is short of room; answers how many."""
+        """Gives free pages, that many at most, back to a disk that is short of room; returns how many."""
         ...
 
     def wait_out_leases(self) -> None:

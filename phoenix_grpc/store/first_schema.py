@@ -8,7 +8,7 @@ from phoenix_grpc.store.engine import Transaction
 
 
 def run_script(tx: Transaction, script: str) -> None:
-    """Runs statements that are parted by semicolons."""
+    """Runs statements that are separated by semicolons."""
     for statement in filter(str.strip, script.split(";")):
         tx.run(statement)
 
@@ -129,7 +129,7 @@ def m002_accounts(tx: Transaction) -> None:
 
 
 def m003_datasets(tx: Transaction) -> None:
-    """Datasets, versions as intervals of revisions, splits, labels, staged uploads, answered requests."""
+    """Datasets, versions as intervals of revisions, splits, labels, staged uploads, completed requests."""
     run_script(
         tx,
         """

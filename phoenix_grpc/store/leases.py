@@ -1,15 +1,15 @@
 """How long a process trusts the auth revision that it read, and how a revocation outlasts that trust.
 
-A lease is counted from before the read. A change that revokes is answered only when a whole lease has passed since its
+A lease is counted from before the read. A change that revokes returns only when a whole lease has passed since its
 commit, so by then every process has read the revision anew, or has to before it serves another call. No call pays for a
-read of its own, and yet none that begins after the answer is served with what was revoked.
+read of its own, and yet none that begins after it returned is served with what was revoked.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
 
-# It goes on while the machine is suspended or the process is stopped, so that a lease does not outlive either.
+# It runs on while the machine is suspended or the process is stopped, so that a lease does not outlive either.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 

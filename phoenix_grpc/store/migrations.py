@@ -13,7 +13,7 @@ LEDGER = "schema_migrations"
 
 
 def migrate(tx: Transaction) -> list[str]:
-    """Applies what is pending; answers the names of the migrations applied.
+    """Applies what is pending; returns the names of the migrations applied.
 
     Raises:
         ConfigurationError: when the database was migrated by a newer release.

@@ -179,7 +179,7 @@ class SqliteEngine:
         return result
 
     def _empty_log(self) -> bool:
-        """Writes the log into the database and gives its space back to the disk; answers whether it had any."""
+        """Writes the log into the database and gives its space back to the disk; returns whether it had any."""
         log = beside(self.path, "-wal")
         size = log.stat().st_size
         with contextlib.suppress(sqlite3.Error):
@@ -292,7 +292,7 @@ _UNAVAILABLE = {
 
 
 def _as_ours(error: sqlite3.Error) -> Exception:
-    """The domain's error for a failure of the environment; any other is answered as it is."""
+    """The domain's error for a failure of the environment; any other is returned as it is."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StoreFull()

@@ -71,7 +71,7 @@ def restore(source: Path, path: Path, progress: Callable[[int, int], None] | Non
 
 
 def _keep_damaged(path: Path) -> None:
-    """Gives a damaged database a second name and copies its log beside that; a sound one is let be.
+    """Gives a damaged database a second name and copies its log beside that; a sound one is left alone.
 
     Raises:
         ConfigurationError: when another process has it open.
@@ -120,7 +120,7 @@ def _require_ours(path: Path) -> None:
 
 
 def _is_damaged(path: Path) -> bool:
-    """Whether SQLite takes the file for damaged.
+    """Whether SQLite considers the file damaged.
 
     Raises:
         ConfigurationError: when another process has it open.

@@ -11,7 +11,7 @@ MAX_CHARS = 4 << 20
 def remove_rows(
     tx: Transaction, table: str, where: str, params: Params, key: Sequence[str], limit: int, texts: Sequence[str] = ()
 ) -> int:
-    """Removes the first rows in the order of a key; answers how many went, 0 when none is left.
+    """Removes the first rows in the order of a key; returns how many went, 0 when none is left.
 
     Arguments:
         where: which rows may go, with their `params`.

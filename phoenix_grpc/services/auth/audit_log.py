@@ -10,7 +10,7 @@ from phoenix_grpc.v1 import auth_pb2
 
 
 class AuditMethods(AuthMethods):
-    """What reads the audit log."""
+    """Methods that read the audit log."""
 
     async def ListAuditEvents(self, request: auth_pb2.ListAuditEventsRequest) -> auth_pb2.ListAuditEventsResponse:
         size = page_size(request)

@@ -29,7 +29,7 @@ _SYSTEM = Scope(system=True)
 
 
 class ApiKeyMethods(AuthMethods):
-    """What makes, lists, changes and ends API keys."""
+    """Methods that create, list, change and revoke API keys."""
 
     async def CreateApiKey(self, request: auth_pb2.CreateApiKeyRequest) -> auth_pb2.ApiKeySecret:
         return await self._create(request, owner_id(current_call.get().principal), system=False)
@@ -135,7 +135,7 @@ class ApiKeyMethods(AuthMethods):
         return min(time, latest)
 
     def _latest_expiry(self) -> int:
-        """When a key that is made now ends at the latest."""
+        """When a key created now expires at the latest."""
         days = self.settings.api_key_max_days
         return FOREVER if days is None else model.now() + int(days * DAY)
 
@@ -202,7 +202,7 @@ def _dataset_ids(texts: Sequence[str], field: str) -> frozenset[int]:
 
 
 def _overlap(request: auth_pb2.RotateApiKeyRequest) -> int:
-    """How long the old secret goes on, in microseconds.
+    """How long the old secret stays valid, in microseconds.
 
     Raises:
         Invalid: when it is negative or above a week.

@@ -37,7 +37,7 @@ class Mailer:
         return bool(self._settings.smtp_hostname and self._root)
 
     def post(self, compose: Compose) -> None:
-        """Composes a mail and sends it, soon; `compose` answers None when there is nothing to send."""
+        """Composes a mail and sends it, soon; `compose` returns None when there is nothing to send."""
         if len(self._tasks) >= MAX_WAITING:
             log.warning("mail dropped: too many are waiting", waiting=len(self._tasks))
             return
@@ -54,7 +54,7 @@ class Mailer:
         return await self._deliver(composed)
 
     async def close(self) -> None:
-        """Waits a moment for mails that are being sent, and gives up those that take longer."""
+        """Waits a moment for mails that are being sent, and cancels those that take longer."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
             for task in late:
@@ -83,7 +83,7 @@ class Mailer:
         )
 
     def key_expiry_mail(self, email: str, name: str, hint: str, ends: str, system: bool) -> EmailMessage:
-        """The mail that says when an API key ends."""
+        """The mail that says when an API key expires."""
         kind, page = ("system key", "admin/keys") if system else ("API key", "settings")
         return self._message(
             email,

@@ -84,7 +84,7 @@ def session_message(session: Session, current: str) -> auth_pb2.Session:
 
 
 def key_message(key: ApiKey, latest_expiry: int = FOREVER) -> auth_pb2.ApiKey:
-    """A key, without its owner's name; `latest_expiry` is when a new key ends at the latest."""
+    """A key, without its owner's name; `latest_expiry` is when a new key expires at the latest."""
     message = auth_pb2.ApiKey(
         api_key_id=key_id(key),
         name=key.name,

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class AuthMethods:
-    """The ground that the methods of each subject are written on.
+    """What the methods of every subject build on.
 
     Arguments:
         methods: every method that is served, by path.

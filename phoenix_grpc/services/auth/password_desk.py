@@ -41,12 +41,12 @@ class Owner(NamedTuple):
 
 
 class PasswordDesk:
-    """Takes the passwords of a server's callers."""
+    """Checks, hashes and verifies passwords for the methods that receive them."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
-        # One thread: the work of a call that was cancelled goes on, and the next must wait for it.
+        # One thread: the work of a cancelled call runs to its end, and the next must wait for it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="argon2")
         self._lock = asyncio.Lock()
         self._waiting: Counter[str] = Counter()

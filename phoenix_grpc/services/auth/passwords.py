@@ -23,7 +23,7 @@ from phoenix_grpc.v1 import auth_pb2
 
 
 class PasswordMethods(AuthMethods):
-    """What sets passwords, by their owners."""
+    """Methods by which owners change and reset their passwords."""
 
     async def ChangePassword(self, request: auth_pb2.ChangePasswordRequest) -> Empty:
         self.require_password_login()

@@ -29,7 +29,7 @@ _MAX_TEXT = 500
 
 
 class SessionMethods(AuthMethods):
-    """What begins, prolongs, lists and ends sessions."""
+    """Methods that begin, refresh, list and end sessions."""
 
     async def Login(self, request: auth_pb2.LoginRequest) -> auth_pb2.TokenPair:
         self.require_password_login()

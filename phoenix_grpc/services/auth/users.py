@@ -30,7 +30,7 @@ _GRANTABLE: dict[int, Role] = {
 
 
 class UserMethods(AuthMethods):
-    """What makes, lists, changes and deletes users."""
+    """Methods that create, list, change and delete users."""
 
     async def CreateUser(self, request: auth_pb2.CreateUserRequest) -> auth_pb2.User:
         role = _granted_role(request)

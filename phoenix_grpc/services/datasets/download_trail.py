@@ -23,7 +23,7 @@ See = Callable[[datasets_pb2.DownloadDatasetResponse], None]
 
 @contextlib.asynccontextmanager
 async def download_recorded(engine: Engine, enabled: bool) -> AsyncIterator[See]:
-    """Records a download of this call when the block ends, however it ends; it is to be shown each message."""
+    """Records a download of this call when the block ends, however it ends; show it each message."""
     seen = _Seen(call_event("dataset.download"))
     try:
         yield seen.see

@@ -1,4 +1,4 @@
-"""The way of one download: a snapshot of one version, page by page, as chunks of a file."""
+"""One download: a snapshot of one version, page by page, as chunks of a file."""
 
 import asyncio
 import contextlib

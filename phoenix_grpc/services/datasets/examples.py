@@ -45,7 +45,7 @@ class _Query:
     dataset: DatasetRef
     version_id: int | None
     splits: Sequence[str]
-    names: Sequence[ExampleRef]
+    examples: Sequence[ExampleRef]
     after: int
     limit: int
 
@@ -65,15 +65,15 @@ class _Found(NamedTuple):
 
 
 class ExampleMethods(DatasetMethods):
-    """Reads and small changes of examples."""
+    """Methods that read examples and change a few of them."""
 
     async def ListExamples(self, request: datasets_pb2.ListExamplesRequest) -> datasets_pb2.ListExamplesResponse:
         size = page_size(request)
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
         version_id, after = page_position(request, (int, int)) or (version_id, 0)
-        name, names = dataset_ref(request), example_refs(request, "example_ids")
+        ref, asked = dataset_ref(request), example_refs(request, "example_ids")
         while True:
-            query = _Query(name, version_id, limited(request, "splits"), names, after, size + 1)
+            query = _Query(ref, version_id, limited(request, "splits"), asked, after, size + 1)
             listed = await self.engine.read(_list_examples, query)
             version_id = listed.version_id
             if listed.page.rows or listed.page.after is None:
@@ -98,8 +98,8 @@ class ExampleMethods(DatasetMethods):
         return await self._change(request, "example.update", changes.update_examples, updates)
 
     async def DeleteExamples(self, request: datasets_pb2.DeleteExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
-        names = example_refs(request, "example_ids")
-        return await self._change(request, "example.delete", changes.delete_examples, names)
+        asked = example_refs(request, "example_ids")
+        return await self._change(request, "example.delete", changes.delete_examples, asked)
 
     async def _change(
         self, request: Any, action: str, act: Callable[[Transaction, Change, T], Changed], what: T
@@ -126,8 +126,8 @@ def _list_examples(tx: Transaction, query: _Query) -> _Listed:
     dataset = find_dataset(tx, query.dataset)
     version_id = versions.get_version(tx, dataset, query.version_id).id
     split_ids = [split.id for split in splits.find_splits(tx, dataset.id, query.splits)]
-    if query.names:
-        found = set(examples.find_examples(tx, dataset.id, query.names, version_id))
+    if query.examples:
+        found = set(examples.find_examples(tx, dataset.id, query.examples, version_id))
         ids = sorted(example_id for example_id in found if example_id > query.after)
         found_page = examples.read_members(tx, dataset.id, version_id, ids, split_ids, query.limit)
     else:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class LabelMethods(DatasetMethods):
-    """Labels, and which datasets have them."""
+    """Methods about labels, and which datasets have them."""
 
     async def CreateLabel(self, request: datasets_pb2.CreateLabelRequest) -> datasets_pb2.DatasetLabel:
         name = checked_name(request.name, "name")
@@ -107,7 +107,7 @@ class LabelMethods(DatasetMethods):
     async def _relabel(
         self, ref: DatasetRef, act: Callable[[Transaction, DatasetRef, T], LabelChange], which: T
     ) -> list[Label]:
-        """Changes the labels of a dataset; answers those it has then, by name."""
+        """Changes the labels of a dataset; returns those it has then, by name."""
 
         def relabel(tx: Transaction, trail: Trail) -> list[Label]:
             dataset, before, after = act(tx, ref, which)

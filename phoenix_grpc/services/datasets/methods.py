@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class DatasetMethods:
-    """The ground that the methods of each subject are written on."""
+    """What the methods of every subject build on."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self.engine = engine
@@ -27,11 +27,11 @@ class DatasetMethods:
         self.large_records = large_records(settings.max_record_bytes)
 
     async def change(self, act: Callable[[Transaction, Trail], T]) -> T:
-        """What `act` answers in a write transaction, which keeps what it adds to the trail as well."""
+        """Runs `act` in a write transaction, which also keeps what it adds to the trail."""
         return await recorded(self.engine, act)
 
     async def write_once(self, request: Any, response: type[M], act: Callable[[Transaction, Trail], M]) -> M:
-        """As `change`; or the first answer, when the request comes again under its id.
+        """As `change`; or returns the first response when the request is repeated under its id.
 
         Raises:
             Invalid: when the request_id is no UUID, or another request was made under it.

@@ -80,7 +80,7 @@ def limited(request: Any, field: str) -> Sequence[Any]:
 
 
 def repeatable(request: Any) -> Request | None:
-    """The identity of a request with a request_id, for store.requests; None when it has none, or only validates.
+    """The identity of a request with a request_id, for store.datasets.replays; None without one, or to validate only.
 
     Raises:
         Invalid: when the request_id is no UUID.

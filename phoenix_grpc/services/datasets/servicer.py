@@ -31,7 +31,7 @@ from phoenix_grpc.v1 import datasets_pb2
 
 
 class VersionMethods(DatasetMethods):
-    """Reads of versions."""
+    """Methods that read versions."""
 
     async def ListVersions(self, request: datasets_pb2.ListVersionsRequest) -> datasets_pb2.ListVersionsResponse:
         size = page_size(request)

@@ -19,7 +19,7 @@ MAX_COLOR = 100
 
 
 class SplitMethods(DatasetMethods):
-    """Splits."""
+    """Methods about splits."""
 
     async def CreateSplit(self, request: datasets_pb2.CreateSplitRequest) -> datasets_pb2.DatasetSplit:
         ref = dataset_ref(request)

@@ -14,7 +14,7 @@ from phoenix_grpc.v1 import datasets_pb2
 
 
 class TransferMethods(DatasetMethods):
-    """Uploads and downloads."""
+    """The methods that stream files."""
 
     async def UploadDataset(
         self, request_iterator: AsyncIterator[datasets_pb2.UploadDatasetRequest]
@@ -24,7 +24,7 @@ class TransferMethods(DatasetMethods):
         if first is None or first.WhichOneof("payload") != "header":
             raise Invalid("header", "the first message must be the header")
         plan = read_header(first.header)
-        if plan.request is None:  # a request that comes again would meet what it made the first time
+        if plan.request is None:  # a repeated request would find what it made the first time
             await self.engine.read(uploads.find_target, plan.publication)
         async with Upload(self.engine, plan, self.settings.max_record_bytes, self.large_records) as upload:
             async for chunk in read_chunks(request_iterator, pace):

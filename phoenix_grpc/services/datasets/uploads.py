@@ -1,4 +1,4 @@
-"""The way of one upload: header checked, chunks read and staged while the next ones come, published at the end."""
+"""One upload: header checked, chunks read and staged while the next ones come, published at the end."""
 
 import asyncio
 import contextlib
@@ -259,11 +259,11 @@ class Upload:
             await self._engine.stage(uploads.discard_upload, self._upload_id)
 
     def _publish(self, tx: Transaction, trail: Trail, request: Request | None) -> bytes:
-        response = replays.once(tx, request, lambda tx: self._answer(tx, trail))
+        response = replays.once(tx, request, lambda tx: self._published(tx, trail))
         uploads.discard_upload(tx, self._upload_id)  # a repeated request publishes nothing
         return response
 
-    def _answer(self, tx: Transaction, trail: Trail) -> bytes:
+    def _published(self, tx: Transaction, trail: Trail) -> bytes:
         published = uploads.publish(tx, self._upload_id, self._plan.publication)
         if not self._plan.publication.validate_only:
             _note(trail, published)

@@ -200,7 +200,7 @@ def rotate_key(
 
 
 def revoke_key(tx: Transaction, scope: Scope, key_id: int) -> ApiKey:
-    """Ends a key, and answers it. It is kept until it is swept, so that who sends it is told that it was revoked.
+    """Ends a key, and returns it. It is kept until it is swept, so that whoever sends it is told that it was revoked.
 
     Raises:
         NotFound: as `get_key`.
@@ -222,7 +222,7 @@ def record_uses(tx: Transaction, uses: Iterable[tuple[int, int]]) -> None:
 
 
 def sweep_keys(tx: Transaction, before: int, limit: int) -> int:
-    """Removes at most `limit` keys revoked, and as many secrets replaced, before that time; answers how many."""
+    """Removes at most `limit` keys revoked, and as many secrets replaced, before that time; returns how many."""
     params = {"before": before, "limit": limit}
     return tx.run(
         "DELETE FROM api_keys WHERE id IN"

@@ -13,7 +13,7 @@ NOTICE_DAYS = (1, 7)
 
 @dataclass(frozen=True, slots=True)
 class ExpiringKey:
-    """A key whose end is to be told; `email` is None when nobody is known to tell."""
+    """A key whose expiry its owner is to learn of; `email` is None when there is nobody to write to."""
 
     id: int
     name: str

@@ -139,7 +139,7 @@ def reset_owner(tx: Transaction, digest: bytes) -> int:
 
 
 def use_reset(tx: Transaction, digest: bytes, password_hash: str) -> int:
-    """Gives the owner of a reset token another password, and voids the token; answers the user's id.
+    """Sets the password of the owner of a reset token, and voids the token; returns the user's id.
 
     Raises:
         Unauthenticated: as `reset_owner`.
@@ -150,7 +150,7 @@ def use_reset(tx: Transaction, digest: bytes, password_hash: str) -> int:
 
 
 def sweep_login_failures(tx: Transaction, limit: int) -> int:
-    """Removes at most `limit` counts of failed logins that no longer matter; answers how many."""
+    """Removes at most `limit` counts of failed logins that no longer matter; returns how many."""
     return tx.run(
         "DELETE FROM login_failures WHERE email IN"
         " (SELECT email FROM login_failures WHERE last_failed_at <= :before LIMIT :limit)",

@@ -65,7 +65,7 @@ def rotate_refresh_token(
     A success ends the session's access tokens, by its generation. A token that was used longer ago than the grace is
     taken for stolen, and ends the session.
 
-    Answers:
+    Returns:
         what happened, and the session as it is after it; after STOLEN as it was, after ENDED None.
     """
     session = live_session(tx, session_id)
@@ -106,7 +106,7 @@ def _reused(tx: Transaction, session: LiveSession, used: bytes, now: int) -> tup
 
 
 def end_session(tx: Transaction, session_id: str, user_id: int | None = None) -> Session:
-    """Ends a session and answers it.
+    """Ends a session and returns it.
 
     Arguments:
         user_id: whose it must be; None for anybody's.
@@ -126,7 +126,7 @@ def end_session(tx: Transaction, session_id: str, user_id: int | None = None) ->
 
 
 def end_sessions(tx: Transaction, user_id: int, keep: str = "") -> int:
-    """Ends all sessions of a user but the one to keep; answers how many."""
+    """Ends all sessions of a user but the one to keep; returns how many."""
     ended = tx.run("DELETE FROM sessions WHERE user_id = :user_id AND id <> :keep", {"user_id": user_id, "keep": keep})
     revoke(tx, Subject.USER, user_id)
     return ended
@@ -155,7 +155,7 @@ def list_sessions(tx: Transaction, user_id: int, before: tuple[int, str] | None,
 
 
 def sweep_sessions(tx: Transaction, limit: int) -> int:
-    """Removes at most `limit` sessions whose time is over; answers how many."""
+    """Removes at most `limit` sessions whose time is over; returns how many."""
     return tx.run(
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= :now LIMIT :limit)",
         {"now": model.now(), "limit": limit},

@@ -35,7 +35,7 @@ def insert_user(
     password_hash: str | None,
     auth_method: AuthMethod = AuthMethod.LOCAL,
 ) -> User:
-    """Makes a user; one who signs in with a password ought to change it.
+    """Creates a user; one who signs in with a password should change it.
 
     Arguments:
         email: in its normal form, as everywhere in the store.
@@ -128,7 +128,7 @@ def update_user(tx: Transaction, user_id: int, change: UserChange, actor_id: int
 
 
 def delete_user(tx: Transaction, user_id: int, actor_id: int | None) -> User:
-    """Deletes a user with sessions and keys, and answers it as it was.
+    """Deletes a user with sessions and keys, and returns it as it was.
 
     Raises:
         NotFound: when there is no such user.
@@ -155,7 +155,7 @@ def make_first_users(tx: Transaction, password_hash: str, admins: Sequence[tuple
 
     Of processes that start at once, one makes them.
 
-    Answers:
+    Returns:
         whether the default admin was made now, with this password.
 
     Raises:

@@ -186,7 +186,7 @@ def touch(tx: Transaction, dataset_id: int) -> None:
 
 
 def sweep_datasets(tx: Transaction, limit: int) -> int:
-    """Removes up to `limit` rows of a deleted dataset, fewer of long ones; answers how many, 0 when none is left."""
+    """Removes up to `limit` rows of a deleted dataset, fewer of long ones; returns how many, 0 when none is left."""
     row = tx.row("SELECT id FROM datasets WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT 1")
     if row is None:
         return 0

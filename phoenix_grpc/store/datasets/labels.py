@@ -59,7 +59,7 @@ def update_label(tx: Transaction, label_id: int, changes: Mapping[str, str | Non
 
 
 def delete_label(tx: Transaction, label_id: int) -> Label:
-    """Deletes a label, and takes it off all datasets. Answers it as it was.
+    """Deletes a label, and takes it off all datasets. Returns it as it was.
 
     Raises:
         NotFound: LABEL_NOT_FOUND.

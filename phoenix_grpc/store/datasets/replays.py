@@ -1,4 +1,4 @@
-"""Requests with an id: within a day the same request under the same id gets the first answer again (AIP-155)."""
+"""Requests with an id: within a day the same request under the same id gets the first response again (AIP-155)."""
 
 import uuid
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class Request:
     Arguments:
         principal: who made it (Principal.name); ids of different callers do not meet.
         method: the path of the method.
-        request_id: as `checked_request_id` answered it.
+        request_id: as `checked_request_id` returned it.
         digest: equal for equal requests, and only for them.
     """
 
@@ -44,10 +44,10 @@ def checked_request_id(text: str) -> str:
 
 
 def once(tx: Transaction, request: Request | None, act: Callable[[Transaction], bytes]) -> bytes:
-    """The serialized response: `act(tx)`, or the first answer when this request was answered within a day.
+    """The serialized response: `act(tx)`, or the first response when this request was completed within a day.
 
     Raises:
-        Invalid: REQUEST_ID_REUSED, when another request was answered under the id.
+        Invalid: REQUEST_ID_REUSED, when another request was made under the id.
     """
     if request is None:
         return act(tx)
@@ -76,7 +76,7 @@ def once(tx: Transaction, request: Request | None, act: Callable[[Transaction], 
 
 
 def sweep_requests(tx: Transaction, limit: int) -> int:
-    """Forgets up to `limit` requests older than a day, fewer of long answers; answers how many."""
+    """Forgets up to `limit` requests older than a day, fewer of long responses; returns how many."""
     key = ("created_at", "principal", "method", "request_id")
     return remove_rows(
         tx, "requests", "created_at <= :until", {"until": now() - REPLAY_MICROS}, key, limit, ("response",)

@@ -171,7 +171,7 @@ def list_splits(tx: Transaction, ref: DatasetRef, before: int | None, limit: int
 
 
 def count_members(tx: Transaction, sign: str, changes: str, params: Params) -> None:
-    """Keeps the counters of splits true.
+    """Keeps the counts of splits correct.
 
     Arguments:
         sign: "+" or "-".
@@ -186,7 +186,7 @@ def count_members(tx: Transaction, sign: str, changes: str, params: Params) -> N
 
 
 def remove_members(tx: Transaction, which: str, params: Params) -> int:
-    """Takes examples out of splits; answers how many memberships ended.
+    """Takes examples out of splits; returns how many memberships ended.
 
     Arguments:
         which: a condition on split_members.
@@ -199,7 +199,7 @@ def remove_members(tx: Transaction, which: str, params: Params) -> int:
 
 
 def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: Sequence[int], field: str) -> int:
-    """Answers how many were not in the split before."""
+    """Returns how many were not in the split before."""
     marks, params = numbered("example", set(example_ids))
     values = {**params, "dataset": dataset_id, "split": split_id, "now": now()}
     added = tx.run(

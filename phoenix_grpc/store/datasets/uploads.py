@@ -92,7 +92,7 @@ class Published:
 
 
 def begin_upload(tx: Transaction) -> int:
-    """Begins an upload, with a lease of 15 minutes; answers its id.
+    """Begins an upload, with a lease of 15 minutes; returns its id.
 
     Raises:
         StoreFull: when there is no room for more.
@@ -139,7 +139,7 @@ _split_names = msgspec.json.Decoder(frozenset[str]).decode
 
 
 def _move_lease(tx: Transaction, upload_id: int, until: int, staged: int = 0) -> int:
-    """Answers how many bytes are staged, with those that come."""
+    """Returns how many bytes are staged, with those that come."""
     row = tx.row(
         "UPDATE uploads SET lease_expires_at = :until, staged_bytes = staged_bytes + :staged"
         " WHERE id = :id AND lease_expires_at > :now RETURNING staged_bytes",
@@ -156,7 +156,7 @@ def discard_upload(tx: Transaction, upload_id: int) -> None:
 
 
 def sweep_uploads(tx: Transaction, limit: int) -> int:
-    """Removes up to `limit` rows of any upload that is over, fewer of long ones; answers how many, 0 for none left."""
+    """Removes up to `limit` rows of any upload that is over, fewer of long ones; returns how many, 0 for none left."""
     row = tx.row(
         "SELECT id FROM uploads WHERE lease_expires_at <= :now ORDER BY lease_expires_at LIMIT 1", {"now": now()}
     )
@@ -166,7 +166,7 @@ def sweep_uploads(tx: Transaction, limit: int) -> int:
 
 
 def remove_upload(tx: Transaction, upload_id: int, limit: int) -> int:
-    """Removes up to `limit` rows of an upload that is over, fewer of long ones; answers how many, 0 for none left."""
+    """Removes up to `limit` rows of an upload that is over, fewer of long ones; returns how many, 0 for none left."""
     for table, key, texts in _PARTS:
         removed = remove_rows(tx, table, "upload_id = :id", {"id": upload_id}, key, limit, texts)
         if removed:
