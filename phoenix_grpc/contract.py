@@ -21,7 +21,7 @@ FILES = (datasets_pb2.DESCRIPTOR, auth_pb2.DESCRIPTOR)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a method declares of who may call it (access.proto)."""
+    """The access rule that a method declares (access.proto)."""
 
     access: "access_pb2.Access"
     interactive: bool = False
@@ -31,7 +31,7 @@ class Rule:
 
     @property
     def public(self) -> bool:
-        """Whether anyone may call, so that credentials are not even read."""
+        """Whether anyone may call; credentials are not even read then."""
         return self.access == access_pb2.ACCESS_PUBLIC
 
     @property
@@ -54,7 +54,7 @@ class Method:
 
     Arguments:
         path: "/package.Service/Method".
-        reads_stream: whether it takes a stream of requests.
+        reads_stream: whether it receives a stream of requests.
         writes_stream: whether it returns a stream of responses.
         safe: whether it changes nothing (idempotency_level NO_SIDE_EFFECTS).
     """
@@ -84,7 +84,7 @@ class Method:
 
     @property
     def names_dataset(self) -> bool:
-        """Whether its request names a dataset, to which a limited key is held."""
+        """Whether its request names a dataset, against which a limited key is checked."""
         return any(map(_names_dataset, _parts(self.request.DESCRIPTOR)))
 
 
@@ -105,7 +105,7 @@ def declared(files: Iterable[FileDescriptor] = FILES, rule: Rule | None = None) 
     """The methods of all services in `files`, by path.
 
     Arguments:
-        rule: of all of them, for services of libraries, which declare none.
+        rule: of all of them, for library services, which declare none.
 
     Raises:
         ConfigurationError: naming the methods that declare no access.

@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of the domain; knows no gRPC and no HTTP.
+"""The errors of the domain; they know neither gRPC nor HTTP.
 
 Each class is one kind of failure; the `reason` is the machine-readable name of the exact one (errors.proto).
 """
@@ -11,7 +11,7 @@ _MAX_BYTES = 300
 
 
 class Reason(enum.StrEnum):
-    """The exact failure: the names of errors.proto without their prefix."""
+    """The exact failure, by the names of errors.proto without their prefix."""
 
     @staticmethod
     def _generate_next_value_(name: str, _start: int, _count: int, _values: list[str]) -> str:
@@ -76,8 +76,8 @@ class Error(Exception):
     """A failure that a caller may be told about.
 
     Arguments:
-        message: one sentence for people; says what would be right where that is known.
-        reason: the exact failure; by default the usual one of the class.
+        message: one sentence for people; says what would be right, if that is known.
+        reason: the exact failure; by default that of the class.
         metadata: further facts for programs; never a secret.
     """
 
@@ -97,7 +97,7 @@ class Unauthenticated(Error):
 
 
 class PermissionDenied(Error):
-    """The caller is identified, and may not."""
+    """The caller is identified, but not allowed to."""
 
     reason = Reason.ROLE_INSUFFICIENT
 
@@ -119,7 +119,7 @@ class InvalidRecord(Invalid):
     """A record of an upload is not valid; `line` and `column` count from 1, column 0 means the whole line.
 
     Arguments:
-        part: the key of the record whose value it is about; empty when that is not known.
+        part: the key of the record with the bad value; empty if that is not known.
     """
 
     reason = Reason.INVALID_RECORD
@@ -137,7 +137,7 @@ class NotFound(Error):
 
     Arguments:
         kind: the type of an id ("Dataset", "DatasetSplit", ...).
-        name: what was asked for.
+        name: the id or name that was requested.
     """
 
     def __init__(self, kind: str, name: str, reason: Reason) -> None:
@@ -147,7 +147,7 @@ class NotFound(Error):
 
 
 class AlreadyExists(Error):
-    """Another one has this name."""
+    """The name is taken."""
 
     def __init__(self, kind: str, name: str, reason: Reason) -> None:
         super().__init__(f"{_words(kind)} already exists: {name}", reason)
@@ -156,13 +156,13 @@ class AlreadyExists(Error):
 
 
 class Aborted(Error):
-    """The state that the request was based on has moved."""
+    """The state that the request was based on has changed."""
 
     reason = Reason.VERSION_MOVED
 
 
 class FailedPrecondition(Error):
-    """The server's state does not allow it, and trying again does not help."""
+    """The server's state does not allow it, and a retry does not help."""
 
     reason = Reason.AUTH_DISABLED
 
@@ -171,7 +171,7 @@ class LimitExceeded(Error):
     """A limit was reached.
 
     Arguments:
-        retry_after: seconds after which to try again; None when trying again does not help.
+        retry_after: seconds after which to retry; None if a retry does not help.
     """
 
     reason = Reason.LIMIT_EXCEEDED
@@ -194,7 +194,7 @@ class Unavailable(Error):
     """The server cannot do it now.
 
     Arguments:
-        retry_after: seconds after which trying again may help; None when somebody must mend something first.
+        retry_after: seconds after which a retry may help; None if something must be repaired first.
     """
 
     reason = Reason.STORE_UNAVAILABLE
@@ -215,7 +215,7 @@ class Cancelled(Error):
 
 
 class ConfigurationError(Exception):
-    """A setting or the store stops the start; the message names it and what would be right."""
+    """A setting or the store prevents the start; the message names it and says what would be right."""
 
 
 def shown(text: str) -> str:
@@ -226,7 +226,7 @@ def shown(text: str) -> str:
 
 
 def dataset_not_found(name: str) -> NotFound:
-    """The dataset does not exist; `name` is the id or the name asked for."""
+    """The dataset does not exist; `name` is the id or the name that was requested."""
     return NotFound("Dataset", name, Reason.DATASET_NOT_FOUND)
 
 

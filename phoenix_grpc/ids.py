@@ -15,7 +15,7 @@ def encode_id(kind: str, number: int) -> str:
 
 
 def parse_id(text: str) -> tuple[str, int] | None:
-    """The type and number of a public id, or None when `text` is none in its canonical form."""
+    """The type and number of a public id, or None if `text` is not one in canonical form."""
     try:
         kind, _, digits = base64.b64decode(text, validate=True).decode("ascii").partition(":")
     except (binascii.Error, ValueError):
@@ -41,6 +41,6 @@ def decode_id(kind: str, text: str, field: str) -> int:
 
 
 def id_or_name(kind: str, text: str, id_field: str, name_field: str) -> dict[str, Any]:
-    """The field of a request for what a person named: by a public id of type `kind`, or else by name."""
+    """The field of a request for something that a person named: by a public id of type `kind`, or else by name."""
     parsed = parse_id(text)
     return {id_field if parsed is not None and parsed[0] == kind else name_field: text}

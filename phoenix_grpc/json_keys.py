@@ -1,7 +1,7 @@
-"""Keys that come twice in one JSON object: decoders keep the last of them in silence.
+"""Keys that occur twice in one JSON object: decoders silently keep the last one.
 
-Looking at every key would cost as much as decoding does. So it is counted: as many colons as the decoded value has when
-it is encoded again, and no key was lost.
+Looking at every key would cost as much as decoding. So colons are counted: if the decoded value has as many when it is
+encoded again, no key was lost.
 """
 
 import json
@@ -12,32 +12,32 @@ _COLON = re.compile(rb"\\u003[aA]")
 
 
 class Repeated(NamedTuple):
-    """Keys that come twice: of the outermost object, and the first one within."""
+    """Keys that occur twice: in the outermost object, and the first one within."""
 
     outer: str | None
     inner: str | None
 
 
 def all_kept(data: bytes, encoded: bytes, others: int = 0) -> bool:
-    """Whether no key was lost; when it is false, one may be: `find_repeated` tells.
+    """Whether certainly no key was lost; if false, `find_repeated` decides.
 
     Arguments:
         data: a JSON document.
-        encoded: what was decoded of it, encoded again.
-        others: keys that `encoded` has not.
+        encoded: the decoded value, encoded again.
+        others: the number of keys that `encoded` does not contain.
     """
     return data.count(b":") == encoded.count(b":") + others and not (b"\\u003" in data and _COLON.search(data))
 
 
 def find_repeated(data: bytes | str) -> Repeated:
-    """The keys that come twice in a valid JSON document."""
+    """The keys that occur twice in a valid JSON document."""
     finder = _Finder()
     json.loads(data, object_pairs_hook=finder, parse_int=len, parse_float=len)
     return Repeated(finder.last, finder.inner)
 
 
 class _Finder:
-    """Sees the members of one object after the other, the outermost last."""
+    """Receives the members of one object after the other, the outermost last."""
 
     def __init__(self) -> None:
         self.inner: str | None = None

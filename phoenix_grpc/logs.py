@@ -1,7 +1,7 @@
 """Structured log lines on standard error: JSON, or readable ones on a terminal.
 
-JSON lines are written by a thread of their own, so that a log that nobody reads, or that cannot be written, stands in
-nobody's way and fills no memory: what does not fit is dropped, and counted. Lines of calls are gathered and formatted
+JSON lines are written by a thread of their own, so that a log that nobody reads, or that cannot be written, blocks
+nothing and fills no memory: lines that do not fit are dropped and counted. Lines of calls are gathered and formatted
 together.
 """
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class CallLine(NamedTuple):
-    """What is logged of a call.
+    """The line of a call.
 
     Arguments:
         time: when it ended, seconds since the epoch.
@@ -65,14 +65,14 @@ class LogWriter:
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def put(self, line: Callable[[], bytes]) -> None:
-        """Writes what `line` answers in the thread, or drops it when too much waits."""
+        """Writes the result of `line` in the thread, or drops it if too many lines wait."""
         try:
             self._waiting.put_nowait(line)
         except queue.Full:
             self._dropped += 1
 
     def close(self) -> None:
-        """Waits a moment for what was put to be written."""
+        """Waits a moment until everything that was put is written."""
         written = threading.Event()
         self.put(lambda: written.set() or b"")  # type: ignore[func-returns-value]
         written.wait(_CLOSE_SECONDS)
@@ -95,7 +95,7 @@ def _write_to_stderr(data: bytes) -> None:
 
 
 class _Logger:
-    """What structlog hands finished lines to."""
+    """Receives finished lines from structlog."""
 
     def __init__(self, writer: LogWriter) -> None:
         self._writer = writer
@@ -107,9 +107,9 @@ class _Logger:
 
 
 def configure_logs(level: str) -> LogWriter | None:
-    """Sends our lines and those of the libraries to standard error, from `level` up.
+    """Sends our log and that of libraries to standard error, from `level` up.
 
-    Answers:
+    Returns:
         the writer of JSON lines, to be closed at the end; None on a terminal.
     """
     number = logging.getLevelNamesMapping()[level]
@@ -139,7 +139,7 @@ class LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if message.startswith("Invalid encoding on"):  # gRPC repeats the metadata entry, a credential perhaps
+        if message.startswith("Invalid encoding on"):  # gRPC repeats the metadata entry, which may be a credential
             message = "metadata that is not ASCII was refused"
         log.log(record.levelno, message, logger=record.name, exc_info=record.exc_info)
 
@@ -159,19 +159,19 @@ class CallLog:
         self._dropped = 0
 
     def write(self, call: Callable[[], CallLine]) -> None:
-        """Logs a call; what is gathered is written within a tenth of a second, and its line is made only then."""
+        """Logs a call. Lines are formatted and written together, within a tenth of a second."""
         if not self._wanted:
             return
         if not self._calls:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        # Only kept here: what a line costs is paid for many of them together, off the calls' path.
+        # Only kept here: formatting many lines together, off the calls' path, is cheaper.
         if len(self._calls) < MAX_GATHERED:
             self._calls.append(call)
         else:
             self._dropped += 1
 
     def flush(self) -> None:
-        """Hands what was gathered to the writer."""
+        """Passes the gathered lines to the writer."""
         calls, self._calls = self._calls, []
         if self._dropped:
             log.warning("calls were not logged: too many at once", count=self._dropped)

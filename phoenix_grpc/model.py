@@ -1,4 +1,4 @@
-"""What the server keeps, as frozen dataclasses. Times are integers: microseconds since the epoch, UTC."""
+"""The data that the server keeps, as frozen dataclasses. Times are integers: microseconds since the epoch, UTC."""
 
 import enum
 import time
@@ -30,7 +30,7 @@ class Role(enum.StrEnum):
 
 
 class AuthMethod(enum.StrEnum):
-    """How a user signs in: with a password kept here, or by a provider of identities."""
+    """How a user signs in: with a password kept here, or by an identity provider."""
 
     LOCAL = "LOCAL"
     OAUTH2 = "OAUTH2"
@@ -38,7 +38,7 @@ class AuthMethod(enum.StrEnum):
 
 
 class PrincipalKind(enum.StrEnum):
-    """By what kind of credential a caller was identified."""
+    """The kind of credential that identified a caller."""
 
     SESSION = "SESSION"
     USER_KEY = "USER_KEY"
@@ -62,12 +62,12 @@ class Principal:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person is behind it: keys are used by programs."""
+        """Whether it is a person; programs use keys."""
         return self.kind in (PrincipalKind.SESSION, PrincipalKind.ADMIN_SECRET)
 
     @property
     def manages_users(self) -> bool:
-        """Whether it has an admin's power over users and keys."""
+        """Whether it may manage users and keys as an admin."""
         return self.role is Role.ADMIN
 
     @property
@@ -98,7 +98,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a dataset; the counts say what it brought, changed, took out, and has."""
+    """One version of a dataset; the counts are the examples that it created, updated, deleted, and has."""
 
     id: int
     description: str | None
@@ -116,12 +116,12 @@ class Record(NamedTuple):
 
     Arguments:
         external_id: the id its owner gave it.
-        example_id: the number of the DatasetExample it addresses; not together with an external id.
+        example_id: the number of the DatasetExample it addresses; never together with an external id.
         content_hash: equal for records of equal content, and only for them.
         input, output, metadata: JSON objects as text.
-        splits: a JSON list of checked names of splits; None leaves the example's splits alone.
+        splits: a JSON list of checked names of splits; None leaves the example's splits unchanged.
         span_id: the span it was taken from; kept when the example is created.
-        flaw: what is wrong with it, as a Flaw in JSON; it is refused unless the dataset has it already as it is.
+        flaw: a Flaw in JSON; the record is refused unless the dataset already has it unchanged.
     """
 
     external_id: str | None
@@ -137,7 +137,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A rule that a record breaks, as an InvalidRecord says it. The dataset may have rows from before the rule."""
+    """A rule that a record breaks, as in InvalidRecord. The dataset may have rows from before the rule."""
 
     line: int
     description: str
@@ -170,7 +170,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who may log in; the password's hash stays in the store."""
+    """A user; the password's hash stays in the store."""
 
     id: int
     email: str
@@ -184,7 +184,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What one login began."""
+    """A session, which began with one login."""
 
     id: str
     user_id: int
@@ -214,14 +214,14 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Something done or refused.
+    """An event: what was done, or what was refused.
 
     Arguments:
-        count: above 1 for refusals counted by the minute.
-        target_name: the name, at that time, of what it was done to.
+        count: above 1 for refusals that are counted by the minute.
+        target_name: the name of the target at that time.
         dataset_id, dataset_name: the dataset it was done in, under the name it had before.
-        created_count, updated_count, deleted_count: of examples; in a split, those that came and went.
-        byte_count: what a download sent.
+        created_count, updated_count, deleted_count: of examples; for a split, those added and removed.
+        byte_count: the bytes that a download sent.
     """
 
     action: str

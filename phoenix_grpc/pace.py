@@ -1,4 +1,4 @@
-"""How fast a sender must be: the same for the body of a request and for a stream of chunks."""
+"""The slowest rate of a sender: the same for the body of a request and for a stream of chunks."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ SLOWEST = 1024
 
 
 class Pace:
-    """Measures a sender, who may send nothing, or be behind the slowest rate, for `seconds`."""
+    """Measures a sender, which may send nothing, or be behind the slowest rate, for `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -16,10 +16,10 @@ class Pace:
         self._began = 0.0
 
     def patience(self) -> asyncio.Timeout:
-        """As long as the next piece may take: raises TimeoutError when the block has not ended by then."""
+        """Waits as long as the next piece may take: raises TimeoutError if the block has not ended by then."""
         self._began = time.monotonic()
         return asyncio.timeout(self.seconds - max(0, self._behind))
 
     def arrived(self, size: int) -> None:
-        """Counts the bytes of the piece that came."""
+        """Counts the bytes of a piece that arrived."""
         self._behind += time.monotonic() - self._began - size / SLOWEST

@@ -66,7 +66,7 @@ def json_to_struct(text: str, struct: Struct, field: str) -> None:
         return
     try:
         value = _decoder.decode(text)
-    except msgspec.ValidationError:  # the only one that decoding without a type raises is about a long integer
+    except msgspec.ValidationError:  # without a type, decoding raises this only for a long integer
         raise _not_representable(field, "an integer of so many digits") from None
     struct.update(_carried(value, field))
 

@@ -58,7 +58,7 @@ class _Commands(click.Group):
         except UnicodeEncodeError:
             raise Failure("an argument is not valid UTF-8", USAGE) from None
         except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader of a pipe has gone: click ends quietly
+            if error.errno == errno.EPIPE:  # the reader of a pipe has gone: click exits silently
                 raise
             raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
         except (KeyboardInterrupt, click.Abort):

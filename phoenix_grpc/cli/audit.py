@@ -1,4 +1,4 @@
-"""`phoenix-grpc audit`: what was done and what was refused."""
+"""`phoenix-grpc audit`: the audit log."""
 
 import itertools
 from datetime import UTC, datetime
@@ -117,7 +117,7 @@ def _row(event: "auth_pb2.AuditEvent") -> list[str]:
 
 
 def _changes(event: "auth_pb2.AuditEvent") -> str:
-    """The counts of examples, as +created ~updated -deleted, or the bytes that were sent."""
+    """The counts of examples, as +created ~updated -deleted, or the number of bytes sent."""
     counts = (("+", event.created_count), ("~", event.updated_count), ("-", event.deleted_count))
     parts = [f"{sign}{count:,}" for sign, count in counts if count]
     return " ".join(parts) or (counted(event.byte_count, "byte") if event.byte_count else "")

@@ -1,4 +1,4 @@
-"""`phoenix-grpc datasets`: what the server is for."""
+"""`phoenix-grpc datasets`: datasets and their versions."""
 
 from typing import TYPE_CHECKING
 
@@ -176,7 +176,7 @@ def delete(server: Server, name: str, yes: bool) -> None:
             question = f"Delete {dataset.name} with {counted(dataset.example_count, 'example')} and all versions?"
             if not click.confirm(question, err=True):
                 raise Failure("nothing was deleted")
-            etag = dataset.etag  # what was agreed to is what goes
+            etag = dataset.etag  # delete exactly what was confirmed
         client.datasets.DeleteDataset(datasets_pb2.DeleteDatasetRequest(name=name, etag=etag))
     note(f"Deleted {name}.")
 

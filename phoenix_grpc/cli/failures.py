@@ -1,4 +1,4 @@
-"""How a command fails: one line on stderr that says what to do, and an exit code that means something."""
+"""How a command fails: with one line on stderr that says what to do, and with an exit code."""
 
 import re
 from typing import TYPE_CHECKING
@@ -99,7 +99,7 @@ def failure_of(error: "PhoenixError", address: str) -> Failure:
     """The failure of a call to the server at `address`."""
     status = error.status.name
     code = EXIT_CODE_OF.get(status, 1)
-    if not error.reason and "http1.x server" in error.message:  # so gRPC says that HTTP/1 came back
+    if not error.reason and "http1.x server" in error.message:  # gRPC's words for a response in HTTP/1
         return Failure(
             f"{address} is an HTTP door; gRPC listens on another port of the server (50051, or PHOENIX_GRPC_PORT): "
             "call that one with --address or PHOENIX_GRPC_ADDRESS",
@@ -121,7 +121,7 @@ def failure_of(error: "PhoenixError", address: str) -> Failure:
 
 
 def _in_words_of_options(error: "PhoenixError") -> str:
-    """The message; one about a field of the request names the option instead."""
+    """The message; if it is about a field of the request, it names the option instead."""
     if not error.violations:
         return error.message
     return re.sub(r"\w+", lambda word: OPTIONS.get(word[0], word[0]), error.message.removeprefix("chunk: "))

@@ -172,7 +172,7 @@ def rotate(server: Server, key_id: str, system: bool, overlap: timedelta | None,
 
 
 def _print_secret(made: "auth_pb2.ApiKeySecret", as_json: bool) -> None:
-    """The key goes to stdout alone, for scripts to catch."""
+    """Prints only the key on stdout, so that scripts can capture it."""
     if as_json:
         return print_json(plain(made))
     note(f"API key {made.api_key.name} ({made.api_key.api_key_id}). It is shown only this once:")

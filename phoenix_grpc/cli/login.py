@@ -14,8 +14,8 @@ from phoenix_grpc.cli.remote import Server, address_options, login_of, server_op
 def login(server: Server, email: str | None, password_stdin: bool) -> None:
     """Log in with e-mail and password.
 
-    The commands that follow use the login. The tokens are kept in a file that only you can read, one login for each
-    server address, in PHOENIX_CONFIG_DIR or the folder where this system keeps settings.
+    Later commands use this login. The tokens are kept in a file that only you can read, one login per server address,
+    in PHOENIX_CONFIG_DIR or the settings folder of this system.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The logins that the command line keeps: a file that only its owner reads, shared by commands that run at once."""
+"""The logins that the command line keeps: in a file that only its owner can read, shared by concurrent commands."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class Login:
     expires_at: float
 
     def is_good(self, refused: str) -> bool:
-        """Whether the access token may still do: it was not refused, and does not end in a moment."""
+        """Whether the access token can still be used: it was not refused, and does not expire in a moment."""
         return self.access_token != refused and self.expires_at > time.time() + _MARGIN_SECONDS
 
 
@@ -48,12 +48,12 @@ class Logins:
         return self._read().get(address)
 
     def put(self, address: str, login: Login) -> None:
-        """Keeps a login; it replaces the one before."""
+        """Keeps a login, in place of the previous one."""
         with self._locked():
             self._write({**self._read(), address: login})
 
     def take(self, address: str) -> Login | None:
-        """Forgets the login at this server; returns it."""
+        """Forgets the login at this server, and returns it."""
         with self._locked():
             logins = self._read()
             login = logins.pop(address, None)

@@ -1,4 +1,4 @@
-"""What commands print: JSON for scripts, tables for people, progress for those who wait at a terminal."""
+"""Output of commands: JSON for scripts, tables for people, progress at a terminal."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ _MAX_CELL = 60  # longer than any id, so that ids are never folded
 
 
 def json_option(command: F) -> F:
-    """Gives a command the flag `--json`; it gets `as_json`."""
+    """Adds the flag `--json` to a command, as its parameter `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON with the field names of the protos.")(
         command
     )
@@ -65,7 +65,7 @@ def items(method: Callable[[Any], Any], request: Any, field: str) -> Iterator[An
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints rows under their headings. Nothing is cut: long texts are folded, ids are not."""
+    """Prints rows under their headings. Nothing is truncated: long texts are folded, ids are not."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -78,7 +78,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
-    """Prints names and values, one a line."""
+    """Prints names and values, one per line."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
@@ -92,7 +92,7 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
 def _print(table: object) -> None:
     from rich.console import Console
 
-    # rich would cut what is wider than the terminal; a terminal wraps by itself.
+    # rich would truncate at the width of the terminal; a terminal wraps by itself.
     Console(width=10_000, highlight=False).print(table)
 
 
@@ -103,7 +103,7 @@ def _cell(value: object) -> Any:
 
 
 def time_text(timestamp: "Timestamp") -> str:
-    """A time of a message for people, in local time; empty for the epoch, which stands for unset."""
+    """A time of a message in local time, for people; empty for the epoch, which means unset."""
     from datetime import UTC
 
     if not timestamp.seconds:
@@ -112,22 +112,22 @@ def time_text(timestamp: "Timestamp") -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things for people: "1 example", "1,200 examples"."""
+    """A number of things, in words: "1 example", "1,200 examples"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def note(text: str) -> None:
-    """Tells people something on stderr, out of the way of what scripts read."""
+    """Prints a line for people on stderr, so that stdout has only what scripts read."""
     click.echo(printable(text), err=True)
 
 
 @contextlib.contextmanager
 def progress_bar(label: str, unit: str, then: str = "") -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on stderr when that is a terminal: a function of what is done and of all there is.
+    """A progress bar on stderr if that is a terminal: a function of the done and the total amount.
 
     Arguments:
-        unit: what is counted, "bytes" for example.
-        then: the label of what follows when all is done, and takes a time that nobody knows.
+        unit: of the amounts, such as "bytes".
+        then: the label of a following step of unknown duration.
     """
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
@@ -154,7 +154,7 @@ def _escaped(label: str) -> str:
 
 
 def _how_far(unit: str) -> Any:
-    """The column of a bar that says how much is done, how fast, and how much time is left or has passed."""
+    """The column of a bar that shows the amount done, the rate, and the time that is left or has passed."""
     from rich.filesize import decimal
     from rich.progress import ProgressColumn, Task
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""Passwords that a command takes: from a prompt, from standard input, or made up."""
+"""Passwords for commands: from a prompt, from standard input, or generated."""
 
 import sys
 
@@ -28,7 +28,7 @@ def ask_password(from_stdin: bool, confirm: bool = False, prompt: str = "Passwor
 
 
 def new_password(from_stdin: bool, made_up: bool) -> str:
-    """A password for somebody else: asked for twice, from standard input, or made up.
+    """A password for another user: prompted for twice, from standard input, or generated.
 
     Raises:
         click.UsageError: when both options are given, or there is none.
@@ -43,13 +43,13 @@ def new_password(from_stdin: bool, made_up: bool) -> str:
 
 
 def tell_password(password: str, made_up: bool) -> None:
-    """Prints a password that was made up, alone on stdout; one that somebody typed is never printed."""
+    """Prints a generated password, alone on stdout; one that was typed is never printed."""
     if made_up:
         note("The password is shown only this once:")
         click.echo(password)
 
 
 def require_terminal(instead: str) -> None:
-    """Raises click.UsageError when there is nobody to ask, naming the option to use instead."""
+    """Raises click.UsageError if there is no terminal; it names the option to use instead."""
     if not sys.stdin.isatty():
         raise click.UsageError(f"there is no terminal to ask at; use {instead}")

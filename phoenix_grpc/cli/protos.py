@@ -21,8 +21,8 @@ _IMPORT = re.compile(r'^import (?:public |weak )?"([^"]+)";', re.MULTILINE)
 def protos(folder: Path, force: bool) -> None:
     """Write the .proto files into DIR.
 
-    With them come the ones they import, and those of error details. Make stubs from them with the tools of your
-    language, here in the folder stubs. Whole programs in six languages are in the repository's folder examples.
+    This includes the files that they import, and those of error details. Generate stubs from them with the tools of
+    your language, here into the folder stubs. The repository's folder examples has programs in six languages.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def protos(folder: Path, force: bool) -> None:
         protos/phoenix_grpc/v1/*.proto
 
     \b
-    C#, messages only; in a project Grpc.Tools makes the services as well:
+    C#, messages only; in a project, Grpc.Tools generates the services as well:
       protoc -I protos --csharp_out=stubs protos/phoenix_grpc/v1/*.proto
     """
     if folder.is_dir() and any(folder.iterdir()) and not force:
@@ -83,7 +83,7 @@ def protos(folder: Path, force: bool) -> None:
 
 
 def proto_files(package: Traversable) -> dict[str, Traversable]:
-    """Our .proto files, the error details, and all that they import, by the name under which they are imported.
+    """Our .proto files, those of error details, and everything that they import, by the name of their import.
 
     Arguments:
         package: the folder of phoenix_grpc, in a checkout or installed.

@@ -21,11 +21,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Server:
-    """A server, as the options of a command name it.
+    """A server as the options of a command name it.
 
     Arguments:
-        address: None means what the environment says.
-        api_key: None means PHOENIX_API_KEY, then the login that is kept.
+        address: None means the one in the environment.
+        api_key: None means PHOENIX_API_KEY, or else the stored login.
     """
 
     address: str | None
@@ -34,26 +34,26 @@ class Server:
 
     @functools.cached_property
     def settings(self) -> "ClientSettings":
-        """The settings of the environment with the options above them."""
+        """The settings of the environment, overridden by the options."""
         from phoenix_grpc.config import load_client_settings
 
         return load_client_settings(grpc_address=self.address, api_key=self.api_key)
 
     @functools.cached_property
     def name(self) -> str:
-        """The address in one spelling: under it the login is kept."""
+        """The normalized address, under which the login is kept."""
         from phoenix_grpc.client.endpoint import parse_endpoint
 
         return str(parse_endpoint(self.settings.address))
 
     @property
     def logins(self) -> Logins:
-        """The logins that are kept."""
+        """The stored logins."""
         return Logins(self.settings.config_dir)
 
     @contextlib.contextmanager
     def connect(self) -> Iterator["Client"]:
-        """A client with the credentials for this server; its errors end the command."""
+        """A client with the credentials for this server. Its errors end the command."""
         from phoenix_grpc.client import Client, PhoenixError
 
         has_key = self.settings.api_key or "authorization" in self.settings.client_headers
@@ -74,7 +74,7 @@ class Server:
 
 
 def login_of(email: str, pair: "auth_pb2.TokenPair") -> Login:
-    """What to keep of a pair of tokens."""
+    """The login to keep of a pair of tokens."""
     expires_at = pair.access_token_expire_time.ToMicroseconds() / 1e6
     return Login(email, pair.access_token, pair.refresh_token, expires_at)
 
@@ -96,7 +96,7 @@ _API_KEY = click.option(
 
 
 def address_options(command: F) -> F:
-    """Gives a command the options that name a server; it gets a `server`."""
+    """Adds the options that name a server to a command, as its parameter `server`."""
 
     @functools.wraps(command)
     def named(address: str | None, insecure: bool, api_key: str | None = None, **options: Any) -> Any:
@@ -106,5 +106,5 @@ def address_options(command: F) -> F:
 
 
 def server_options(command: F) -> F:
-    """As `address_options`, with the option that gives credentials instead of the stored login."""
+    """As `address_options`, with the option for a credential in place of the stored login."""
     return _API_KEY(address_options(command))

@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def database_options(command: F) -> F:
-    """Gives a command the options that name a database; it gets `working_dir` and `database_url`."""
+    """Adds the options that name a database to a command, as `working_dir` and `database_url`."""
     folder = click.option(
         "--working-dir",
         type=click.Path(file_okay=False, path_type=Path),
@@ -30,7 +30,7 @@ def database_options(command: F) -> F:
 
 
 def database_settings(working_dir: Path | None, database_url: str | None) -> "Settings":
-    """The settings, with these options above the environment."""
+    """The settings of the environment, overridden by these options."""
     from phoenix_grpc.config import load_settings
 
     return load_settings(working_dir=working_dir, sql_database_url=database_url)
@@ -126,6 +126,6 @@ def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str |
 
 @contextlib.contextmanager
 def _pages_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar for the pages of a database: a function of those left and of all."""
+    """A progress bar for the pages of a database: a function of the pages left and the total."""
     with progress_bar(label, "pages") as show:
         yield lambda left, total: show(total - left, total)

@@ -1,4 +1,4 @@
-"""`phoenix-grpc datasets upload` and `download`: files in and out."""
+"""`phoenix-grpc datasets upload` and `download`."""
 
 import contextlib
 import sys
@@ -88,7 +88,7 @@ def upload(server: Server, name: str, file: Path, action: str, as_json: bool, ye
 
 @contextlib.contextmanager
 def _looked_into(file: Path, header: dict[str, Any]) -> Iterator["DataFile"]:
-    """The file to upload; what is wrong with it ends the command."""
+    """The file to upload; a file that cannot be uploaded ends the command."""
     from phoenix_grpc.client import UnfitFile, open_data_file
 
     source = _standard_input() if str(file) == "-" else file
@@ -101,7 +101,7 @@ def _looked_into(file: Path, header: dict[str, Any]) -> Iterator["DataFile"]:
 
 
 def _tell_mapping(data: "DataFile", header: dict[str, Any], *, ask: bool) -> None:
-    """Shows what the columns become where that is guessed; at a terminal it is agreed to, too."""
+    """Shows the guess of the columns, if there is one, and asks for confirmation at a terminal."""
     from phoenix_grpc.client.columns import FIELDS, KEY_FIELDS, guess_mapping
 
     guess = {} if any(header.get(field) for field in KEY_FIELDS) else guess_mapping(data.columns)
@@ -116,14 +116,14 @@ def _tell_mapping(data: "DataFile", header: dict[str, Any], *, ask: bool) -> Non
 
 
 class _Phase:
-    """Knows whether all of an upload was sent: what can be said of it when it is interrupted."""
+    """Knows whether all of an upload was sent, to tell when it is interrupted what became of it."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._sent = False
 
     def watching(self, show: Callable[[int, int | None], None]) -> Callable[[int, int | None], None]:
-        """A progress that passes on to `show`."""
+        """A progress function that calls `show`."""
 
         def progress(done: int, total: int | None) -> None:
             self._sent = done == total
@@ -133,7 +133,7 @@ class _Phase:
 
     @contextlib.contextmanager
     def interrupted(self) -> Iterator[None]:
-        """Ends the command with the right words when Ctrl-C comes within the block."""
+        """Ends the command with a fitting message on Ctrl-C within the block."""
         try:
             yield
         except (KeyboardInterrupt, click.Abort):

@@ -1,4 +1,4 @@
-"""`phoenix-grpc users`: people and their roles."""
+"""`phoenix-grpc users`: users and their roles."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

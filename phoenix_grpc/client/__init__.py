@@ -49,15 +49,15 @@ class Client:
         address: `host:port`, `https://host[:port]` or `unix:/path`; by default PHOENIX_GRPC_ADDRESS, the host of
             PHOENIX_COLLECTOR_ENDPOINT, or 127.0.0.1 at PHOENIX_GRPC_PORT or 50051.
         api_key: an API key, access token or admin secret; by default PHOENIX_API_KEY.
-        token_source: gives a token for each call, instead of `api_key`.
+        token_source: returns a token for each call, in place of `api_key`.
         tls: encrypt, and check the server's certificate against the machine's authorities; as https:// does.
-        insecure: allow an unencrypted connection to another machine: whatever is sent can be read on the way.
-        timeout: seconds that a unary call may take unless the call says otherwise.
+        insecure: allow an unencrypted connection to another machine; anyone on the way can read what is sent.
+        timeout: seconds that a unary call may take, unless the call sets its own.
 
     Attributes:
         datasets: the stub of DatasetsService.
         auth: the stub of AuthService.
-        endpoint: where the server is.
+        endpoint: the server's address.
 
     Raises:
         ConfigurationError: for a bad address, and for an unencrypted one on another machine without `insecure`.
@@ -96,7 +96,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection, and running calls with it."""
+        """Closes the connection, which ends running calls."""
         self._channel.close()
 
     def upload(
@@ -111,16 +111,16 @@ class Client:
     ) -> datasets_pb2.UploadDatasetResponse:
         """Uploads a file, or chunks of bytes, into the dataset `name`, with constant memory.
 
-        A file is looked into first: it may be CSV, JSON Lines or one JSON array, and compressed with gzip. Where no key
-        is named and its records are not {id?, input, output?, metadata?, splits?}, what its columns become is guessed
-        by their names (columns.guess_mapping).
+        A file is inspected first: it may be CSV, JSON Lines or one JSON array, and compressed with gzip. If no key is
+        named and its records are not {id?, input, output?, metadata?, splits?}, the columns are mapped by a guess from
+        their names (columns.guess_mapping).
 
         Arguments:
-            source: a path, an open binary file, or what `open_data_file` opened; chunks are sent as they are.
+            source: a path, an open binary file, a file of `open_data_file`, or chunks, which are sent unchanged.
             action: "create", "append" or "update".
-            progress: called from another thread with the bytes that were read and, when it is known, the bytes in all;
-                these are equal once, when all was sent.
-            header: other fields of UploadDatasetHeader, such as input_keys=["prompt"] or validate_only=True; format
+            progress: called from another thread with the bytes that were read and, if it is known, the total of bytes;
+                these are equal once, when everything was sent.
+            header: further fields of UploadDatasetHeader, such as input_keys=["prompt"] or validate_only=True; format
                 and compression are "csv" or "jsonl" and "none", "gzip" or "deflate".
 
         Raises:
@@ -161,14 +161,14 @@ class Client:
 
         Arguments:
             target: a path is written beside itself and then renamed, so it is never half a file, and is compressed
-                when its name ends in .gz; an open binary file is written as the bytes come.
-            format: "jsonl", "csv", "examples", "openai_ft" or "openai_evals"; by default told by the target's name,
-                and "jsonl" when that has no suffix.
+                if its name ends in .gz; an open binary file is written as the bytes arrive.
+            format: "jsonl", "csv", "examples", "openai_ft" or "openai_evals"; by default from the target's
+                name, or "jsonl" if that has no suffix.
             version: its id; by default the latest.
             splits: only examples in one of these splits, by name or id.
-            progress: called with the examples that have come and, without `splits`, the examples in all.
+            progress: called with the number of examples received and, without `splits`, the total.
 
-        Answers:
+        Returns:
             the header: dataset, version, file name, content type.
 
         Raises:
@@ -209,4 +209,4 @@ class Client:
 
 
 def _untold(_done: int, _total: int | None) -> None:
-    """The progress that nobody wants to know."""
+    """Ignores progress."""

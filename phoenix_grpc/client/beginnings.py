@@ -1,4 +1,4 @@
-"""What the first bytes of a file tell: its format and its columns, or why it cannot be uploaded and what to do."""
+"""Detects the format and the columns of a file by its first bytes, or why it cannot be uploaded and what to do."""
 
 import codecs
 import csv
@@ -40,7 +40,7 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Look(NamedTuple):
-    """What a beginning tells."""
+    """The format and the columns."""
 
     format: str
     columns: tuple[Column, ...]
@@ -48,12 +48,12 @@ class Look(NamedTuple):
 
 
 def look_into(pieces: Iterator[bytes], format: str, suffix: str, *, allow_empty: bool) -> Look:
-    """What a file is. Reads as much of it as that takes.
+    """Detects what a file is. Reads only as much of it as that requires.
 
     Arguments:
         pieces: the file, decompressed.
-        format: "csv" or "jsonl", where it was said.
-        suffix: of the file's name, such as ".csv"; it counts where the bytes do not tell.
+        format: "csv" or "jsonl", if it was given.
+        suffix: of the file's name, such as ".csv"; it decides if the bytes do not.
 
     Raises:
         UnfitFile: when it cannot be uploaded.
@@ -75,7 +75,7 @@ def look_into(pieces: Iterator[bytes], format: str, suffix: str, *, allow_empty:
 
 
 def _beginning(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
-    """As much of the file as tells enough, and whether that is all of it."""
+    """The beginning of the file, long enough to detect what it is, and whether that is all of it."""
     beginning = bytearray()
     for piece in pieces:
         beginning += piece
@@ -102,14 +102,14 @@ def _format(text: str, format: str, suffix: str) -> tuple[str, bool]:
 
 
 def _whole_lines(text: str, whole: bool) -> Iterator[tuple[str, str]]:
-    """The first lines that are not blank, each with where it is."""
+    """The first lines that are not blank, each with its place."""
     lines = text.split("\n")
     filled = ((f"Line {number}", line) for number, line in enumerate(lines if whole else lines[:-1], 1) if line.strip())
     return islice(filled, _SAMPLED)
 
 
 def _sample(records: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """The first elements of an array, each with where it is."""
+    """The first elements of an array, each with its place."""
     size = 0
     for number, record in enumerate(islice(records, _SAMPLED), 1):
         yield f"Record {number}", record
@@ -119,7 +119,7 @@ def _sample(records: Iterator[str]) -> Iterator[tuple[str, str]]:
 
 
 def _json_columns(records: Iterator[tuple[str, str]]) -> tuple[Column, ...] | None:
-    """The keys of the records; None when there is none of these."""
+    """The keys of the records; None if there are no records."""
     columns: dict[str, Kind] = {}
     place = ""
     for place, record in records:
@@ -144,7 +144,7 @@ def _record(place: str, text: str) -> dict[str, msgspec.Raw]:
 
 
 def _csv_columns(text: str, whole: bool) -> tuple[Column, ...] | None:
-    """The names in the header; None when no row follows it."""
+    """The names in the header; None if no row follows it."""
     lines = [line + "\n" for line in text.split("\n")]
     reader = csv.reader(lines, strict=True)
     try:

@@ -1,4 +1,4 @@
-"""What every call of a client gets on its way: credentials, deadline, request id; and its error on the way back."""
+"""Adds credentials, a deadline and a request id to every call of a client, and converts its error."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,8 +14,8 @@ from phoenix_grpc.errors import Reason
 T = TypeVar("T")
 
 TokenSource = Callable[[str], str]
-"""Answers the bearer token for the next call, given the one that the server refused last ("" when none was): never the
-refused one. An empty answer means to call without credentials."""
+"""Returns the bearer token for the next call, given the one that the server refused last ("" if none was): never the
+refused one. An empty token means a call without credentials."""
 
 RENEWABLE = frozenset({Reason.ACCESS_TOKEN_EXPIRED, Reason.SESSION_REVOKED})
 """Reasons after which another token may do: this one expired, or another process refreshed the session."""
@@ -38,7 +38,7 @@ class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor,
     Arguments:
         token_source: where bearer tokens come from.
         headers: metadata to send with each call.
-        timeout: seconds that a unary call may take when it does not say; streams take what they take.
+        timeout: seconds that a unary call may take if it does not set its own; streams have no limit.
     """
 
     def __init__(self, token_source: TokenSource, headers: dict[str, str], timeout: float) -> None:
@@ -84,7 +84,7 @@ class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor,
         )
 
     def _checked(self, outcome: Any, token: str) -> Any:
-        """The outcome of a call, when it is a response."""
+        """The response of a call; raises its error."""
         failure = outcome.exception()
         if isinstance(failure, grpc.RpcError):
             raise self._error(outcome, token) from None
@@ -98,7 +98,7 @@ class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor,
 
 
 class _Responses:
-    """A stream of responses that fails with a PhoenixError; all else is the call's own."""
+    """A stream of responses that fails with a PhoenixError; everything else is passed to the call."""
 
     def __init__(self, call: Any, error: Callable[[grpc.Call], PhoenixError]) -> None:
         self._call = call
@@ -118,7 +118,7 @@ class _Responses:
 
 
 def once_more(call: Callable[[], T]) -> T:
-    """Calls again, once, when the server refused a token that may be renewed."""
+    """Retries once if the server refused a token that can be renewed."""
     try:
         return call()
     except PhoenixError as error:
@@ -128,9 +128,9 @@ def once_more(call: Callable[[], T]) -> T:
 
 
 def identified(request: Message) -> Message:
-    """The request with a request_id of its own where its type has one and the caller gave none (AIP-4235).
+    """The request, with a new request_id if its type has one and the caller set none (AIP-4235).
 
-    The caller's message stays as it is: sent again by the caller, it means another request.
+    The caller's message is not changed: if the caller sends it again, it is another request.
     """
     part = identified_part(request)
     if part is None or part.request_id:

@@ -1,4 +1,4 @@
-"""What the columns of a file become when nobody says it: a guess by their names, the same as the console's."""
+"""Guesses by their names where the columns of a file belong, with the same result as the console."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ class Column(NamedTuple):
     """A column of a CSV file, or a key of the records of a JSON file.
 
     Arguments:
-        kind: what its values are; nulls do not count.
+        kind: the type of its values, apart from nulls.
     """
 
     name: str
@@ -57,7 +57,7 @@ KEY_FIELDS = frozenset({*FIELDS.values(), "flatten_keys"})
 def guess_roles(columns: Sequence[Column]) -> list[Role]:
     """A role for each column: by its name, else input before the first output and metadata after it.
 
-    Where there is an object "input", or a column "input.…", that is the input, and columns of other names are metadata.
+    If there is an object "input", or a column "input.…", it is the input, and columns of other names are metadata.
     """
     roles: list[Role | None] = [_part(name) for name, _ in columns]
     for index, (name, kind) in enumerate(columns):
@@ -81,7 +81,7 @@ def _part(name: str) -> Role | None:
 
 
 def are_own(columns: Sequence[Column]) -> bool:
-    """Whether the records are as the server reads them by itself: those of a download, for example."""
+    """Whether the records have the shape that the server reads without a mapping, such as those of a download."""
     nested = [column for column in columns if column.name not in _OWN]
     return any(_part(name) == "input" for name, _ in nested) and all(
         _part(name) and ("." in name or kind in ("object", "null")) for name, kind in nested
@@ -89,7 +89,7 @@ def are_own(columns: Sequence[Column]) -> bool:
 
 
 def guess_mapping(columns: Sequence[Column]) -> dict[str, Any]:
-    """The fields of UploadDatasetHeader that a guess comes to; none where the server reads the records by itself.
+    """The fields of UploadDatasetHeader for the guess; none if the server reads the records without a mapping.
 
     Raises:
         UnfitFile: when no column looks like an input.

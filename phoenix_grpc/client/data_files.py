@@ -1,4 +1,4 @@
-"""A file to upload, looked into before it is sent: by its first bytes, as the console does, whatever it is called."""
+"""A file to upload, inspected before it is sent: by its first bytes, whatever its name, as in the console."""
 
 import contextlib
 import gzip
@@ -18,16 +18,16 @@ from phoenix_grpc.client.files import CHUNK_BYTES, read_chunks, suffix_of
 from phoenix_grpc.client.json_arrays import json_lines
 
 Progress = Callable[[int, int | None], None]
-_PLAIN = re.compile(r"[\w./+-]+")  # a name that stands in a command as it is
+_PLAIN = re.compile(r"[\w./+-]+")  # a name that needs no quoting in a command
 
 
 class DataFile:
-    """A file that was looked into.
+    """A file that was inspected.
 
     Attributes:
-        format, compression: what is sent, as `UploadDatasetHeader` names it in lower case. A JSON array is sent as
+        format, compression: of the bytes sent, as in `UploadDatasetHeader`, in lower case. A JSON array is sent as
             JSON Lines, decompressed.
-        columns: of a CSV file, or the keys of its first records; empty where its compression hides them.
+        columns: of a CSV file, or the keys of its first records; empty if compression hides them.
         is_array: whether it is one JSON array; its records have no line numbers.
         is_regular: whether it can be read again from its start.
     """
@@ -54,7 +54,7 @@ class DataFile:
             self._read.clear()
 
     def chunks(self, progress: Progress) -> Iterator[bytes]:
-        """What to send.
+        """The chunks to send.
 
         Arguments:
             progress: called with the bytes of the file that were read and, when it is known, its size.
@@ -74,7 +74,7 @@ class DataFile:
         return json_lines(_decompressed(chunks) if self._inflated else chunks)
 
     def _first(self, size: int) -> bytes:
-        """The first bytes: a slow pipe may hand them on one by one."""
+        """The first bytes; a slow pipe may deliver them one by one."""
         while sum(map(len, self._read)) < size and (chunk := next(self._rest, None)) is not None:
             self._read.append(chunk)
         return b"".join(self._read)[:size]
@@ -89,13 +89,13 @@ class DataFile:
 def open_data_file(
     source: str | Path | BinaryIO, format: str = "", compression: str = "", *, allow_empty: bool = False
 ) -> Iterator[DataFile]:
-    """Opens a file to upload and looks into it.
+    """Opens a file to upload and inspects it.
 
     Arguments:
-        source: a path, or an open binary file, which is read from where it is.
-        format: "csv" or "jsonl"; by default the file tells.
-        compression: "none", "gzip" or "deflate"; by default the file tells, of none and gzip.
-        allow_empty: takes a file without a record, too.
+        source: a path, or an open binary file, which is read from its position.
+        format: "csv" or "jsonl"; by default detected.
+        compression: "none", "gzip" or "deflate"; by default detected, gzip or none.
+        allow_empty: accepts a file without records.
 
     Raises:
         UnfitFile: when it cannot be uploaded.

@@ -1,4 +1,4 @@
-"""Where a server is, and the channel to it: encryption, retries, keepalive, limits."""
+"""The address of a server, and the channel to it: encryption, retries, keepalive, limits."""
 
 import ipaddress
 import json
@@ -19,7 +19,7 @@ MAX_RECEIVED_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a server is.
+    """The address of a server.
 
     Arguments:
         target: as gRPC names it, "host:port" or "unix:/path".
@@ -38,7 +38,7 @@ class Endpoint:
 def parse_endpoint(address: str, tls: bool = False) -> Endpoint:
     """The endpoint of `host:port`, `http://host[:port]`, `https://host[:port]` or `unix:/path`.
 
-    The port is 50051 when it is not said, 443 for https.
+    The default port is 50051, and 443 for https.
 
     Raises:
         ConfigurationError: when `address` is none of these.
@@ -58,7 +58,7 @@ def parse_endpoint(address: str, tls: bool = False) -> Endpoint:
 
 
 def _bad_address(address: str) -> ConfigurationError:
-    # What stands before an @ may be a password.
+    # The part before an @ may be a password.
     return ConfigurationError(
         f"not a server's address: {address.split('@')[-1]!r}; it must be host:port, https://host[:port] or unix:/path"
     )
@@ -79,7 +79,7 @@ def open_channel(endpoint: Endpoint) -> grpc.Channel:
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.max_receive_message_length", MAX_RECEIVED_BYTES),
-        ("grpc.max_send_message_length", -1),  # the server has the say
+        ("grpc.max_send_message_length", -1),  # the server limits it
         ("grpc.max_metadata_size", 32 << 10),
     )
     if endpoint.tls:
@@ -88,7 +88,7 @@ def open_channel(endpoint: Endpoint) -> grpc.Channel:
 
 
 def _system_roots() -> bytes | None:
-    """The machine's certificate authorities; gRPC itself would trust only the list it carries."""
+    """The machine's certificate authorities; gRPC itself would trust only its own list."""
     file = ssl.get_default_verify_paths().cafile
     return Path(file).read_bytes() if file else None
 

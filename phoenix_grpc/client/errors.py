@@ -1,4 +1,4 @@
-"""What the server refused, as one exception; and files that are refused before they are sent."""
+"""The exceptions of the client: a call that failed, and a file that is refused before it is sent."""
 
 import grpc
 from google.rpc import error_details_pb2
@@ -10,11 +10,11 @@ class PhoenixError(Exception):
 
     Arguments:
         status: the gRPC status.
-        reason: a name of errors.proto without its prefix; empty when the failure did not come from the server.
+        reason: a name of errors.proto without its prefix; empty if the failure did not come from the server.
         message: one sentence for people.
-        violations: the fields that are not valid, each with what would be.
-        retry_after: seconds after which to try again; None when the server does not say.
-        request_id: under which the server's log has the call; empty when it was not reached.
+        violations: the fields that are not valid, each with a description.
+        retry_after: seconds after which to retry; None if the server does not say.
+        request_id: of the call in the server's log; empty if the server was not reached.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class PhoenixError(Exception):
 
 
 class UnfitFile(ValueError):
-    """A file that cannot be uploaded; the message says why, and what to do. Nothing of it was sent."""
+    """A file that cannot be uploaded; the message says why, and what to do. Nothing was sent."""
 
 
 def error_of(call: grpc.Call) -> PhoenixError:

@@ -1,4 +1,4 @@
-"""Files on the client's side: read in chunks, written all or nothing, with constant memory."""
+"""Files of the client: read in chunks, written all or nothing, in constant memory."""
 
 import contextlib
 import gzip
@@ -16,12 +16,12 @@ class Sink(Protocol):
     """Something that takes bytes."""
 
     def write(self, data: bytes, /) -> int:
-        """Takes all of `data`; answers how many bytes that is."""
+        """Writes all of `data`; returns the number of bytes."""
         ...
 
 
 def download_format(target: Path) -> str:
-    """The format that the name of a file to be written tells: nobody is to find JSONL in a file of another name.
+    """The format to write, by the name of the file: a file of another name must not contain JSONL.
 
     Raises:
         ConfigurationError: when the name has a suffix that tells no format.
@@ -36,25 +36,25 @@ def download_format(target: Path) -> str:
 
 
 def suffix_of(name: str) -> str:
-    """The suffix that tells a file's format, in lower case: the last one but .gz."""
+    """The suffix that names the format of a file, in lower case: the last one except .gz."""
     return Path(name.lower().removesuffix(".gz")).suffix
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether a file's name tells that it is compressed."""
+    """Whether the name of a file says that it is compressed."""
     return path.name.lower().endswith(".gz")
 
 
 def read_chunks(file: Any) -> Iterator[bytes]:
     """The bytes of an open file, in chunks."""
-    # An unbuffered file hands on what is there, and so does read1: a slow pipe need not fill a chunk first.
+    # An unbuffered file returns what is available, and so does read1: a slow pipe need not fill a chunk first.
     read = getattr(file, "read1", file.read)
     return iter(lambda: read(CHUNK_BYTES), b"")
 
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Sink]:
-    """A new file that takes the place of `target` when the block ends well, and is gone when it does not.
+    """A new file that replaces `target` if the block succeeds, and is removed if it fails.
 
     A name that ends in .gz is compressed.
 

@@ -1,4 +1,4 @@
-"""A file that is one JSON array -> JSON Lines, element by element; every value keeps the text that it has."""
+"""Converts a file of one JSON array to JSON Lines, element by element; every value keeps its text."""
 
 import codecs
 import json
@@ -9,7 +9,7 @@ from phoenix_grpc.client.errors import UnfitFile
 _CHUNK = 512 << 10
 _LONGEST = 64 << 20
 _SPACE = " \t\r\n"
-# Nothing is computed: a number of any length stays the text that it is.
+# Nothing is computed: a number of any length keeps its text.
 _scan = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str).raw_decode
 
 
@@ -72,7 +72,7 @@ class _Text:
                 return ""
 
     def skip(self, mark: str) -> bool:
-        """Goes past the next character when it is this one."""
+        """Skips the next character if it is this one."""
         found = self.peek() == mark
         self._at += found
         return found
@@ -87,7 +87,7 @@ class _Text:
             except RecursionError:
                 raise UnfitFile(f"record {number} is nested too deep") from None
             except ValueError:
-                # Broken, or not whole yet: with twice as much at each try, all tries cost what the last one does.
+                # Malformed, or incomplete: reading twice as much each time, all tries together cost twice the last one.
                 if not self._fill(2 * (len(self._text) - self._at)):
                     raise UnfitFile(f"record {number} is not JSON, or the array has no end") from None
             else:
@@ -96,7 +96,7 @@ class _Text:
                 return element
 
     def _fill(self, wanted: int) -> bool:
-        """Reads on until `wanted` characters are held; answers whether there were any more."""
+        """Reads on until `wanted` characters are held; returns whether there were any more."""
         parts = [self._text[self._at :]]
         self._at, size, more = 0, len(parts[0]), False
         while size < wanted <= _LONGEST and (piece := next(self._pieces, None)) is not None:

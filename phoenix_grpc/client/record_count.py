@@ -1,8 +1,8 @@
-"""Counts the records of a download as its chunks come, so that a reader knows how far it is."""
+"""Counts the records of a download as its chunks arrive, for progress."""
 
 
 class RecordCount:
-    """The records that have come: lines, or the rows of CSV without their header."""
+    """Counts records: lines, or the rows of CSV without their header."""
 
     def __init__(self, *, is_csv: bool) -> None:
         self._is_csv = is_csv
@@ -10,7 +10,7 @@ class RecordCount:
         self._quoted = False
 
     def add(self, chunk: bytes) -> int:
-        """Takes the next chunk; answers how many records have come whole."""
+        """Takes the next chunk; returns how many records are complete."""
         if not self._is_csv:
             self._lines += chunk.count(b"\n")
             return self._lines

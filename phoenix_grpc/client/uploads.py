@@ -1,4 +1,4 @@
-"""The way of a file up: its header, its chunks, and the errors of both ends."""
+"""Sends an upload: its header, its chunks, and the errors of both sides."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ logging.getLogger("grpc._channel").addFilter(_is_news)
 
 
 def upload_header(source: object, name: str, action: str, fields: dict[str, Any]) -> datasets_pb2.UploadDatasetHeader:
-    """The header of an upload; what is not said is told by the file."""
+    """The header of an upload; what is not given is detected from the file."""
     if isinstance(source, DataFile):
         mapping = {} if any(fields.get(field) for field in KEY_FIELDS) else guess_mapping(source.columns)
         fields = {**fields, **mapping, "format": source.format, "compression": source.compression}
@@ -82,13 +82,13 @@ def send(
 
 
 def naming_records(error: PhoenixError) -> PhoenixError:
-    """The error of an array's upload, which the server saw as lines: one for each record."""
+    """The error of an array's upload, of which the server saw one line per record."""
     error.message = re.sub(r"\bline (\d+)(, column \d+)?", r"record \1", error.message)
     return error
 
 
 def counted(chunks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
-    """The chunks; how many bytes they have is told as they go."""
+    """The chunks; reports the number of bytes as they are sent."""
     done = 0
     for chunk in chunks:
         yield chunk

@@ -1,4 +1,4 @@
-"""API keys: `phgrpc_`, 256 random bits and a checksum: scanners find a leaked one, and a mistyped one is refused.
+"""API keys: `phgrpc_`, 256 random bits and a checksum, so that scanners find leaked keys and mistyped ones are refused.
 
 Only the digest of a key is stored (secrets.digest).
 """
@@ -9,7 +9,7 @@ import string
 import zlib
 
 PREFIX = "phgrpc_"
-_PREFIXES = (PREFIX, "phx_")  # keys of the first days verify until they are rotated; `phx_` is PostHog's
+_PREFIXES = (PREFIX, "phx_")  # the first keys verify until they are rotated; `phx_` is PostHog's
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _SECRET_WIDTH = 43  # 62**43 > 2**256
 _CHECKSUM_WIDTH = 6  # 62**6 > 2**32
@@ -24,7 +24,7 @@ def new_api_key() -> str:
 
 
 def claims_to_be_api_key(text: str) -> bool:
-    """Whether `text` begins as a key does."""
+    """Whether `text` has the prefix of a key."""
     return text.startswith(_PREFIXES)
 
 
@@ -34,7 +34,7 @@ def is_api_key(text: str) -> bool:
 
 
 def api_key_hint(key: str) -> str:
-    """The first characters of a key, by which its owner recognises it."""
+    """The first characters of a key, by which its owner recognizes it."""
     return key[:_HINT_WIDTH]
 
 

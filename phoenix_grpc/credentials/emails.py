@@ -14,12 +14,12 @@ for _name in ("localhost", "local", "test"):
 
 
 def normal_email(text: str) -> str:
-    """What e-mails are stored and found by: trimmed, composed (NFC) and in lower case."""
+    """The form in which e-mails are stored and compared: trimmed, composed (NFC) and in lower case."""
     return unicodedata.normalize("NFC", text.strip().lower())
 
 
 def checked_email(text: str, field: str) -> str:
-    """The e-mail in its normal form; nothing is looked up.
+    """The e-mail in its normal form; no DNS lookup is made.
 
     Raises:
         Invalid: naming `field`, when it is no e-mail.

@@ -20,7 +20,7 @@ hasher = argon2.PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
 
 
 class Verified(NamedTuple):
-    """Whether a password is right, and whether its hash was made with other parameters than today's."""
+    """Whether a password is right, and whether its hash was made with parameters other than the current ones."""
 
     ok: bool
     needs_rehash: bool = False
@@ -34,7 +34,7 @@ def hash_password(password: str) -> str:
 def verify_password(stored: str | None, password: str) -> Verified:
     """Compares with a stored hash; None (no such user, or one without a password) is never right.
 
-    None takes as long as a hash does, so the time tells nothing about who exists.
+    None takes as long as a hash, so the time does not reveal whether a user exists.
     """
     try:
         hasher.verify(stored or _dummy(), _prepared(password))
@@ -44,10 +44,10 @@ def verify_password(stored: str | None, password: str) -> Verified:
 
 
 def checked_password(password: str, field: str, strong: bool) -> str:
-    """The password, when it meets the policy.
+    """The password, if it meets the policy.
 
     Arguments:
-        strong: asks for 12 characters and upper case, lower case, digit and symbol, instead of any 8 characters.
+        strong: requires 12 characters with upper case, lower case, digit and symbol, instead of any 8 characters.
 
     Raises:
         Invalid: naming `field`; says what is missing, never what was sent.
@@ -72,12 +72,12 @@ def _missing_classes(password: str) -> str:
 
 
 def _prepared(password: str) -> bytes:
-    """Composed as RFC 8265 asks, since keyboards differ in how they send the same letter."""
+    """Composed as RFC 8265 requires, since keyboards differ in how they encode the same letter."""
     return unicodedata.normalize("NFC", password).encode()
 
 
 def _dummy() -> str:
-    """A hash that no password has, with today's parameters."""
+    """A hash that no password has, with the current parameters."""
     salt, result = (base64.b64encode(bytes(size)).rstrip(b"=").decode() for size in (hasher.salt_len, hasher.hash_len))
     cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
     return f"$argon2id$v=19${cost}${salt}${result}"

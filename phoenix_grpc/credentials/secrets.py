@@ -1,4 +1,4 @@
-"""Random secrets, and the digests that stand for them in the store."""
+"""Random secrets, and the digests that are stored in their place."""
 
 import hashlib
 import secrets
@@ -10,7 +10,7 @@ def new_token() -> str:
 
 
 def new_password() -> str:
-    """A password of 16 random characters that meets the strong policy, short enough to be typed once."""
+    """A password of 16 random characters that meets the strong policy."""
     while True:
         password = secrets.token_urlsafe(12)
         if all(any(map(has, password)) for has in (str.isupper, str.islower, str.isdigit, "-_".__contains__)):
@@ -18,5 +18,5 @@ def new_password() -> str:
 
 
 def digest(secret: str) -> bytes:
-    """What is stored instead of `secret`: SHA-256, since a secret of 256 random bits cannot be guessed from it."""
+    """The digest to store in place of `secret`: SHA-256, from which a secret of 256 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -19,7 +19,7 @@ REFRESH_TYPE = "rt+jwt"
 MAX_TOKEN = 8192
 _ALGORITHM = "HS256"
 _SECOND = 1_000_000
-# Expiry is compared with our own clock, which answers our own errors.
+# Expiry is checked with our own clock, to raise our own errors.
 _OPTIONS: Any = {
     "require": ["iss", "aud", "sid", "jti", "iat", "exp"],
     "verify_exp": False,
@@ -29,7 +29,7 @@ _OPTIONS: Any = {
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What an access token says: the session, its generation (it grows with each refresh), and whose it is.
+    """The claims of an access token: the session, its generation (it grows with each refresh), and its user.
 
     `expires_at` is in microseconds, a whole second.
     """
@@ -43,18 +43,18 @@ class AccessClaims:
 
 @dataclass(frozen=True, slots=True)
 class RefreshClaims:
-    """What a refresh token says; `expires_at` is in microseconds, a whole second."""
+    """The claims of a refresh token; `expires_at` is in microseconds, a whole second."""
 
     session_id: str
     expires_at: int
 
 
 class KeyRing:
-    """Signs with one secret, and verifies with it and the one before.
+    """Signs with one secret, and verifies with it and the previous one.
 
     Arguments:
         secret: 32 characters or more.
-        previous: the secret before, whose tokens are still good.
+        previous: the previous secret, whose tokens are still valid.
     """
 
     def __init__(self, secret: str, previous: str | None = None) -> None:
@@ -118,7 +118,7 @@ class KeyRing:
 
     def _verified(self, token: str, reason: Reason) -> tuple[str, dict[str, Any]]:
         """The type and the claims of a token that we signed."""
-        if len(token) > MAX_TOKEN:  # before anything of it is parsed
+        if len(token) > MAX_TOKEN:  # before any of it is parsed
             raise Unauthenticated("the token does not verify", reason)
         try:
             header = jwt.get_unverified_header(token)
@@ -132,5 +132,5 @@ class KeyRing:
 
 
 def _key_id(secret: str) -> str:
-    """Names a secret in the tokens it signed, and tells nothing about it."""
+    """Identifies a secret in the tokens that it signed, and reveals nothing about it."""
     return hmac.new(secret.encode(), b"kid", hashlib.sha256).hexdigest()[:16]

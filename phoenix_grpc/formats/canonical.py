@@ -1,7 +1,7 @@
 """JSON with exact numbers: the check that every value passes, and the hash by which contents are compared.
 
-The bytes of a value are stored as they were sent; what is decoded here only decides whether they are allowed, and what
-they are equal to: 1 equals 1.0 and 1e0, 2^53 is not 2^53+1, the order of keys does not count.
+The bytes of a value are stored as they were sent; decoding only decides whether they are allowed, and what they are
+equal to: 1 equals 1.0 and 1e0, 2^53 is not 2^53+1, the order of keys does not count.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ _OFFSET = re.compile(r" \(byte (\d+)\)$")
 
 
 class NotJson(Exception):
-    """Bytes that are no JSON we take; `offset` counts bytes from 0, None where it is not known."""
+    """Bytes that are not JSON, or not JSON that we accept; `offset` counts bytes from 0, None if it is not known."""
 
     def __init__(self, description: str, offset: int | None = None) -> None:
         super().__init__(description)
@@ -56,7 +56,7 @@ def decode(data: bytes | str) -> Any:
         return _decoder.decode(data)
     except RecursionError:
         raise NotJson(_TOO_DEEP) from None
-    except msgspec.ValidationError:  # the only one that decoding without a type raises is about a long integer
+    except msgspec.ValidationError:  # without a type, decoding raises this only for a long integer
         return _decode_long(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _explained(data if isinstance(data, bytes) else data.encode(), error) from None
@@ -89,7 +89,7 @@ def _no_constant(name: str) -> None:
 
 
 def require_depth(text: str) -> None:
-    """Holds a valid JSON document to MAX_DEPTH levels of objects and lists.
+    """Requires that a valid JSON document has at most MAX_DEPTH levels of objects and lists.
 
     Raises:
         NotJson: when it is nested deeper.
@@ -123,12 +123,12 @@ def _count_values(data: bytes) -> int:
 
 
 def encode(input: Any, output: Any, metadata: Any) -> bytes:
-    """Values that `decode` answered, as the one text that stands for all equal contents."""
+    """Values that `decode` returned, as the one text that stands for all equal contents."""
     return _encode((input, metadata, output))
 
 
 def digest(encoded: bytes) -> bytes:
-    """The content hash of what `encode` answered."""
+    """The content hash of a result of `encode`."""
     return hashlib.sha256(encoded).digest()[:HASH_BYTES]
 
 

@@ -1,4 +1,4 @@
-"""Decompresses a stream in bounded pieces, so that a small chunk that holds gigabytes (a zip bomb) costs no memory."""
+"""Decompresses a stream in bounded pieces, so that a small chunk of gigabytes (a zip bomb) costs no memory."""
 
 import enum
 import zlib
@@ -12,7 +12,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Compression(enum.Enum):
-    """How the bytes of a file are compressed; the value names it in errors."""
+    """The compression of a file; errors show its value."""
 
     NONE = "none"
     GZIP = "gzip"  # RFC 1952, of one or more members
@@ -31,7 +31,7 @@ class Decompressor(Protocol):
         ...
 
     def close(self) -> None:
-        """Says that the stream has ended.
+        """Ends the stream.
 
         Raises:
             Invalid: when it ended early.

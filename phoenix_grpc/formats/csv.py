@@ -31,7 +31,7 @@ from phoenix_grpc.model import Record
 # Of the whole process, and too small by default; what bounds a cell here is the limit of a record.
 csv.field_size_limit(1 << 30)
 
-_UNCLOSED = "unexpected end of data"  # what a strict reader says at the end of the lines within quotes
+_UNCLOSED = "unexpected end of data"  # the error of a strict reader when the lines end within quotes
 MAX_COLUMNS = 10_000
 _MAX_COLUMNS_SHOWN = 20
 _encode = msgspec.json.Encoder().encode
@@ -39,7 +39,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column that is used: where its cells go."""
+    """A column that is used, and where its cells go."""
 
     index: int
     bucket: int
@@ -51,7 +51,7 @@ class _Column:
 class CsvReader:
     """See reader.RecordReader. Blank cells are left out; the other values are strings.
 
-    With no keys named, or with keys that begin so, the columns "input.…", "output.…" and "metadata.…" are nested at
+    With no keys named, or with keys of this form, the columns "input.…", "output.…" and "metadata.…" are nested at
     their dots, and cells that are JSON lists or objects are taken as such: as the CSV of a download has them.
     """
 
@@ -60,7 +60,7 @@ class CsvReader:
         self._lines = LineSplitter(max_record_bytes)
         self._max_record_bytes = max_record_bytes
         self._keys = keys
-        self._pending: list[str] = []  # lines of a record whose end has not come
+        self._pending: list[str] = []  # lines of an incomplete record
         self._line = 1  # the number of the first of them
         self._table: _Table | None = None
 
@@ -97,7 +97,7 @@ class CsvReader:
                 raise InvalidRecord(line, "not UTF-8", column) from None
 
     def _rows(self, *, last: bool) -> Iterator[tuple[int, list[str]]]:
-        """The rows that are whole, each with the number of its first line; blank lines are skipped."""
+        """The complete rows, each with the number of its first line; blank lines are skipped."""
         reader = csv.reader(self._pending, strict=True)
         done = 0
         try:
@@ -117,7 +117,7 @@ class CsvReader:
 
 
 class _Table:
-    """The header line, and what each column is for.
+    """Reads the header line, and the role of each column.
 
     Raises:
         InvalidRecord: for more than 10,000 columns, a column that comes twice, is nested too deep, or is named and
@@ -203,7 +203,7 @@ class _Table:
 
 
 def _place(line: int, members: dict[str, Any], column: _Column, cell: str) -> None:
-    """Puts the value of a cell where its column says."""
+    """Puts the value of a cell where its column belongs."""
     if column.spread:
         for name, value in _object(line, column.path[0], cell).items():
             _put(line, members, (name,), value)
@@ -223,7 +223,7 @@ def _put(line: int, members: dict[str, Any], path: Sequence[str], value: object)
 
 
 def _json(line: int, cell: str) -> msgspec.Raw | None:
-    """The JSON list or object that the cell is, as it was sent; None when it is none."""
+    """The JSON list or object in a cell, as it was sent; None if it is neither."""
     if cell[0] not in "[{":
         return None
     if canonical.has_too_many_values(cell.encode()):

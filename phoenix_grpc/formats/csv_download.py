@@ -1,4 +1,4 @@
-"""Pages of examples -> CSV (RFC 4180), flattened with dots. What CSV cannot carry back is said in `csv`.
+"""Pages of examples -> CSV (RFC 4180), flattened with dots. `csv` lists what CSV cannot carry back.
 
 The header line needs the columns of all rows, so a version is read twice: for its columns, and for its cells.
 """
@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class CsvTable:
-    """The columns of a version, first seen first; `splits` comes last, and only when an example is in one."""
+    """The columns of a version, in the order in which they occur; `splits` comes last, if any example is in one."""
 
     def __init__(self) -> None:
         self._columns: dict[str, None] = {}
@@ -93,5 +93,5 @@ def _flattened(prefix: str, members: dict[str, msgspec.Raw]) -> Iterator[tuple[s
 
 
 def _nests(members: dict[str, msgspec.Raw]) -> bool:
-    """Whether an object comes back from dotted columns; otherwise its cell is JSON."""
+    """Whether an object can be restored from dotted columns; otherwise its cell is JSON."""
     return bool(members) and not any("." in name for name in members)

@@ -49,7 +49,7 @@ class JsonlReader:
     """See reader.RecordReader. Blank lines are skipped; lines may end in CR LF.
 
     With no keys of input, output and metadata named, a record is {id?, input, output?, metadata?, splits?, span_id?}.
-    A key that is named and in no record is refused at the end.
+    A named key that no record has is refused at the end.
     """
 
     def __init__(self, keys: Keys, max_record_bytes: int) -> None:
@@ -58,7 +58,7 @@ class JsonlReader:
         self._line = 1
         self._keys = keys if keys.mapped else keys.with_defaults()
         self._mapped = keys.mapped
-        # A key that is not named is None, which no record has.
+        # A key that is not named is None, which no record contains.
         self._id_key: Any = self._keys.example_id or None
         self._span_key: Any = self._keys.span_id or None
         self._required, self._missing = keys, set(keys.named)
@@ -104,7 +104,7 @@ class JsonlReader:
         return hashed_record(line, self._objects(line, data), example_id, splits, span_id)
 
     def _see(self, values: Collection[str]) -> None:
-        """Remembers the keys of the first record, and which of those that are named came."""
+        """Remembers the keys of the first record, and which of the named keys occurred."""
         if self._first is None:
             self._first = list(values)[:_MAX_KEYS_SHOWN]
         if self._missing:

@@ -20,7 +20,7 @@ _quoted = msgspec.json.Encoder().encode
 
 
 class _Chat(msgspec.Struct):
-    """What OpenAI's formats take from an object."""
+    """The parts of an object that OpenAI's formats use."""
 
     messages: msgspec.Raw = _ABSENT
     tools: msgspec.Raw = _ABSENT
@@ -99,6 +99,6 @@ def _evaluation(input: str, output: str) -> str:
 
 
 def _items(raw: msgspec.Raw) -> str:
-    """What is between the brackets of a list; nothing when it is none."""
+    """The text between the brackets of a list; empty if it is not a list."""
     text = str(raw, "utf-8")
     return text[1:-1].strip() if text.startswith("[") else ""

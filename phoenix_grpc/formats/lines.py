@@ -1,4 +1,4 @@
-"""Splits a stream of bytes into lines, whatever the borders of its chunks."""
+"""Splits a stream of bytes into lines, wherever its chunks end."""
 
 from phoenix_grpc.errors import InvalidRecord
 
@@ -6,7 +6,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class LineSplitter:
-    """Cuts chunks at line feeds and holds what is not a whole line yet.
+    """Cuts chunks at line feeds and keeps an incomplete line for the next chunk.
 
     Arguments:
         max_bytes: the longest line.
@@ -40,7 +40,7 @@ class LineSplitter:
         return self._without_mark(lines)
 
     def close(self) -> list[bytes]:
-        """The last line when no line feed ended it."""
+        """The last line, if no line feed ended it."""
         rest = b"".join(self._parts)
         self._parts, self.held = [], 0
         return self._without_mark([rest]) if rest else []
@@ -59,5 +59,5 @@ class LineSplitter:
 
 
 def record_too_long(line: int, max_bytes: int) -> InvalidRecord:
-    """The record that begins on `line` is longer than the server takes."""
+    """The record that begins on `line` is longer than the server accepts."""
     return InvalidRecord(line, f"a record has {max_bytes:,} bytes at most (PHOENIX_MAX_RECORD_BYTES)")

@@ -1,4 +1,4 @@
-"""The way of an upload's bytes: decompressed, cut into records, checked; in bounded batches."""
+"""Reads the bytes of an upload: decompresses them, cuts them into records, checks these; in bounded batches."""
 
 import enum
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class RecordReader(Protocol):
 
     @property
     def held(self) -> int:
-        """Bytes of a record whose end has not come."""
+        """The number of bytes of an incomplete record."""
         ...
 
     def feed(self, data: bytes) -> Iterator[list[Record]]:
@@ -37,7 +37,7 @@ class RecordReader(Protocol):
         ...
 
     def close(self) -> Iterator[list[Record]]:
-        """The last record when nothing ended it.
+        """The last record, if nothing ended it.
 
         Raises:
             InvalidRecord: when it is malformed.
@@ -49,11 +49,11 @@ _READERS: dict[Format, type[JsonlReader] | type[CsvReader]] = {Format.JSONL: Jso
 
 
 class UploadReader:
-    """The records of an upload. Holds one record and one piece of the file at most, whatever the chunks hold.
+    """The records of an upload. Holds one record and one piece of the file at most, however large the chunks are.
 
     Arguments:
         max_record_bytes: the longest record, decompressed.
-        ignore_ids: leaves the ids of the records out.
+        ignore_ids: ignores the ids of the records.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class UploadReader:
 
     @property
     def held(self) -> int:
-        """Bytes of a record whose end has not come."""
+        """The number of bytes of an incomplete record."""
         return self._reader.held
 
     def feed(self, chunk: bytes) -> Iterator[list[Record]]:
-        """Batches of the records that `chunk` completes, also empty ones; iterate to the end before the next call.
+        """Batches of the records that `chunk` completes, possibly empty; iterate to the end before the next call.
 
         Raises:
             Invalid: when the bytes are not what the header says; InvalidRecord, naming the line, for a record.

@@ -1,4 +1,4 @@
-"""What the readers of all formats share: which key goes where, and the checks that make a record of its parts."""
+"""Shared by the readers of all formats: which key goes where, and the checks that make a record of its parts."""
 
 import base64
 import unicodedata
@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 class Keys:
     """Which keys (or columns) of a record go where.
 
-    With none in input, output and metadata these three are taken from the keys "input", "output" and "metadata".
+    If input, output and metadata have none, they are taken from the keys "input", "output" and "metadata".
     """
 
     input: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Keys:
         return any(self.buckets)
 
     def validate(self) -> None:
-        """Holds the keys to be consistent.
+        """Requires that the keys are consistent.
 
         Raises:
             Invalid: naming the field of the header, when a key is named twice in one place, or flattened and not used.
@@ -76,7 +76,7 @@ class Keys:
         return frozenset(single.union(self.splits, *self.buckets))
 
     def require(self, missing: Collection[str], present: Iterable[str]) -> None:
-        """Holds the keys that are named to be in the file.
+        """Requires that the named keys are in the file.
 
         Arguments:
             missing: those that no record has.
@@ -100,7 +100,7 @@ class Keys:
         raise Invalid(field, f"no record has the key {key[:_MAX_KEY_SHOWN]!r}; the keys of the first one are: {shown}")
 
     def with_defaults(self) -> "Keys":
-        """The same with the usual names of the keys for id, splits and span id, where none is named."""
+        """The same, with the default keys of id, splits and span id where none is named."""
         return replace(
             self,
             splits=self.splits or ("splits",),
@@ -116,7 +116,7 @@ class IgnoredKeys:
         self._names: dict[str, None] = {}
 
     def add(self, names: Iterable[str]) -> None:
-        """Remembers these, too."""
+        """Adds names."""
         for name in names:
             if len(self._names) >= _MAX_IGNORED_KEYS:
                 return
@@ -124,7 +124,7 @@ class IgnoredKeys:
                 self._names[name[:_MAX_KEY_SHOWN]] = None
 
     def names(self) -> list[str]:
-        """What was ignored, in the order in which it was seen."""
+        """The ignored names, in the order of their first occurrence."""
         return list(self._names)
 
 
@@ -162,7 +162,7 @@ def too_many_values(line: int) -> InvalidRecord:
 
 
 def repeated_key(line: int, buckets: Sequence[str]) -> str | None:
-    """The flaw that a key comes twice in one of the objects, for Record; None when none does."""
+    """The flaw of a key that occurs twice in one of the objects, for Record; None if there is none."""
     for part, text in zip(BUCKETS, buckets, strict=True):
         found = find_repeated(text)
         key = found.inner if found.outer is None else found.outer
@@ -204,7 +204,7 @@ def record(
         digest: their content hash.
         flaw: see Record.
         example_id: an external id, the id of an example, or None.
-        splits: a name, a list of names, or None when the record says nothing about splits.
+        splits: a name, a list of names, or None if the record does not set splits.
         span_id: a text or None.
 
     Raises:
@@ -219,7 +219,7 @@ def record(
 
 
 def require_nesting(line: int, buckets: Sequence[str]) -> None:
-    """Holds each of the JSON objects to the allowed nesting.
+    """Requires that each of the JSON objects has at most the allowed nesting.
 
     Raises:
         InvalidRecord: naming `line`.
@@ -232,7 +232,7 @@ def require_nesting(line: int, buckets: Sequence[str]) -> None:
 
 
 def nonblank_id(text: str) -> str | None:
-    """An id out of a column that not every row fills: pandas writes "nan" for those that it does not."""
+    """An id from a column that not every row fills: pandas writes "nan" for missing values."""
     return text if text.strip() not in ("", "nan") else None
 
 
@@ -256,7 +256,7 @@ def _is_control(char: str) -> bool:
 
 
 def _split_names(line: int, splits: Any) -> str:
-    """A JSON list of the names, trimmed, sorted and each once; blank ones do not count."""
+    """A JSON list of the names, trimmed, sorted and without duplicates; blank ones are ignored."""
     values = [splits] if isinstance(splits, str) else splits
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise InvalidRecord(line, "splits must be a name, a list of names, or null")

@@ -1,1 +1,1 @@
-"""The composition root, and what a server does beside answering calls."""
+"""The composition root, and the work of a server besides serving calls."""

@@ -1,4 +1,4 @@
-"""Work off the calls' path: what was gathered in memory is written, what is over is swept in small transactions."""
+"""Work off the calls' path: writes what was gathered in memory, and sweeps what has ended, in small transactions."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ Sweep = Callable[[Transaction, int], int]
 async def running(
     engine: Engine, settings: Settings, authenticator: Authenticator, refusals: RefusalRecorder
 ) -> AsyncIterator[None]:
-    """Does the work until the block ends, and then writes what is still in memory."""
+    """Does the work until the block ends, and then writes what is left in memory."""
     mailer = Mailer(settings)
     jobs: tuple[tuple[float, Callable[[], Awaitable[None]]], ...] = (
         (REFUSALS_SECONDS, refusals.flush),
@@ -63,9 +63,9 @@ async def running(
 
 
 async def sweep(engine: Engine, settings: Settings) -> None:
-    """Removes all that is over, a batch a transaction, with pauses in which other writes go first.
+    """Removes everything that has ended, one batch per transaction, with pauses for other writes.
 
-    Then it gives the room to a disk that is short of it.
+    Then it returns the room to a disk that is short of it.
     """
     retention = int(settings.audit_retention_days * _DAY)
     sweeps: tuple[Sweep, ...] = (
@@ -100,7 +100,7 @@ async def _sweep_all(engine: Engine, work: Sweep) -> None:
 
 
 def return_memory() -> None:
-    """Gives freed memory back to the system, which glibc keeps while anything near it is in use."""
+    """Returns freed memory to the system, which glibc keeps while anything near it is in use."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
@@ -113,7 +113,7 @@ async def _repeat(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _attempt(job: Callable[[], Awaitable[None]]) -> None:
-    """Runs the job; whatever fails is no reason to stop, since the next round comes."""
+    """Runs the job; a failure is logged, and the next round retries."""
     try:
         await job()
     except Error as error:

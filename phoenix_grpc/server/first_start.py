@@ -12,9 +12,9 @@ from phoenix_grpc.store.engine import Engine
 
 
 async def first_start(engine: Engine, settings: Settings) -> str | None:
-    """Makes the users that must exist, while authentication is on: system user, default admin, PHOENIX_ADMINS.
+    """Creates the users that must exist, if authentication is on: system user, default admin, PHOENIX_ADMINS.
 
-    Answers:
+    Returns:
         the default admin's random password, to be shown once; None when it was configured, or the admin existed.
 
     Raises:

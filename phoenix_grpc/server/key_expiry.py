@@ -1,4 +1,4 @@
-"""The ends of API keys: told before they come, and reported where they come too late."""
+"""The expiry of API keys: notifies owners before it, and reports keys that expire too late."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 async def send_notices(engine: Engine, settings: Settings, mailer: Mailer) -> None:
-    """Mails people whose keys end soon, each at most once: a key is marked before its mail is sent.
+    """Mails the owners of keys that expire soon, each at most once: a key is marked before its mail is sent.
 
     A mail that cannot be sent is lost; the others wait for the next round.
     """
@@ -40,7 +40,7 @@ async def _tell(mailer: Mailer, key: ExpiringKey) -> bool:
 
 
 async def report_outliving(engine: Engine, settings: Settings) -> None:
-    """Warns of keys that end later than a new one could."""
+    """Warns of keys that expire later than a new one could."""
     if settings.api_key_max_days is None or not settings.enable_auth:
         return
     count = await engine.read(count_outliving, model.now() + int(settings.api_key_max_days * DAY))

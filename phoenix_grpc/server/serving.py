@@ -89,7 +89,7 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
         await stack.enter_async_context(background.running(engine, settings, authenticator, refusals))
         auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)
         stack.push_async_callback(auth.close)
-        # One of each for both doors: neither memory nor a password asks which way a request came.
+        # One of each for both doors: memory and passwords are the same for both.
         budget = ByteBudget(settings.max_inflight_bytes)
         reception = Reception(budget, settings.max_message_bytes)
         logins = RateLimit(math.inf if settings.disable_rate_limit else _LOGINS_AT_ONCE, _LOGINS_PER_MINUTE)
@@ -111,14 +111,14 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
         door = await stack.enter_async_context(grpc_door(settings, interceptor, engine.check))
         backend = Backend(settings, guard, budget, lambda: door.serving)
         http_port = await stack.enter_async_context(http_door(backend, logins))
-        # Whatever ends first, both doors say so at once, and one grace is theirs together.
+        # Both doors begin to drain at once, and share one grace.
         stack.push_async_callback(door.drain)
         stack.callback(guard.drain)
         running = RunningServer(
             settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard, reception
         )
         _announce(running)
-        # What the start made stays: the collector need not look through it again and again.
+        # Objects of the start live on: the collector need not traverse them again and again.
         gc.collect()
         gc.freeze()
         yield running
@@ -132,7 +132,7 @@ def run(settings: Settings) -> None:
     """
     writer = configure_logs(settings.log_level)
     _allow_open_files()
-    # After so long a thread that computes gives way to the loop; by default 5 ms, which a call waits several times.
+    # How long a thread computes before the loop runs; the default is 5 ms, and a call waits for it several times.
     sys.setswitchinterval(0.001)
     try:
         uvloop.run(_run(settings, writer))
@@ -152,7 +152,7 @@ def _allow_open_files() -> None:
 async def _run(settings: Settings, log_writer: LogWriter | None) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    # What goes to threads computes, so more of them than cores would only take memory, each with a heap of its own.
+    # Work in threads computes, so more threads than cores would only take memory, each with a heap of its own.
     loop.set_default_executor(ThreadPoolExecutor((os.cpu_count() or 1) + 1, thread_name_prefix="worker"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
@@ -164,7 +164,7 @@ async def _run(settings: Settings, log_writer: LogWriter | None) -> None:
 
 
 def _behaviors(auth: AuthServicer, datasets: DatasetsServicer) -> dict[str, Behavior]:
-    """What serves each of our methods, by path."""
+    """The servicer's method for each of our methods, by path."""
     services = {"AuthService": auth, "DatasetsService": datasets}
     return {
         path: getattr(services[method.service.rpartition(".")[2]], method.name)
@@ -201,7 +201,7 @@ def _announce(running: RunningServer) -> None:
 
 
 def _invite(running: RunningServer) -> None:
-    """Tells somebody at a terminal where to go on."""
+    """Prints the address to open, at a terminal."""
     host, prefix = running.settings.host, running.settings.host_root_path
     here = "localhost" if host in (*_LOOPBACK, "0.0.0.0", "::") else host  # noqa: S104 - nothing is bound here
     url = running.settings.root_url or f"http://{here}:{running.http_port}{prefix}"
@@ -211,8 +211,8 @@ def _invite(running: RunningServer) -> None:
 
 
 def _show_password(password: str | None) -> None:
-    """Shows the first admin's password as soon as it counts: nobody learns it later, even when the start fails."""
+    """Shows the first admin's password as soon as it is valid: it cannot be shown later, even if the start fails."""
     if password is not None:
-        # Not through the log: it is kept, and this is shown once.
+        # Not through the log, which is kept: this is shown once.
         sys.stderr.write(f"\n  First admin: admin@localhost\n  Password:    {password}\n  Shown once: change it.\n\n")
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The secret that signs tokens: configured, or made once and kept in the working directory."""
+"""The secret that signs tokens: configured, or generated once and kept in the working directory."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ def open_key_ring(settings: Settings) -> KeyRing:
 
 
 def kept_secret(path: Path) -> str:
-    """The secret in this file; the first process makes it, readable by its owner alone, and all others agree.
+    """The secret in this file; the first process creates it, readable only by its owner, and all others use it.
 
     Raises:
         ConfigurationError: naming the file, when it cannot be read or made, or holds no secret.
@@ -43,7 +43,7 @@ def kept_secret(path: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """Makes the file with a new secret, unless another process is first; nobody ever sees it half written."""
+    """Creates the file with a new secret, unless another process is first; no process sees it half written."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
         file.write(f"{secrets.token_hex(32)}\n")
