@@ -3,8 +3,8 @@
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +15,9 @@ from tests.conftest import eventually
 
 
 def line(request_id: str) -> Callable[[], CallLine]:
-    return lambda: CallLine(time.time(), "/service/Method", "SESSION", 1, "OK", 0.5, request_id, "192.0.2.1")
+    return lambda: CallLine(
+        "call", "/service/Method", "SESSION", 1, "OK", 0.5, request_id, "192.0.2.1", "info", datetime.now(UTC)
+    )
 
 
 class Disk:

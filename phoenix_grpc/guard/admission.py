@@ -108,7 +108,7 @@ class Guard:
             raise refusal
         return method
 
-    def enter(self, call: Call, method: Method, shared: bool = False) -> Callable[[object], None]:
+    def enter(self, call: Call, method: Method, shared: bool = False) -> Callable[[object], object]:
         """Takes the call's place among those that run; returns what gives it back, as the callback of a task's end.
 
         Arguments:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 
 from phoenix_grpc.errors import Error
@@ -27,13 +28,15 @@ class CallLines:
     def _line(self, call: Call, error: Error | None, time: float, ended: float) -> CallLine:
         principal = call.principal
         return CallLine(
-            time,
+            "call",
             call.path,
             principal.kind,
             principal.user_id,
             self._status_name(error),
-            (ended - call.started) * 1000,
+            round((ended - call.started) * 1000, 2),
             call.request_id,
             call.address,
-            error.reason if error is not None and error.reason else "",
+            "info",
+            datetime.fromtimestamp(time, UTC),
+            error.reason if error is not None else "",
         )

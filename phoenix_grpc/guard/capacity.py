@@ -2,11 +2,10 @@
 
 import asyncio
 import itertools
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self, TypeVar
-from weakref import WeakValueDictionary
 
 from phoenix_grpc.contract import Method
 from phoenix_grpc.errors import LimitExceeded
@@ -46,19 +45,19 @@ class Room:
         self._of: Counter[str] = Counter()
 
     def enter(self, who: str = "") -> None:
-        """Counts a call; one that is refused counts, too, until it leaves.
+        """Counts a call.
 
         Arguments:
             who: whose share it takes; "" for nobody's.
 
         Raises:
-            LimitExceeded: when more run than may.
+            LimitExceeded: when as many run as may.
         """
+        if self.running >= self.limit or (who and self._of[who] >= self.share):
+            raise LimitExceeded("the server already serves its maximum number of calls", retry_after=1)
         self.running += 1
         if who:
             self._of[who] += 1
-        if self.running > self.limit or self._of[who] > self.share:
-            raise LimitExceeded("the server already serves its maximum number of calls", retry_after=1)
 
     def leave(self, who: str = "") -> None:
         """Ends what `enter` began."""
@@ -82,7 +81,7 @@ class Rooms:
         self._public = Room(MAX_PUBLIC_CALLS, _PUBLIC_SHARE)
         self._public_streams = Room(MAX_PUBLIC_STREAMS, _PUBLIC_SHARE)
 
-    def enter(self, method: Method, who: str, shared: bool) -> Callable[[object], None]:
+    def enter(self, method: Method, who: str, shared: bool) -> Callable[[object], object]:
         """Takes a place; returns what gives it back, as the callback of a task's end.
 
         Arguments:
@@ -94,28 +93,26 @@ class Rooms:
         """
         if method.rule.public:
             room = self._public_streams if method.reads_stream or method.writes_stream else self._public
-            return _entered([(room, "" if shared else who)])
-        if method.reads_stream:
-            return _entered([(self._calls, ""), (self._uploads, who)])
-        return _entered([(self._calls, "")])
+            share = "" if shared else who
+            room.enter(share)
+            return lambda _: room.leave(share)
+        self._calls.enter()
+        if not method.reads_stream:
+            return self._leave_calls
+        try:
+            self._uploads.enter(who)
+        except LimitExceeded:
+            self._calls.leave()
+            raise
 
+        def leave(_: object) -> None:
+            self._uploads.leave(who)
+            self._calls.leave()
 
-def _entered(places: Sequence[tuple[Room, str]]) -> Callable[[object], None]:
-    taken: list[tuple[Room, str]] = []
+        return leave
 
-    def leave(_: object = None) -> None:
-        while taken:
-            room, who = taken.pop()
-            room.leave(who)
-
-    try:
-        for room, who in places:
-            taken.append((room, who))
-            room.enter(who)
-    except LimitExceeded:
-        leave()
-        raise
-    return leave
+    def _leave_calls(self, _: object) -> None:
+        self._calls.leave()
 
 
 class Arrivals:
@@ -133,7 +130,8 @@ class Arrivals:
     def __init__(self, slow: int, share: int, seconds: float = MESSAGE_SECONDS) -> None:
         self._slow = slow
         self._share = share
-        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._under_way: Counter[str] = Counter()
+        self._queues: defaultdict[str, deque[asyncio.Future[None]]] = defaultdict(deque)
         self._ticks = round(seconds / _TICK)
         self._begun: dict[asyncio.Task[object], int] = {}
         self._given_up: set[asyncio.Task[object]] = set()
@@ -146,11 +144,10 @@ class Arrivals:
         Raises:
             LimitExceeded: when it does not come in time.
         """
-        turns = self._turns.get(who) or self._turns.setdefault(who, asyncio.Semaphore(self._share))
-        async with turns:
-            return await self._wait(read())
-
-    async def _wait(self, message: Awaitable[T]) -> T:
+        if self._under_way[who] < self._share:
+            self._under_way[who] += 1
+        else:
+            await self._turn(who)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - this runs in one
         cancelling = task.cancelling()
@@ -158,7 +155,7 @@ class Arrivals:
         if self._timer is None:
             self._start()
         try:
-            return await message
+            return await read()
         except asyncio.CancelledError:
             # As asyncio.timeout does: somebody else may have cancelled the task as well.
             if task in self._given_up and task.uncancel() <= cancelling:
@@ -167,6 +164,33 @@ class Arrivals:
         finally:
             del self._begun[task]
             self._given_up.discard(task)
+            self._leave(who)
+
+    async def _turn(self, who: str) -> None:
+        """Waits for the place of one that leaves."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queues[who].append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # the place came in the same moment
+                self._leave(who)
+            raise
+
+    def _leave(self, who: str) -> None:
+        """Gives the place to the next who waits, or back."""
+        if who in self._queues:
+            queue = self._queues[who]
+            while queue:
+                turn = queue.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+            del self._queues[who]
+        if self._under_way[who] > 1:
+            self._under_way[who] -= 1
+        else:
+            del self._under_way[who]
 
     def _start(self) -> None:
         loop = asyncio.get_running_loop()

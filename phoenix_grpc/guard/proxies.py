@@ -14,9 +14,10 @@ class TrustedProxies:
 
     def __init__(self, entries: Sequence[str]) -> None:
         self._hosts = _TrustedHosts(list(entries))
+        self._any = bool(entries)
 
     def __contains__(self, address: str) -> bool:
-        return address in self._hosts
+        return self._any and address in self._hosts
 
     def speak_for_many(self, address: str) -> bool:
         """Whether the calls of an address may be those of many, so that it is held to no bound for one."""

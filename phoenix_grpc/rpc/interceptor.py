@@ -36,6 +36,35 @@ class Endpoint(NamedTuple):
     serialize: Any
 
 
+class Place:
+    """A call's place among those that run, until its task ends: gRPC goes on to send after the handler has returned.
+
+    Arguments:
+        stall_seconds: how long the client may then take for what is left.
+    """
+
+    __slots__ = ("_stall_seconds", "_task", "_timer", "leave")
+
+    def __init__(self, stall_seconds: float) -> None:
+        self.leave: Callable[[object], object] | None = None
+        self._stall_seconds = stall_seconds
+        self._timer: asyncio.TimerHandle | None = None
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this runs in one
+        self._task = task
+        task.add_done_callback(self._ended)
+
+    def expect_end(self) -> None:
+        """Ends the call when the client does not take the rest in time."""
+        self._timer = asyncio.get_running_loop().call_later(self._stall_seconds, end_call, self._task)
+
+    def _ended(self, _: object) -> None:
+        if self.leave is not None:
+            self.leave(None)
+        if self._timer is not None:
+            self._timer.cancel()
+
+
 class GuardInterceptor(grpc.aio.ServerInterceptor):
     """Brings each RPC before the guard, and its errors out as gRPC statuses.
 
@@ -99,12 +128,13 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 
         async def handle(_requests: object, context: Any) -> Any:
             call = current_call.get()
+            place = Place(self._stall_seconds)
             try:
-                self._enter(call, method, context)
+                self._enter(call, method, context, place)
                 context.set_trailing_metadata((("x-request-id", call.request_id),))
                 with self._reception.messages(method, endpoint.parse, call.identity, context) as messages:
                     response = await endpoint.serve(call, method, messages, context)
-                self._expect_taken()
+                place.expect_end()
             except grpc.aio.AbortError:
                 self._guard.finish(call, LibraryAbort(context.code()))
                 raise
@@ -121,13 +151,11 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         handler: Handler = make(handle, response_serializer=endpoint.serialize)
         return handler
 
-    def _enter(self, call: Call, method: Method, context: Any) -> None:
+    def _enter(self, call: Call, method: Method, context: Any, place: Place) -> None:
         """Counts the call until the last of its response is written, which is after it was served."""
         peer = _address(context.peer())
         call.address = self._origin(peer, context)
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - this runs in one
-        task.add_done_callback(self._guard.enter(call, method, shared=self._proxies.speak_for_many(peer)))
+        place.leave = self._guard.enter(call, method, shared=self._proxies.speak_for_many(peer))
 
     def _origin(self, peer: str, context: Any) -> str:
         """The address that a call came from."""
@@ -155,13 +183,6 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
             raise LimitExceeded(
                 f"the client read nothing for {self._stall_seconds:g} seconds (PHOENIX_DOWNLOAD_STALL_SECONDS)"
             ) from None
-
-    def _expect_taken(self) -> None:
-        """Ends the call when the client does not take in time what gRPC sends after the handler has returned."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - this runs in one
-        timer = asyncio.get_running_loop().call_later(self._stall_seconds, end_call, task)
-        task.add_done_callback(lambda _: timer.cancel())
 
     def _refusing(self, error: Exception) -> Handler:
         """A handler that refuses. Only a stream_stream one answers all kinds of RPC at once, without reading."""

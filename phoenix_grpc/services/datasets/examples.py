@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
@@ -33,7 +33,12 @@ from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.structs import struct_to_json
 from phoenix_grpc.v1 import datasets_pb2
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+_MAX_CHARS_INLINE = 16 << 10
+_MAX_ROWS_INLINE = 50
+"""What is converted on the loop, in well under a millisecond: a thread would take longer to begin."""
 
 _PARTS: tuple[Literal["input", "output", "metadata"], ...] = ("input", "output", "metadata")
 
@@ -77,17 +82,17 @@ class ExampleMethods(DatasetMethods):
             listed = await self.engine.read(_list_examples, query)
             version_id = listed.version_id
             if listed.page.rows or listed.page.after is None:
-                return await asyncio.to_thread(_examples_response, request, listed, size)
+                return await _converted(_chars(listed.page.rows), _examples_response, request, listed, size)
             after = listed.page.after
             # A read may run inline, and so would a long row of pages without a row.
             await asyncio.sleep(0)
 
     async def GetExample(self, request: datasets_pb2.GetExampleRequest) -> datasets_pb2.GetExampleResponse:
-        """See datasets.proto."""
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
         name = example_ref(request.example_id, "example_id")
         found = await self.engine.read(_get_example, dataset_ref(request), name, version_id, request.with_history)
-        return await asyncio.to_thread(_example_response, found)
+        contents = [found.row or (), *(revision.content or () for revision in found.history)]
+        return await _converted(_chars(contents), _example_response, found)
 
     async def AppendExamples(self, request: datasets_pb2.AppendExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
         records = await asyncio.to_thread(_records, limited(request, "examples"))
@@ -152,9 +157,13 @@ def _get_example(
     tx: Transaction, dataset_name: DatasetRef, name: ExampleRef, version_id: int | None, with_history: bool
 ) -> _Found:
     dataset = find_dataset(tx, dataset_name)
-    version_id = versions.get_version(tx, dataset, version_id).id
-    (example_id,) = examples.find_examples(tx, dataset.id, [name], None if with_history else version_id)
+    version_id = dataset.latest_version_id if version_id is None else versions.get_version(tx, dataset, version_id).id
+    example_id = name.id
+    if example_id is None or with_history:
+        (example_id,) = examples.find_examples(tx, dataset.id, [name], None if with_history else version_id)
     rows = examples.read_some(tx, dataset.id, version_id, [example_id]).rows
+    if not rows and not with_history:
+        raise examples.example_not_found(name)
     return _Found(
         rows[0] if rows else None,
         examples.split_names(tx, dataset.id, example_id),
@@ -162,6 +171,20 @@ def _get_example(
         rows[0][1] if rows else name.external_id,
         examples.read_history(tx, dataset.id, example_id) if with_history else [],
     )
+
+
+async def _converted(chars: int, convert: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `convert` returns: a few characters are converted here, many in a thread."""
+    if chars <= _MAX_CHARS_INLINE:
+        return convert(*args, **kwargs)
+    return await asyncio.to_thread(convert, *args, **kwargs)
+
+
+def _chars(rows: Sequence[Row]) -> int:
+    """How many characters rows have, or more than are few."""
+    if len(rows) > _MAX_ROWS_INLINE:
+        return _MAX_CHARS_INLINE + 1
+    return sum(len(value) for row in rows for value in row if isinstance(value, str))
 
 
 def _example_response(found: _Found) -> datasets_pb2.GetExampleResponse:

@@ -166,6 +166,11 @@ def read_some(
     return _page(rows, len(ids) + 1, ids[-1] if more else None, max_chars)
 
 
+def example_not_found(ref: ExampleRef) -> NotFound:
+    """The dataset, or the version asked for, does not have the example."""
+    return NotFound("DatasetExample", ref.shown, Reason.EXAMPLE_NOT_FOUND)
+
+
 def find_examples(tx: Transaction, dataset_id: int, names: Sequence[ExampleRef], version_id: int | None) -> list[int]:
     """The numbers of examples, in the order of their names.
 
@@ -192,7 +197,7 @@ def find_examples(tx: Transaction, dataset_id: int, names: Sequence[ExampleRef],
     known = {number for (number,) in tx.rows(held, {**values, **params})}
     for name, number in zip(names, found, strict=True):
         if number not in known:
-            raise NotFound("DatasetExample", name.shown, Reason.EXAMPLE_NOT_FOUND)
+            raise example_not_found(name)
     return [number for number in found if number is not None]
 
 
