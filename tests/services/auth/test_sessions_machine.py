@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from phoenix_grpc.errors import Error
+from phoenix_grpc.store.sqlite import LEASE_SECONDS
 from phoenix_grpc.v1 import auth_pb2
 from tests.accounts import PASSWORD, Accounts, accounts_in, use_cheap_passwords, use_clock
 from tests.conftest import ADMIN_SECRET
@@ -160,6 +161,8 @@ class Credentials(RuleBasedStateMachine):
         else:
             pair.used_at = now
             login.pairs.append(self.pair(found))
+            # A refresh does not wait until the other process has learned of it, as a revocation does.
+            self.run(asyncio.sleep(LEASE_SECONDS))
 
     @precondition(lambda self: self.logins)
     @rule(process=PROCESS, index=INDEX, everything=st.booleans())
