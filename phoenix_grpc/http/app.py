@@ -1,4 +1,4 @@
-"""The application: the routes, what surrounds them, and how each kind of failure is answered."""
+"""The application: the routes, the middleware around them, and the response to each kind of failure."""
 
 import functools
 from typing import Any
@@ -78,7 +78,7 @@ def _routers(settings: Settings) -> list[APIRouter]:
 
 
 def _middleware(backend: Backend, logins: RateLimit) -> list[Middleware]:
-    # At level 1 the 128 KiB that it compresses on the loop take a few ms; what is more goes to a thread.
+    # At level 1, the 128 KiB that it compresses on the loop take a few ms; the rest goes to a thread.
     found = [
         Middleware(Frame, backend=backend, logins=logins),
         Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
@@ -104,12 +104,12 @@ async def _answer_refused(request: Request, error: Any) -> Response:
 
 
 async def _answer_error(_request: Request, error: Any) -> Response:
-    """An error of what the door itself uses of the server, such as a spent budget."""
+    """An error of a part of the server that the door uses itself, such as a spent budget."""
     return refused(error).response()
 
 
 async def _answer_invalid(request: Request, error: Any) -> Response:
-    """FastAPI's answer to a request that does not fit, without what was sent: it may hold a password."""
+    """FastAPI's response to a request that does not fit, without the input: it may contain a password."""
     if refusal := await _access_refusal(request):
         return refusal
     problems = [{key: value for key, value in problem.items() if key != "input"} for problem in error.errors()]
@@ -117,7 +117,7 @@ async def _answer_invalid(request: Request, error: Any) -> Response:
 
 
 async def _access_refusal(request: Request) -> Response | None:
-    """What the guard says about the caller and the route's method, so that strangers learn no schema."""
+    """Asks the guard about the caller and the route's method first, so that strangers learn no schema."""
     method = method_of(request.scope.get("route"))
     if method is None:
         return None
@@ -142,7 +142,7 @@ def _allowed_methods(request: Request) -> set[str]:
 
 
 async def _answer_nobody(_request: Request, _error: Exception) -> Response:
-    """The answer to a client that went away in the midst of its body: it is no failure of ours."""
+    """The response for a client that went away before the end of its body: this is not a failure of ours."""
     return PlainTextResponse("The body did not arrive.", 400)
 
 

@@ -1,4 +1,4 @@
-"""The guard, as one HTTP request calls it."""
+"""Calls of the guard for one HTTP request."""
 
 import asyncio
 import time
@@ -34,8 +34,8 @@ class Backend:
 
     Arguments:
         budget: of the bytes that requests hold.
-        serving: whether the server serves: the store answers, and it does not drain.
-        turn: of all documents, to work on a large value.
+        serving: whether the server serves: the store can be read, and it does not drain.
+        turn: shared by all documents, to work on a large value.
     """
 
     settings: Settings
@@ -47,10 +47,10 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Calls the guard with the credentials of one HTTP request; its refusals come out as HTTP answers.
+    """Calls the guard with the credentials of one HTTP request; its refusals become HTTP responses.
 
     Arguments:
-        entries: the credentials; more than one is for the guard to refuse.
+        entries: the credentials; the guard refuses more than one.
     """
 
     backend: Backend
@@ -94,7 +94,7 @@ class Door:
         """Returns when these credentials may call `method`.
 
         Raises:
-            Refused: with the answer that the call would get.
+            Refused: with the response that the call would get.
         """
         if BY_NAME[method].rule.public:
             return
@@ -154,7 +154,7 @@ class Download:
     _parts: AsyncGenerator[Any, None] = field(repr=False)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes of the file, as they come; none is empty.
+        """The bytes of the file, as they arrive; no chunk is empty.
 
         Raises:
             Error: when the stream breaks.
@@ -164,7 +164,7 @@ class Download:
                 yield message.chunk
 
     async def end(self) -> None:
-        """Lets the server stop, when nobody reads on."""
+        """Ends the download if nobody reads on."""
         await self._parts.aclose()
 
 

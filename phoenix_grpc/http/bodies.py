@@ -1,4 +1,4 @@
-"""Request bodies: decompressed, bounded in size and in patience, before anything else reads them."""
+"""Request bodies: decompressed, and limited in size and time, before anything else reads them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -55,7 +55,7 @@ _DECODERS: dict[str, Callable[[], Decompressor]] = {
 
 
 class BoundedBody:
-    """Stands in for ASGI's `receive`: answers the decompressed body in pieces.
+    """Replaces ASGI's `receive`: returns the decompressed body in pieces.
 
     Arguments:
         limit: bytes that the body may have, compressed or not; more is 413.
@@ -97,7 +97,7 @@ class BoundedBody:
                     if total > self._limit:
                         raise too_large(self._limit)
                     yield piece
-                    await asyncio.sleep(0)  # a body that decompresses to very much must not hold the loop
+                    await asyncio.sleep(0)  # a body that decompresses to a large size must not block the loop
             if data:
                 decoder.close()
         except (Invalid, zstd.ZstdError):
@@ -132,5 +132,5 @@ class _Disconnected(Exception):
 
 
 def too_large(limit: int) -> HTTPException:
-    """The answer to a body beyond `limit` bytes."""
+    """The response to a body of more than `limit` bytes."""
     return HTTPException(413, f"The body may have {limit:,} bytes at most, decompressed.")

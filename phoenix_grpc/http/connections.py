@@ -1,4 +1,4 @@
-"""The open connections of the HTTP door: so many in all, so many of one address; the one idle longest makes room."""
+"""The open connections of the HTTP door: limited in total and per address; the one idle longest makes room."""
 
 from collections import Counter
 from typing import Protocol
@@ -7,7 +7,7 @@ from phoenix_grpc.guard.proxies import TrustedProxies
 
 
 class Connection(Protocol):
-    """What is counted."""
+    """A connection that is counted."""
 
     def cut_off(self) -> None:
         """Closes it at once."""
@@ -31,7 +31,7 @@ class Connections:
         self._idle: dict[Connection, None] = {}  # in the order in which they became so
 
     def enter(self, connection: Connection, address: str) -> bool:
-        """Counts a new connection, which is idle; False when there is no room, and none is idle that could make it."""
+        """Counts a new, idle connection; False if there is no room, and no idle connection to close for it."""
         crowded = self._counts[address] >= self._share and not self._proxies.speak_for_many(address)
         if (crowded or len(self._addresses) >= self._limit) and not self._make_room(address if crowded else None):
             return False
@@ -41,11 +41,11 @@ class Connections:
         return True
 
     def busy(self, connection: Connection) -> None:
-        """Says that it has sent a request."""
+        """Marks a connection that has sent a request."""
         self._idle.pop(connection, None)
 
     def idle(self, connection: Connection) -> None:
-        """Says that its requests are answered."""
+        """Marks a connection whose requests have all been served."""
         if connection in self._addresses:
             self._idle[connection] = None
 

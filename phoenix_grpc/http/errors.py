@@ -1,4 +1,4 @@
-"""From errors to HTTP answers, in the short texts that programs written for Phoenix compare with."""
+"""From errors to HTTP responses, with the short texts that programs written for Phoenix compare."""
 
 import math
 from collections.abc import Mapping
@@ -77,13 +77,13 @@ _ADMINS_ONLY = "Only admin or system users can perform this action."
 
 
 class Refused(Exception):
-    """An answer that is no success.
+    """A response that is not a success.
 
     Arguments:
         text: one sentence for people.
         reason: the reason of the gRPC error (errors.proto), if one is behind it.
         field: the field of the gRPC request that is not valid, if one is named.
-        facts: what else the gRPC error says for programs.
+        facts: further facts of the gRPC error, for programs.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Refused(Exception):
         self.facts = dict(facts or {})
 
     def response(self) -> Response:
-        """The answer: text, the challenge of a 401 (RFC 6750), Retry-After with 429 and 503."""
+        """The response: text, the challenge of a 401 (RFC 6750), Retry-After with 429 and 503."""
         headers = dict(self.headers)
         if self.status == HTTPStatus.UNAUTHORIZED:
             headers["www-authenticate"] = CHALLENGE
@@ -113,24 +113,24 @@ class Refused(Exception):
         return PlainTextResponse(self.text, self.status, headers)
 
     def naming_id(self, field: str, kind: str, id: str) -> "Refused":
-        """The same answer in Phoenix's words, when it is the id of this field that is not valid."""
+        """The same response in Phoenix's words, if the id in this field is not valid."""
         if self.status == HTTPStatus.UNPROCESSABLE_ENTITY and self.field == field:
             self.text = f"Invalid {kind} GlobalID format: {id[:100]}"
         return self
 
 
 class Invalid(Refused):
-    """A request that the door itself finds not valid: answered after the guard has had its say about the caller."""
+    """A request that the door itself finds invalid; the guard decides about the caller first."""
 
     def __init__(self, text: str, status: int = 422) -> None:
         super().__init__(status, text)
 
 
 def refused(error: Error, method: str = "") -> Refused:
-    """The HTTP answer for an error.
+    """The HTTP response for an error.
 
     Arguments:
-        method: which call it ended, if any.
+        method: the method of the call that it ended, if any.
     """
     found = next((_STATUSES[cls] for cls in type(error).__mro__ if cls in _STATUSES), 500)
     status = _STATUSES_BY_REASON.get(error.reason, found)

@@ -1,4 +1,4 @@
-"""Headers of every answer."""
+"""Headers of every response."""
 
 from phoenix_grpc import __version__
 from phoenix_grpc.http import PHOENIX_VERSION
@@ -10,4 +10,4 @@ DEFAULT_HEADERS = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
 ]
-"""Sent with every answer, also with those the HTTP parser gives by itself."""
+"""Sent with every response, including those of the HTTP parser."""

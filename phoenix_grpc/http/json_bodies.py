@@ -57,13 +57,13 @@ def decode_object(body: bytes) -> dict[str, Any]:
 
 
 class StrictRequest(Request):
-    """A request whose JSON is decoded strictly; FastAPI answers 422 for what is not valid."""
+    """A request whose JSON is decoded strictly; FastAPI returns 422 if it is not valid."""
 
     async def read_body(self) -> None:
-        """Reads the body; that of a caller who may not call the route's method only up to a bound.
+        """Reads the body; of a caller who may not call the route's method, only up to a limit.
 
         Raises:
-            Refused: with the guard's answer to such a caller.
+            Refused: with the guard's response to such a caller.
         """
         body, method = bytearray(), method_of(self.scope["route"])
         async for piece in self.stream():
@@ -108,7 +108,7 @@ class StrictRoute(APIRoute):
         async def handle_strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
             if self.body_field:
-                # Before FastAPI does, which would answer 400 to the guard's refusal.
+                # Before FastAPI does, which would return 400 for the guard's refusal.
                 await strict.read_body()
             return await handle(strict)
 

@@ -1,4 +1,4 @@
-"""A JSON object read as its bytes come: its lists in slices of elements, whose bytes stay as they were sent.
+"""A JSON object read as its bytes arrive: its lists in slices of elements, whose bytes are not changed.
 
 Nothing is decoded here but the borders of values, so numbers stay exact, and what a value would take in memory does not
 count. msgspec finds them: it skips a value at a gigabyte a second, and says where the next one begins.
@@ -32,14 +32,14 @@ Steps = Generator[None, None, None]
 
 
 class Malformed(Exception):
-    """Bytes that are no such object; says what is wrong where."""
+    """The bytes are not such an object; the message says what is wrong and where."""
 
 
 class Sink(Protocol):
-    """Takes what a scanner finds."""
+    """Receives what a scanner finds."""
 
     def member(self, key: str, value: bytes) -> None:
-        """A member that is no list to be sliced: its bytes."""
+        """The bytes of a member that is not a list to slice."""
         ...
 
     def begin_list(self, key: str) -> None:
@@ -72,12 +72,12 @@ class ObjectScanner:
 
     @property
     def wanted(self) -> int:
-        """Bytes with which it gets on: to feed it fewer costs more."""
+        """The number of bytes that it needs to make progress; feeding it fewer costs more."""
         return max(1, self._wanted - self.held)
 
     @property
     def held(self) -> int:
-        """Bytes it holds, of a value that has not come to its end."""
+        """The number of bytes that it holds of an incomplete value."""
         return len(self._buffer) - self._at
 
     def feed(self, data: bytes) -> None:
@@ -92,7 +92,7 @@ class ObjectScanner:
             next(self._steps, None)
 
     def close(self) -> None:
-        """Reads the rest, when all has come.
+        """Reads the rest, at the end of the bytes.
 
         Raises:
             Malformed: also when there is no end.
@@ -164,7 +164,7 @@ class ObjectScanner:
             try:
                 return _split(b"[%b]" % window[: guess + 1]), window.index(b",", guess + 1) + 1, False
             except (msgspec.DecodeError, RecursionError):
-                continue  # it looked like a border
+                continue  # it only looked like a border
         return self._one_by_one(window, key, index)
 
     def _one_by_one(self, window: bytes, key: str, index: int) -> tuple[Sequence[Value], int, bool]:
@@ -190,7 +190,7 @@ class ObjectScanner:
         return value
 
     def _delimiter(self, what: str, end: bytes) -> Generator[None, None, bool]:
-        """Whether this is the end, and no comma."""
+        """Whether this is the end, and not a comma."""
         found = yield from self._next()
         if found not in (b",", end):
             raise Malformed(f"{what} is not complete" if not found else f"a comma or {end.decode()} is missing")

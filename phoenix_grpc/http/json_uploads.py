@@ -1,4 +1,4 @@
-"""The JSON document of an upload, as JSONL: its values stay the bytes that were sent, so numbers stay exact.
+"""The JSON document of an upload, as JSONL: its values keep the bytes that were sent, so numbers stay exact.
 
 A document has its lists side by side, and JSONL one record after the other, so the elements of each list wait in a file
 until the document is complete. Neither is ever in memory as a whole.
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class _Head(msgspec.Struct):
-    """What a document says about all examples."""
+    """The members of a document that concern all examples."""
 
     name: str | int | float
     action: str | None = None
@@ -56,7 +56,7 @@ _head_of = msgspec.json.Decoder(_Head).decode
 
 
 class _Column:
-    """The elements of one list, a line each."""
+    """The elements of one list, one per line."""
 
     def __init__(self) -> None:
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - a Document closes it
@@ -121,7 +121,7 @@ class Document:
 
     @property
     def empty(self) -> bool:
-        """Whether it says in so many words that there are no examples."""
+        """Whether it states explicitly that there are no examples."""
         return not self._columns["inputs"].count
 
     async def read(self, body: AsyncIterator[bytes]) -> None:
@@ -163,7 +163,7 @@ class Document:
         return sum(column.longest for column in self._columns.values())
 
     async def _work(self, size: int, fn: Callable[..., T], *args: Any) -> T:
-        """What `fn` returns in a thread, when it is the turn of values of `size` bytes."""
+        """Runs `fn` in a thread, when it is the turn of values of `size` bytes; returns its result."""
         async with self._turn if size > _LARGE else contextlib.nullcontext():
             return await asyncio.to_thread(fn, *args)
 
@@ -185,7 +185,7 @@ class Document:
         self._columns[key].add(key, values)
 
     def _feed(self, parts: Sequence[bytes], complete: bool = False) -> None:
-        # They are joined here, not where they came: whoever waits for its turn has no copy of them.
+        # They are joined here, not where they arrive: while it waits for its turn, there is no copy of them.
         try:
             self._scanner.feed(self._as_utf8(b"".join(parts), complete))
             if complete:
@@ -211,7 +211,7 @@ class Document:
         return self._decode(data, complete).encode()
 
     def _check(self) -> None:
-        """Holds the lists to fit each other; those that say nothing are left out."""
+        """Requires that the lists fit each other; removes those without values."""
         if "inputs" not in self._columns:
             raise Invalid("inputs is required: a list of objects")
         count = self._columns["inputs"].count
@@ -250,7 +250,7 @@ def _rows(files: Collection[IO[bytes]]) -> Iterator[tuple[bytes, ...]]:
 
 
 def naming_element(refused: Refused) -> Refused:
-    """The same answer, saying which element of the document is meant, where it names a line of its JSONL."""
+    """The same response; if it names a line of the JSONL, it names the element of the document instead."""
     line, part = refused.facts.get("line"), refused.facts.get("part", "input")
     if refused.reason == Reason.INVALID_RECORD and line:
         field = next(field for field, key in _KEYS.items() if key == part)

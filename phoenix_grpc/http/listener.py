@@ -1,4 +1,4 @@
-"""Runs the door beside the gRPC server: in its loop, and without a hand on its signals."""
+"""Runs the door beside the gRPC server: in its event loop, without touching its signals."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _HEAD_SECONDS = 30
 
 @contextlib.asynccontextmanager
 async def http_door(backend: Backend, logins: RateLimit) -> AsyncIterator[int]:
-    """Serves HTTP until the block ends, then lets running requests end within the grace; gives the port.
+    """Serves HTTP until the block ends, then lets running requests end within the grace; returns the port.
 
     Arguments:
         logins: how often one address may log in, by either door.
@@ -92,7 +92,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves the signals alone."""
+        """Does not change the signals."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -123,7 +123,7 @@ class _Protocol(HttpToolsProtocol):
         self._stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Gives the first head its time; a connection too many is closed, or makes one close that is idle."""
+        """Starts the clock of the first head; a connection beyond the limit is closed, or closes an idle one."""
         super().connection_made(transport)
         # The system's own buffer is enough; and so writing is paused as long as anything is held here.
         transport.set_write_buffer_limits(0)
@@ -140,13 +140,13 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Gives the client its time to take what was written; closing would wait for it for ever."""
+        """Limits the time in which the client must read what was written; closing would wait for ever."""
         self._stop_stall_timer()
         self._stall_timer = self.loop.call_later(self._stall_seconds, self.cut_off)
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Stops that clock: all was taken."""
+        """Stops that clock: everything was read."""
         self._stop_stall_timer()
         super().resume_writing()
 
@@ -188,7 +188,7 @@ class _Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        """Lets a client finish a body that was refused, or it would not see the answer; but not for ever."""
+        """Lets a client finish a body that was refused, or it would not see the response; but for a limited time."""
         if self.cycle.more_body:
             self._start_head_timer()
         super().on_response_complete()

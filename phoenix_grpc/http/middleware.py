@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, the origin check, the headers of its answer."""
+"""The middleware of every request: its id, the origin check, the headers of its response."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -45,13 +45,13 @@ class Frame:
         await app(scope, receive, send_framed)
 
     def _add_root_path(self, scope: Scope) -> None:
-        """Makes the path whole where the proxy has cut its prefix off: mounted folders count on it."""
+        """Restores the path if the proxy has removed its prefix: mounted folders require it."""
         root = self._settings.host_root_path
         if root and not f"{scope['path']}/".startswith(f"{root}/"):
             scope["path"] = root + scope["path"]
 
     def _refusal(self, request: Request) -> ASGIApp | None:
-        """The answer to a request that goes no further."""
+        """The response to a request that goes no further."""
         if misdirected(request, self._settings):
             # RFC 9110, section 15.5.20: the target is none that this server is configured for.
             return Refused(421, MISDIRECTED).response()

@@ -61,7 +61,7 @@ def _is_address(host: str) -> bool:
 
 
 def untrusted(request: Request, settings: Settings) -> str | None:
-    """Why the origin of a request is not trusted, in Phoenix's words; None when it is, or when it does not matter."""
+    """Why the origin of a request is not trusted, in Phoenix's words; None if it is trusted, or does not matter."""
     if request.method in _SAFE or (settings.enable_auth and not _carries_cookie(request)):
         return None
     for header in ("origin", "referer"):
@@ -71,7 +71,7 @@ def untrusted(request: Request, settings: Settings) -> str | None:
 
 
 def _carries_cookie(request: Request) -> bool:
-    """Whether a cookie speaks for the caller; logging in counts, for it plants one."""
+    """Whether a cookie identifies the caller; logging in counts, since it sets one."""
     if request.url.path.endswith("/auth/login"):
         return True
     return "authorization" not in request.headers and (ACCESS in request.cookies or REFRESH in request.cookies)

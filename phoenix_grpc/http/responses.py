@@ -1,4 +1,4 @@
-"""Answers: JSON as Phoenix writes it, and what OpenAPI says of those that are no success."""
+"""Responses: JSON as Phoenix writes it, and the OpenAPI description of unsuccessful ones."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -29,12 +29,12 @@ _WITH_BODY = (400, 408, 409, 413, 415, 507)
 
 
 def json_answer(data: object, status: int = 200) -> Response:
-    """An answer of JSON."""
+    """A JSON response."""
     return Response(msgspec.json.encode(data), status, media_type="application/json")
 
 
 def refusals(*, body: bool = False) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of the answers that are no success; `body` for routes that take one or change something."""
+    """The OpenAPI description of unsuccessful responses; `body` for routes with a body, or that change data."""
     statuses = (*_EVERYWHERE, *(_WITH_BODY if body else ()))
     return {status: _refusal(status) for status in sorted(statuses)}
 

@@ -1,4 +1,4 @@
-"""What all routes of a resource share: the gRPC method behind each, strict JSON, what OpenAPI says of answers."""
+"""Shared by all routes of a resource: the gRPC method behind each, strict JSON, the responses in OpenAPI."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,10 +36,10 @@ class Resource(APIRouter):
 
         Arguments:
             method: the gRPC method behind it, whose access rule is the route's.
-            model: the shape of the answer, for OpenAPI.
+            model: the schema of the response, for OpenAPI.
             status: of success.
             body_limit: of what the route reads.
-            more: what goes to FastAPI as it is, or into its `responses` and `openapi_extra`.
+            more: passed to FastAPI unchanged, or merged into its `responses` and `openapi_extra`.
         """
         responses = {**refusals(body=verb != "GET"), **more.pop("responses", {})}
         if status == 204:

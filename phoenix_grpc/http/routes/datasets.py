@@ -48,7 +48,7 @@ async def create_dataset(door: CurrentDoor, body: datasets.NewDataset) -> Respon
 
 @router.rpc("GET", "/datasets/{id}", "GetDataset", schemas.Data[datasets.Dataset])
 async def get_dataset(door: CurrentDoor, id: str) -> Response:
-    """Answers a dataset."""
+    """Returns a dataset."""
     refuse_other_types(id, "Dataset")
     return json_answer(
         {"data": dataset_json(await door.call("GetDataset", datasets_pb2.GetDatasetRequest(dataset_id=id)))}
@@ -86,7 +86,7 @@ async def list_versions(
 
 
 def refuse_other_types(id: str, kind: str) -> None:
-    """Phoenix answers 404, not 422, for a well-formed id of another type on the routes that read.
+    """Phoenix returns 404, not 422, for a well-formed id of another type on the routes that read.
 
     Raises:
         Invalid: 404.

@@ -30,14 +30,14 @@ log = structlog.get_logger()
 
 
 class LineStream(StreamingResponse):
-    """An answer of the chunks of a download; when that breaks, so does the connection: nobody takes it as whole."""
+    """The chunks of a download. If it breaks off, so does the connection, so that nobody takes it as complete."""
 
     def __init__(self, download: Download, chunks: AsyncIterator[bytes], headers: Mapping[str, str]) -> None:
         super().__init__(chunks, headers=headers)
         self._download = download
 
     async def stream_response(self, send: Send) -> None:
-        """Sends the chunks; the end is missing when the download broke off."""
+        """Sends the chunks; the end is missing if the download broke off."""
         try:
             await super().stream_response(send)
         except Error as error:
@@ -57,7 +57,7 @@ async def get_examples(
     limit: Annotated[int | None, Query(gt=0, description="A page of so many at most.")] = None,
     cursor: schemas.Cursor = None,
 ) -> Response:
-    """Answers the examples of a version: all of them, or a page when `limit` or `cursor` is given."""
+    """Returns the examples of a version: all of them, or a page if `limit` or `cursor` is given."""
     refuse_other_types(id, "Dataset")
     refuse_other_types(version_id or "", "DatasetVersion")
     splits = [name.strip() for name in split or ()]
@@ -99,7 +99,7 @@ def _opening(header: Any) -> bytes:
 
 
 async def _page(door: Door, request: datasets_pb2.DownloadDatasetRequest, limit: int, cursor: str | None) -> Response:
-    """A page of examples; the cursor holds to the version of the first page."""
+    """A page of examples; the cursor keeps the version of the first page."""
     if cursor:
         version_id, _, request.after_example_id = cursor.partition(".")
         if request.version_id not in ("", version_id) or not request.after_example_id:
@@ -138,7 +138,7 @@ async def _lines(download: Download, limit: int) -> tuple[list[bytes], bool]:
 
 
 async def _send_file(door: Door, id: str, version_id: str | None, format: int, media_type: str) -> Response:
-    """A download as a file; a dataset that is absent is 422 here, as in Phoenix."""
+    """A download as a file; a missing dataset is 422 here, as in Phoenix."""
     request = datasets_pb2.DownloadDatasetRequest(dataset_id=id, version_id=version_id or "", format=format)  # type: ignore[arg-type]
     try:
         download = await door.download(request)
@@ -158,25 +158,25 @@ def _file(media_type: str) -> dict[str, Any]:
 
 @router.rpc("GET", "/{id}/csv", "DownloadDataset", **_file("text/csv"))
 async def get_csv(door: CurrentDoor, id: str, version_id: VersionId = None) -> Response:
-    """Answers the examples as CSV, flattened with dots."""
+    """Returns the examples as CSV, flattened with dots."""
     return await _send_file(door, id, version_id, datasets_pb2.DOWNLOAD_FORMAT_CSV, "text/csv")
 
 
 @router.rpc("GET", "/{id}/jsonl", "DownloadDataset", **_file("text/plain"))
 async def get_jsonl(door: CurrentDoor, id: str, version_id: VersionId = None) -> Response:
-    """Answers the examples as JSONL."""
+    """Returns the examples as JSONL."""
     return await _jsonl(door, id, version_id, datasets_pb2.DOWNLOAD_FORMAT_JSONL)
 
 
 @router.rpc("GET", "/{id}/jsonl/openai_ft", "DownloadDataset", **_file("text/plain"))
 async def get_openai_ft(door: CurrentDoor, id: str, version_id: VersionId = None) -> Response:
-    """Answers the examples as an OpenAI fine-tuning file."""
+    """Returns the examples as an OpenAI fine-tuning file."""
     return await _jsonl(door, id, version_id, datasets_pb2.DOWNLOAD_FORMAT_OPENAI_FT)
 
 
 @router.rpc("GET", "/{id}/jsonl/openai_evals", "DownloadDataset", **_file("text/plain"))
 async def get_openai_evals(door: CurrentDoor, id: str, version_id: VersionId = None) -> Response:
-    """Answers the examples as an OpenAI evals file."""
+    """Returns the examples as an OpenAI evals file."""
     return await _jsonl(door, id, version_id, datasets_pb2.DOWNLOAD_FORMAT_OPENAI_EVALS)
 
 

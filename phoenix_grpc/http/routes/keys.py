@@ -19,20 +19,20 @@ router = Resource("api keys")
 
 @router.rpc("GET", "/user/api_keys", "ListApiKeys", schemas.Data[list[keys.ApiKey]])
 async def list_own_keys(door: CurrentDoor) -> Response:
-    """Lists the caller's keys, newest first; who is no user has none."""
+    """Lists the caller's keys, newest first; a caller that is not a user has none."""
     found, _ = await door.page("ListApiKeys", auth_pb2.ListApiKeysRequest(), "api_keys", ALL, None)
     return json_answer({"data": [_key_json(key) for key in found]})
 
 
 @router.rpc("POST", "/user/api_keys", "CreateApiKey", schemas.Data[keys.ApiKeySecret], status=201)
 async def create_own_key(door: CurrentDoor, body: schemas.Data[keys.NewApiKey]) -> Response:
-    """Creates a personal key; this answer alone holds it."""
+    """Creates a personal key; only this response contains it."""
     return _secret_answer(await door.call("CreateApiKey", _creation(body.data)), 201)
 
 
 @router.rpc("POST", "/user/api_keys/{id}/rotate", "RotateApiKey", schemas.Data[keys.ApiKeySecret])
 async def rotate_own_key(door: CurrentDoor, id: str, body: schemas.Data[keys.Rotation] | None = None) -> Response:
-    """Gives a personal key a new secret; this answer alone holds it."""
+    """Replaces the secret of a personal key; only this response contains it."""
     return await _rotate(door, "RotateApiKey", id, body)
 
 
@@ -61,13 +61,13 @@ async def list_system_keys(door: CurrentDoor) -> Response:
 
 @router.rpc("POST", "/system/api_keys", "CreateSystemApiKey", schemas.Data[keys.ApiKeySecret], status=201)
 async def create_system_key(door: CurrentDoor, body: schemas.Data[keys.NewApiKey]) -> Response:
-    """Creates a system key; this answer alone holds it."""
+    """Creates a system key; only this response contains it."""
     return _secret_answer(await door.call("CreateSystemApiKey", _creation(body.data)), 201)
 
 
 @router.rpc("POST", "/system/api_keys/{id}/rotate", "RotateSystemApiKey", schemas.Data[keys.ApiKeySecret])
 async def rotate_system_key(door: CurrentDoor, id: str, body: schemas.Data[keys.Rotation] | None = None) -> Response:
-    """Gives a system key a new secret; this answer alone holds it."""
+    """Replaces the secret of a system key; only this response contains it."""
     return await _rotate(door, "RotateSystemApiKey", id, body)
 
 

@@ -34,7 +34,7 @@ async def create_label(door: CurrentDoor, body: labels.NewLabel) -> Response:
 
 @router.rpc("GET", "/dataset_labels/{label_id}", "GetLabel", schemas.Data[labels.Label])
 async def get_label(door: CurrentDoor, label_id: str) -> Response:
-    """Answers a label."""
+    """Returns a label."""
     label = await door.call("GetLabel", datasets_pb2.GetLabelRequest(label_id=label_id))
     return json_answer({"data": _label_json(label)})
 
@@ -54,7 +54,7 @@ async def update_label(door: CurrentDoor, label_id: str, body: labels.LabelChang
 
 @router.rpc("DELETE", "/dataset_labels/{label_id}", "DeleteLabel", status=204)
 async def delete_label(door: CurrentDoor, label_id: str) -> Response:
-    """Deletes a label and takes it off all datasets."""
+    """Deletes a label and removes it from all datasets."""
     await door.call("DeleteLabel", datasets_pb2.DeleteLabelRequest(label_id=label_id))
     return Response(status_code=204)
 
@@ -79,14 +79,14 @@ async def set_dataset_labels(door: CurrentDoor, dataset_identifier: str, body: l
 
 @router.rpc("PUT", _OF_DATASET + "/{label_id}", "AddDatasetLabel", schemas.Data[labels.Label])
 async def add_dataset_label(door: CurrentDoor, dataset_identifier: str, label_id: str) -> Response:
-    """Puts a label on a dataset; does nothing when it is there."""
+    """Adds a label to a dataset; does nothing if it is already there."""
     request = datasets_pb2.AddDatasetLabelRequest(**dataset_field(dataset_identifier), label_id=label_id)
     return json_answer({"data": _label_json(await door.call("AddDatasetLabel", request))})
 
 
 @router.rpc("DELETE", _OF_DATASET + "/{label_id}", "RemoveDatasetLabel", status=204)
 async def remove_dataset_label(door: CurrentDoor, dataset_identifier: str, label_id: str) -> Response:
-    """Takes a label off a dataset; does nothing when it is not there."""
+    """Removes a label from a dataset; does nothing if it is not there."""
     request = datasets_pb2.RemoveDatasetLabelRequest(**dataset_field(dataset_identifier), label_id=label_id)
     await door.call("RemoveDatasetLabel", request)
     return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""What people open in a browser: the console and the API's documentation, with nothing from another host."""
+"""The pages for browsers: the console and the API's documentation, with nothing from another host."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -59,7 +59,7 @@ async def console() -> Response:
 
 @router.get("/logout")
 async def logged_out(request: Request) -> Response:
-    """Where logging out leads when there is no password login."""
+    """The page after logging out, if there is no password login."""
     return RedirectResponse(f"{request.scope.get('root_path', '')}/login", 302)
 
 

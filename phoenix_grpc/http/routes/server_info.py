@@ -1,4 +1,4 @@
-"""What anyone may ask of the server: whether it lives, its versions, how one logs in."""
+"""Open to everyone: whether the server lives, its versions, the ways to log in."""
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -16,7 +16,7 @@ router = Resource("server", "")
 
 @router.get("/healthz", operation_id="healthz", response_class=PlainTextResponse)
 async def healthz() -> str:
-    """Answers while the process lives."""
+    """Returns OK while the process lives."""
     return "OK"
 
 
@@ -27,7 +27,7 @@ async def healthz() -> str:
     responses={503: {"description": "The store is away, or the server stops."}},
 )
 async def readyz(request: Request) -> str:
-    """Answers OK while the server serves."""
+    """Returns OK while the server serves."""
     backend: Backend = request.app.state.backend
     if not backend.serving():
         raise Refused(503, "the server is not serving")
@@ -42,7 +42,7 @@ async def phoenix_version() -> str:
 
 @router.rpc("GET", "/v1/config", "GetServerConfig", sessions.Config)
 async def get_config(door: CurrentDoor) -> Response:
-    """Answers what a client must know before it logs in."""
+    """Returns what a client must know before it logs in."""
     config = await door.call("GetServerConfig", auth_pb2.GetServerConfigRequest())
     return json_answer(
         {

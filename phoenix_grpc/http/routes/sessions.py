@@ -28,7 +28,7 @@ def _credentials(_: Settings) -> int:
 
 
 def _takes(*fields: str) -> dict[str, Any]:
-    """What OpenAPI says of a body that is read by hand, for Phoenix's answers to what is missing."""
+    """The OpenAPI description of a body that is read by hand, for Phoenix's responses to missing fields."""
     schema = {"type": "object", "properties": {field: {"type": "string"} for field in fields}, "required": fields}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
@@ -107,7 +107,7 @@ async def logout(
 
 
 async def _end_sessions(request: Request, door: Door, *, everywhere: bool) -> None:
-    """Ends what the credential of the request began; when that is none, what the refresh cookie stands for."""
+    """Ends the session of the request's credential; if there is none, that of the refresh cookie."""
     if await _logged_out(door, everywhere):
         return
     token = request.cookies.get(cookies.REFRESH)
@@ -145,7 +145,7 @@ async def _logged_out(door: Door, everywhere: bool) -> bool:
     openapi_extra=_takes("email"),
 )
 async def request_password_reset(request: Request, door: CurrentDoor) -> Response:
-    """Mails a link to set a new password, and says nothing about who exists."""
+    """Mails a link to set a new password, and does not reveal whether the user exists."""
     email = _text(decode_object(await request.body()), "email")
     if not email:
         raise Refused(422, "Email required")
@@ -162,7 +162,7 @@ async def request_password_reset(request: Request, door: CurrentDoor) -> Respons
     openapi_extra=_takes("token", "password"),
 )
 async def reset_password(request: Request, door: CurrentDoor) -> Response:
-    """Sets a new password with a token that was mailed."""
+    """Sets a new password with a mailed token."""
     body = decode_object(await request.body())
     token, password = _text(body, "token"), _text(body, "password")
     if not token:
@@ -174,12 +174,12 @@ async def reset_password(request: Request, door: CurrentDoor) -> Response:
 
 
 def _text(body: dict[str, Any], field: str) -> str:
-    """A field of a body, empty when it is absent or no text."""
+    """A field of a body, empty if it is missing or not a string."""
     value = body.get(field)
     return value if isinstance(value, str) else ""
 
 
 @without_auth.post("/{path:path}", include_in_schema=False)
 async def refuse_without_auth(path: str) -> Response:
-    """There are no sessions while authentication is off: Phoenix answers 405."""
+    """There are no sessions while authentication is off: Phoenix returns 405."""
     raise Refused(405, "Method Not Allowed", {"allow": ""})

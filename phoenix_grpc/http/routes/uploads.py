@@ -63,9 +63,9 @@ Upload = AsyncIterator[datasets_pb2.UploadDatasetRequest]
 async def upload_dataset(
     request: Request,
     door: CurrentDoor,
-    sync: Annotated[bool, Query(description="Whether to answer what the upload did; else null.")] = False,
+    sync: Annotated[bool, Query(description="Whether to return the result of the upload; else null.")] = False,
 ) -> Response:
-    """Uploads examples, as JSON or as a CSV or JSONL file in a form; the answer comes when all is stored."""
+    """Uploads examples, as JSON or as a CSV or JSONL file in a form; the response follows when everything is stored."""
     await door.check_access("UploadDataset")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not media_type:
@@ -101,7 +101,7 @@ async def _upload_document(request: Request, door: Door) -> Any:
 
 
 async def _upload_form(request: Request, door: Door) -> Any:
-    """The response to the upload that a form asks for; fields may follow the file, which is kept on disk meanwhile."""
+    """The response to the upload that a form asks for; fields may follow the file, which waits on disk."""
     _, options = parse_options_header(request.headers["content-type"])
     if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
         # Others decode to what is no Unicode, and fail in ways of their own; RFC 7578 has none at all.
@@ -118,7 +118,7 @@ _UPLOADS = {"application/json": _upload_document, "multipart/form-data": _upload
 
 
 async def _while_connected(request: Request, upload: Coroutine[Any, Any, Any]) -> Any:
-    """The result of `upload`, which ends with the connection: who goes away has cancelled it.
+    """The result of `upload`, which is cancelled if the connection ends.
 
     Raises:
         ClientDisconnect: when the client went first; the upload is published already, or never will be.

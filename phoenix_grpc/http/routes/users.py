@@ -20,7 +20,7 @@ router = Resource("users")
 
 @router.rpc("GET", "/user", "WhoAmI", schemas.Data[users.User | users.Anonymous])
 async def get_viewer(door: CurrentDoor) -> Response:
-    """Answers who calls."""
+    """Returns who calls."""
     principal = await door.call("WhoAmI", auth_pb2.WhoAmIRequest())
     found = _user_json(principal.user) if principal.HasField("user") else {"auth_method": "ANONYMOUS"}
     return json_answer({"data": found})

@@ -1,4 +1,4 @@
-"""The shapes of requests and answers, for validation and OpenAPI: here what all resources share."""
+"""The schemas of requests and responses, for validation and OpenAPI; here those that all resources share."""
 
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -32,13 +32,13 @@ Metadata = Annotated[dict[str, Any], AfterValidator(_carried)]
 
 
 class Model(BaseModel):
-    """A shape; keys it does not know are ignored, as Phoenix does."""
+    """A schema; unknown keys are ignored, as in Phoenix."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
 
 class Data(Model, Generic[T]):
-    """An answer of one thing."""
+    """A response with one object."""
 
     data: T
 
@@ -59,6 +59,6 @@ class Problem(Model):
 
 
 class InvalidRequest(Model):
-    """The answer to a request that does not fit its schema; what fits and is wrong is answered by a sentence."""
+    """The response to a request that does not fit its schema; other invalid requests get a sentence."""
 
     detail: list[Problem]
