@@ -19,7 +19,7 @@ _ROLES = {
 
 
 def refusal(rule: Rule, principal: Principal) -> Error | None:
-    """Why `principal` may not call a method with this rule, before its request is read; None when it may."""
+    """Why `principal` may not call a method with this rule, before its request is read; None if it may."""
     if rule.public:
         return None
     if principal.kind is PrincipalKind.ANONYMOUS:
@@ -34,7 +34,7 @@ def refusal(rule: Rule, principal: Principal) -> Error | None:
 
 
 def _key_refusal(rule: Rule, principal: Principal) -> Error | None:
-    """Why a read-only or limited key may not: such a key gets data, and of itself only who it is."""
+    """Why a read-only or limited key may not call: such a key reads data, and of itself only its identity."""
     beyond_data = not rule.identity and not rule.about_data
     if principal.read_only and (beyond_data or rule.writes_data):
         return PermissionDenied("this API key is read-only", Reason.KEY_READ_ONLY)
@@ -46,7 +46,7 @@ def _key_refusal(rule: Rule, principal: Principal) -> Error | None:
 
 
 def auth_disabled() -> FailedPrecondition:
-    """There are no users and keys to manage: nobody may plant an admin for later."""
+    """Without authentication nobody manages users and keys: nobody may create an admin for later."""
     return FailedPrecondition(
         "authentication is switched off on this server (PHOENIX_ENABLE_AUTH)", Reason.AUTH_DISABLED
     )

@@ -1,8 +1,8 @@
-"""The guard's heart: every call passes it, by whichever door it comes.
+"""The heart of the guard: every call passes it, through either door.
 
 On the way in: who calls, whether the rule allows it, whether there is room, which datasets the key may reach. On the
-way out: one outcome, told to all observers. A door brings the method, the credentials, the peer and the messages, and
-turns errors into its own statuses.
+way out: one outcome, reported to all observers. A door passes the method, the credentials, the peer and the messages,
+and turns errors into its own statuses.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ Observer = Callable[[Call, errors.Error | None], None]
 
 
 class Guard:
-    """Identifies who calls, refuses what the method's rule does not allow, and lets the servicer answer.
+    """Identifies the caller, refuses what the method's rule does not allow, and runs the servicer.
 
     Arguments:
         methods: every method that may be called, by path; any other path is denied.
@@ -75,7 +75,7 @@ class Guard:
         self._numbers = itertools.count(1)
 
     def drain(self) -> None:
-        """Refuses new calls, but for public ones such as health, while those that run come to their end."""
+        """Refuses new calls, except public ones such as health, while running calls end."""
         self._draining = True
 
     def serves(self, method: Method) -> bool:
@@ -83,7 +83,7 @@ class Guard:
         return method.path in self._served
 
     def request_id(self, given: str = "") -> str:
-        """The request id that was sent, when it is one that logs can carry, else a new one."""
+        """The request id that was sent, if logs can carry it, or else a new one."""
         if given and _REQUEST_ID.fullmatch(given):
             return given
         # A random run and a number: as unique as a random id, and no system call.
@@ -93,7 +93,7 @@ class Guard:
         """The method that is called, once the caller is identified and the method's rule allows the call.
 
         Raises:
-            errors.Error: why it is refused; that a method is unknown learns only who is identified.
+            errors.Error: why it is refused; only identified callers learn that a method is unknown.
         """
         method = self._methods.get(call.path)
         if method is None or not method.rule.public:
@@ -136,19 +136,19 @@ class Guard:
         return await self._served[method.path](await self._checked(call, method, request))
 
     async def serve_stream(self, call: Call, method: Method, request: Any) -> AsyncGenerator[Any, None]:
-        """As `serve`, for a method that returns a stream: each part goes only to who may still call."""
+        """As `serve`, for a method that returns a stream: each part is sent only if the caller may still call."""
         current_call.set(call)
         responses = self._served[method.path](await self._checked(call, method, request))
-        # Closed at once when the reader goes: what it holds must not wait for the garbage collector.
+        # Closed as soon as the reader goes: its memory must not wait for the garbage collector.
         async with contextlib.aclosing(responses):
             async for part in responses:
                 yield part
                 await self._renew(call, method)
 
     def finish(self, call: Call, error: BaseException | None = None) -> errors.Error | None:
-        """Tells the observers how a call ended; returns what its caller is told.
+        """Reports to the observers how a call ended; returns the error for its caller.
 
-        What is no error of ours says nothing to the caller but the request id.
+        Of an error that is not ours, the caller learns only the request id.
         """
         if error is None or isinstance(error, errors.Error):
             told = error
@@ -162,10 +162,10 @@ class Guard:
         return told
 
     async def check(self, call: Call) -> None:
-        """Returns when the caller may call the method; nothing is served.
+        """Returns if the caller may call the method; nothing is served.
 
         Raises:
-            errors.Error: what the call would be told.
+            errors.Error: the error of the call.
         """
         try:
             await self.admit(call)
@@ -173,7 +173,7 @@ class Guard:
             raise self.finish(call, error) or error from None
 
     async def run(self, call: Call, request: Any) -> Any:
-        """The whole way of a call to a method of ours that returns one response.
+        """Runs a whole call of a method of ours that returns one response.
 
         Raises:
             errors.Error: what the caller is told.
@@ -200,7 +200,7 @@ class Guard:
 
     @contextlib.contextmanager
     def _running(self, call: Call) -> Iterator[None]:
-        """Finishes the call at the end of the block, and raises what its caller is told."""
+        """Finishes the call at the end of the block, and raises the error for its caller."""
         try:
             yield
         except Exception as error:
@@ -224,7 +224,7 @@ class Guard:
             if call.principal.dataset_ids is not None:
                 await self._hold_to_datasets(call.principal.dataset_ids, message)
             yield message
-        # Once more at the end: what was sent counts only now.
+        # Once more at the end: only now does the upload count.
         await self._renew(call, method)
 
     async def _renew(self, call: Call, method: Method) -> None:

@@ -1,4 +1,4 @@
-"""Who calls: credentials verified once, remembered by digest, and forgotten when what they stand for changes."""
+"""Who calls: credentials are verified once, remembered by digest, and forgotten when their subject changes."""
 
 import hmac
 from dataclasses import replace
@@ -45,12 +45,12 @@ class Authenticator:
         """The principal that a bearer credential stands for, as of now.
 
         Raises:
-            Unauthenticated: with the exact reason, when it stands for nobody.
-            Unavailable: when the store cannot tell.
+            Unauthenticated: with the exact reason, if it identifies nobody.
+            Unavailable: if the store cannot be read.
         """
         if self._engine.auth_revision() > self._revision:
             await self._catch_up()
-        # A revocation during the verification moves the revision: its result is used, and not remembered.
+        # A revocation during the verification raises the revision: the result is used, but not remembered.
         revision = self._revision
         key = digest(bearer)
         found = self._remembered.get(key)
@@ -92,7 +92,7 @@ class Authenticator:
             self._revision = revision
 
     async def flush(self) -> None:
-        """Writes when keys were last used; what cannot be written is kept for the next time."""
+        """Writes when keys were last used; uses that cannot be written are kept for the next flush."""
         uses, self._uses = self._uses, {}
         pending = list(uses.items())
         try:

@@ -1,4 +1,4 @@
-"""The one credential of a call: a bearer token (RFC 6750), and what is wrong with anything else that was sent."""
+"""The one credential of a call: a bearer token (RFC 6750); anything else is refused with a reason."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The call that is being served: which method, who calls, from where, under which request id."""
+"""The call that is being served: its method, caller, address and request id."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Call:
 
     @property
     def identity(self) -> str:
-        """What bounds for each caller count by: the user, the system key, or the address of who is nobody."""
+        """The identity by which limits per caller count: the user, the system key, or else the address."""
         principal = self.principal
         if principal.kind is PrincipalKind.ANONYMOUS:
             return self.address

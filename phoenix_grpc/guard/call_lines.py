@@ -22,7 +22,7 @@ class CallLines:
         self._status_name = status_name
 
     def __call__(self, call: Call, error: Error | None) -> None:
-        """Notes how a call has ended, now."""
+        """Logs how a call has ended, now."""
         self._log.write(partial(self._line, call, error, time.time(), time.perf_counter()))
 
     def _line(self, call: Call, error: Error | None, time: float, ended: float) -> CallLine:

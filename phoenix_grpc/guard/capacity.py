@@ -1,4 +1,4 @@
-"""What bounds the calls of all together: how many run, how long they wait for messages, how many bytes they hold."""
+"""The limits of all calls together: how many run, how long they wait for messages, how many bytes they hold."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Room:
-    """How many calls of a kind may run at once, and how many do.
+    """Counts the calls of a kind that run, up to a limit.
 
     Arguments:
         limit: of all.
@@ -48,7 +48,7 @@ class Room:
         """Counts a call.
 
         Arguments:
-            who: whose share it takes; "" for nobody's.
+            who: the caller whose share it takes; "" for none.
 
         Raises:
             LimitExceeded: when as many run as may.
@@ -69,7 +69,7 @@ class Room:
 
 
 class Rooms:
-    """The rooms of a server. Strangers may hold calls open, so these must not take the room of callers.
+    """The rooms of a server. Strangers may hold calls open, so they have rooms of their own.
 
     Arguments:
         max_calls: of callers, all together.
@@ -82,11 +82,11 @@ class Rooms:
         self._public_streams = Room(MAX_PUBLIC_STREAMS, _PUBLIC_SHARE)
 
     def enter(self, method: Method, who: str, shared: bool) -> Callable[[object], object]:
-        """Takes a place; returns what gives it back, as the callback of a task's end.
+        """Takes a place; returns a function that gives it back, for use as a task's done callback.
 
         Arguments:
-            who: whose share it takes.
-            shared: whether many callers may be behind `who`, so that strangers there are held to no share.
+            who: the caller whose share it takes.
+            shared: whether many callers may be behind `who`, so that the share of strangers does not apply.
 
         Raises:
             LimitExceeded: when too many run.
@@ -116,10 +116,10 @@ class Rooms:
 
 
 class Arrivals:
-    """Waits for messages. C-core keeps the beginning of each as long as its end is awaited, so that few may be slow.
+    """Waits for messages. C-core keeps the beginning of each until its end arrives, so only few may be slow.
 
-    Time is counted in ticks of a loop that keeps up, so that a server under load, or stopped for a while, does not take
-    what it has not yet looked at for slow.
+    Time is counted in ticks of a loop that keeps up, so that a server under load, or stopped for a while, does not
+    mistake messages that it has not read yet for slow ones.
 
     Arguments:
         slow: how many messages may be under way that did not come at once; the oldest beyond that are given up.
@@ -205,7 +205,7 @@ class Arrivals:
             self._start()
 
     def _give_up(self) -> None:
-        """Ends the wait for what is too old, and for the oldest of what is slow when that is too much."""
+        """Ends the wait for messages that are too old, and for the oldest slow ones if there are too many."""
         at_once = self._now - _AT_ONCE_TICKS
         slow = list(itertools.takewhile(lambda entry: entry[1] < at_once, self._begun.items()))
         for index, (task, begun) in enumerate(slow):
@@ -215,12 +215,12 @@ class Arrivals:
 
 
 class ByteBudget:
-    """The bytes that requests may take in memory, all together; when they are spent, the next wait, in their order.
+    """The bytes that all requests together may take in memory; when they are used up, further requests wait in order.
 
     Arguments:
         limit: bytes.
         patience: seconds to wait before LimitExceeded.
-        queue: bytes that may be waited for at once; as many as the limit unless said.
+        queue: bytes that may be waited for at once; by default as many as the limit.
     """
 
     def __init__(self, limit: int, patience: float = PATIENCE_SECONDS, queue: int | None = None) -> None:
@@ -236,7 +236,7 @@ class ByteBudget:
         return Hold(self)
 
     async def take(self, size: int) -> None:
-        """Takes bytes, when it is their turn; only a hold calls this.
+        """Takes bytes in turn; only a hold calls this.
 
         Raises:
             LimitExceeded: when they are not free in time, or so many wait that it is pointless.
@@ -244,13 +244,13 @@ class ByteBudget:
         if not self._waiting and self.held + size <= self.limit:
             self.held += size
             return
-        # Those who wait hold what they have read already, so that many of them would be a budget of their own.
+        # Waiters hold what they have read already, so many of them would amount to a second budget.
         if self._wanted + size > self._queue:
             raise self._spent()
         await self._wait(size)
 
     def give(self, size: int) -> None:
-        """Gives bytes back, and lets those go on who fit now; only a hold calls this."""
+        """Gives bytes back, and wakes the waiters that fit now; only a hold calls this."""
         self.held -= size
         while self._waiting:
             wanted, turn = self._waiting[0]
@@ -283,7 +283,7 @@ class ByteBudget:
 
 
 class Hold:
-    """The bytes that one call holds. Use it as a context: its end gives them back."""
+    """The bytes that one call holds. As a context, it gives them back at its end."""
 
     __slots__ = ("_budget", "size")
 
@@ -292,7 +292,7 @@ class Hold:
         self.size = 0
 
     async def grow(self, size: int) -> None:
-        """Holds `size` bytes more, as soon as those before have theirs.
+        """Holds `size` more bytes, in turn.
 
         Raises:
             LimitExceeded: when they are not free in time; with no time to retry, when the budget is too small for one.
@@ -305,7 +305,7 @@ class Hold:
         self.size += size
 
     def shrink(self, size: int) -> None:
-        """Gives all back but `size` bytes."""
+        """Gives back all but `size` bytes."""
         given, self.size = self.size - size, size
         self._budget.give(given)
 

@@ -1,4 +1,4 @@
-"""Whom to believe where a call came from: the trusted proxies alone, by uvicorn's own rule, at both doors."""
+"""Where a call came from: only trusted proxies may say so, by uvicorn's own rule, at both doors."""
 
 from collections.abc import Sequence
 
@@ -20,14 +20,14 @@ class TrustedProxies:
         return self._any and address in self._hosts
 
     def speak_for_many(self, address: str) -> bool:
-        """Whether the calls of an address may be those of many, so that it is held to no bound for one."""
+        """Whether an address may have the calls of many callers, so that limits per address do not apply."""
         return address == UNIX or address in self
 
     def caller(self, peer: str, forwarded: Sequence[str]) -> str:
         """The address that a call came from.
 
         Arguments:
-            forwarded: the values of X-Forwarded-For, to which each proxy adds whom it was called by.
+            forwarded: the values of X-Forwarded-For, to which each proxy adds the address of its caller.
         """
         if not forwarded or peer not in self:
             return peer

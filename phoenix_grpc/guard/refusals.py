@@ -59,7 +59,7 @@ class RefusalRecorder:
             )
 
     async def flush(self, final: bool = False) -> None:
-        """Writes what was gathered; the current minute's counts only when `final`."""
+        """Writes the gathered refusals; the counts of the current minute only if `final`."""
         minute = now() // _MINUTE
         ended = [key for key in self._strangers if final or key[0] < minute]
         events = self._events + [

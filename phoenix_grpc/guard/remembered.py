@@ -1,4 +1,4 @@
-"""Credentials that were verified, by digest: those used last, and found again by whom they belong to."""
+"""Verified credentials by digest: the most recently used ones, which can also be found by their subject."""
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ CAPACITY = 10_000
 
 
 class Verified(NamedTuple):
-    """What a credential stands for.
+    """The principal of a credential.
 
     Arguments:
         session_id, key_id: the session or the key that it belongs to; the admin secret has neither.
@@ -43,14 +43,14 @@ class RememberedCredentials:
         return len(self._verified)
 
     def get(self, digest: bytes) -> Verified | None:
-        """What a credential was verified as, if it is remembered."""
+        """The result for a credential, if it is remembered."""
         found = self._verified.get(digest)
         if found is not None:
             self._verified.move_to_end(digest)
         return found
 
     def put(self, digest: bytes, verified: Verified) -> None:
-        """Remembers a credential, and forgets the one not used for the longest time when there are too many."""
+        """Remembers a credential, and forgets the least recently used one if there are too many."""
         self.drop(digest)
         self._verified[digest] = verified
         for subject in verified.subjects():
@@ -67,7 +67,7 @@ class RememberedCredentials:
                 del self._digests[subject]
 
     def apply(self, changes: Iterable[AuthChange] | None) -> None:
-        """Forgets the credentials that changes are about; all of them for None."""
+        """Forgets the credentials that the changes concern; all of them for None."""
         if changes is None:
             self._verified.clear()
             self._digests.clear()

@@ -11,7 +11,7 @@ _OPEN_FILES = Path("/dev/fd")
 
 
 def close_excess(port: int, share: int, exempt: Callable[[str], bool]) -> int:
-    """Closes what one address has open to a port of this process beyond its share; answers how many connections.
+    """Closes the connections of addresses to a port of this process beyond their share; returns how many.
 
     Arguments:
         exempt: whether an address has no share.
@@ -21,17 +21,17 @@ def close_excess(port: int, share: int, exempt: Callable[[str], bool]) -> int:
     for connection, address in _connections(port):
         found[address] += 1
         if found[address] > share and not exempt(address):
-            with contextlib.suppress(OSError):  # it went by itself
+            with contextlib.suppress(OSError):  # it has closed by itself
                 connection.shutdown(socket.SHUT_RDWR)
             closed += 1
     return closed
 
 
 def _connections(port: int) -> Iterator[tuple[socket.socket, str]]:
-    """Those that were accepted at a port, and where they come from.
+    """The connections that a port has accepted, and their addresses.
 
-    They are looked at without being duplicated: to close another descriptor of a file drops its locks, and the store's
-    files are open, too.
+    The descriptors are not duplicated: closing a second descriptor of a file drops its locks, and the store's files
+    are open, too.
     """
     for name in os.listdir(_OPEN_FILES):
         with contextlib.suppress(OSError):  # no socket, not connected, or closed meanwhile

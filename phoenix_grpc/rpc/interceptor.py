@@ -1,4 +1,4 @@
-"""The gRPC door: one interceptor brings every kind of RPC before the guard. A refusal comes before any body is read."""
+"""The gRPC door: one interceptor passes every kind of RPC to the guard. A refusal comes before any body is read."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ Serve: TypeAlias = "Callable[[Call, Method, Messages, Any], Awaitable[Any]]"
 
 
 class Endpoint(NamedTuple):
-    """What serves a method, and how its messages are read and written."""
+    """The behavior of a method, and how its messages are read and written."""
 
     serve: Serve
     parse: Any
@@ -66,12 +66,12 @@ class Place:
 
 
 class GuardInterceptor(grpc.aio.ServerInterceptor):
-    """Brings each RPC before the guard, and its errors out as gRPC statuses.
+    """Passes each RPC to the guard, and turns its errors into gRPC statuses.
 
     Arguments:
         reception: takes the messages in.
         stall_seconds: how long a client may take for a part of a stream; a slower one is ended.
-        proxies: whom to believe where a call came from.
+        proxies: those trusted to say where a call came from.
     """
 
     def __init__(self, guard: Guard, reception: Reception, stall_seconds: float, proxies: TrustedProxies) -> None:
@@ -152,7 +152,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         return handler
 
     def _enter(self, call: Call, method: Method, context: Any, place: Place) -> None:
-        """Counts the call until the last of its response is written, which is after it was served."""
+        """Counts the call until all of its response is written, which is after it was served."""
         peer = _address(context.peer())
         call.address = self._origin(peer, context)
         place.leave = self._guard.enter(call, method, shared=self._proxies.speak_for_many(peer))
@@ -185,7 +185,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
             ) from None
 
     def _refusing(self, error: Exception) -> Handler:
-        """A handler that refuses. Only a stream_stream one answers all kinds of RPC at once, without reading."""
+        """A handler that refuses. Only a stream_stream handler refuses any kind of RPC without reading."""
 
         async def refuse(_requests: object, context: Any) -> None:
             call = current_call.get()

@@ -37,11 +37,11 @@ log = structlog.get_logger()
 class GrpcDoor:
     """Our services, health and reflection behind the guard: a gRPC server for the network, one for this machine.
 
-    The one for the network bounds connections and their streams, which those through a Unix socket are free of.
+    The one for the network limits connections and their streams; Unix sockets have no such limits.
 
     Arguments:
         interceptor: brings each call before the guard.
-        check: raises when the store does not answer.
+        check: raises if the store cannot be read.
     """
 
     def __init__(self, settings: Settings, interceptor: GuardInterceptor, check: Callable[[], Awaitable[None]]) -> None:
@@ -75,7 +75,7 @@ class GrpcDoor:
             await server.start()
 
     async def drain(self) -> None:
-        """Says NOT_SERVING; the grace of the calls that run begins."""
+        """Reports NOT_SERVING, and begins the grace of running calls."""
         self._draining, self.serving = True, False
         self._ends_at = time.monotonic() + self._settings.shutdown_grace_seconds
         await self._health.enter_graceful_shutdown()
@@ -86,7 +86,7 @@ class GrpcDoor:
         await asyncio.gather(*(server.stop(grace) for server in self._servers))
 
     async def watch(self) -> None:
-        """Keeps health at SERVING while the store answers; runs until it is cancelled."""
+        """Keeps health at SERVING while the store can be read; runs until it is cancelled."""
         while True:
             try:
                 await self._check()
@@ -100,7 +100,7 @@ class GrpcDoor:
             await asyncio.sleep(_HEALTH_SECONDS)
 
     async def share_connections(self) -> None:
-        """Leaves each address its share of the connections; runs until it is cancelled."""
+        """Closes connections beyond the share of an address; runs until it is cancelled."""
         share = self._settings.grpc_max_connections_per_address
         proxies = TrustedProxies(self._settings.trusted_proxies)
         while True:
@@ -117,7 +117,7 @@ async def grpc_door(
     """Serves gRPC until the block ends.
 
     Arguments:
-        check: raises when the store does not answer.
+        check: raises if the store cannot be read.
 
     Raises:
         ConfigurationError: when it cannot listen.
@@ -143,13 +143,13 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         # C-core refuses metadata above 8 KiB before the guard sees it; with this the guard refuses, with a reason.
         ("grpc.max_metadata_size", 32 << 10),
         ("grpc.absolute_max_metadata_size", 64 << 10),
-        # Clients that ping every 30 s are welcome.
+        # Clients may ping every 30 s.
         ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_ping_strikes", 0),
         # The loop takes calls up in bursts; C-core would drop them when about 1,000 wait.
         ("grpc.server.max_pending_requests", settings.max_concurrent_calls),
-        # Two servers on one port would share it in silence.
+        # Two servers on one port would silently share it.
         ("grpc.so_reuseport", 0),
     ]
 
@@ -159,7 +159,7 @@ def _leave_unregistered(service_name: str, method_handlers: object) -> None:
 
 
 def _bounds(settings: Settings) -> list[tuple[str, int]]:
-    """What bounds connections from the network."""
+    """The limits of connections from the network."""
     return [
         ("grpc.max_allowed_incoming_connections", settings.grpc_max_connections),
         ("grpc.max_concurrent_streams", _STREAMS_PER_CONNECTION),
@@ -169,7 +169,7 @@ def _bounds(settings: Settings) -> list[tuple[str, int]]:
 
 
 def _listen(server: grpc.aio.Server, settings: Settings) -> int:
-    """Binds the port, and answers it."""
+    """Binds the port, and returns it."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
         _require_free(settings.host, settings.grpc_port)
@@ -182,7 +182,7 @@ def _listen(server: grpc.aio.Server, settings: Settings) -> int:
 
 
 def _require_free(host: str, port: int) -> None:
-    """Binds the port for a moment: where gRPC cannot, it writes lines of its own on standard error.
+    """Binds the port for a moment: if gRPC cannot bind it, it writes its own lines on standard error.
 
     Raises:
         OSError: when an address of the host is taken, or none of them can be bound.

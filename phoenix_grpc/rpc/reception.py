@@ -1,4 +1,4 @@
-"""Takes the messages of calls in: in time, within their bounds, and parsed within the budget of all."""
+"""Receives the messages of calls: in time, within their limits, and parsed within the common budget."""
 
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
@@ -22,7 +22,7 @@ _SLOW = 16
 
 
 class Reception:
-    """Reads the messages of all calls. A message is as its sender wants it: nothing is taken from it on trust.
+    """Reads the messages of all calls. A sender may send anything, so nothing in a message is trusted.
 
     Arguments:
         max_bytes: of a message.
@@ -35,12 +35,12 @@ class Reception:
         self.from_callers = Arrivals(_SLOW, _UNDER_WAY)
 
     def messages(self, method: Method, parse: Callable[[bytes], Message], who: str, context: Any) -> "Messages":
-        """Those of one call, by `who`."""
+        """The messages of one call, by `who`."""
         return Messages(self, method, parse, who, context)
 
 
 class Messages:
-    """The messages of one call. Use it as a context: the last one takes memory until its end."""
+    """The messages of one call. Use it as a context: the last message takes memory until its end."""
 
     __slots__ = ("_context", "_hold", "_method", "_parse", "_reception", "_who")
 
@@ -69,7 +69,7 @@ class Messages:
         return await self._parsed(raw)
 
     async def next(self) -> Message | None:
-        """The next message of a stream, or None at its end; those of callers may take their time.
+        """The next message of a stream, or None at its end; identified callers may take their time.
 
         Raises:
             LimitExceeded: when it is too large, or there is no memory for it now.
@@ -92,7 +92,7 @@ class Messages:
         if len(raw) > limit:
             raise LimitExceeded(f"a request of this method has {limit:,} bytes at most, not {len(raw):,}")
         if len(raw) > _UNWEIGHED:
-            # What weighs more than all may is parsed alone.
+            # A message that weighs more than the whole budget is parsed alone.
             weight = wire.weigh(raw, self._method.request)
             await self._hold.grow(min(weight, self._reception.budget.limit))
         try:

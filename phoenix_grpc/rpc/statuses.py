@@ -58,7 +58,7 @@ def status_name(error: errors.Error | None) -> str:
 
 
 def status_of(error: errors.Error, request_id: str) -> tuple[grpc.StatusCode, str, Trailers]:
-    """Code, message and trailing metadata that tell a client of `error`."""
+    """Code, message and trailing metadata for `error`."""
     code = code_of(error)
     message = errors.shown(error.message)
     status = status_pb2.Status(code=code.value[0], message=message)

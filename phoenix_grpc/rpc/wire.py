@@ -1,4 +1,4 @@
-"""What a message will take in memory, judged by its bytes: parsed, tiny values take fifty times their size."""
+"""Estimates the memory of a parsed message by its bytes: tiny values take fifty times their size."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ _TAGS = bytes(byte for byte in range(256) if byte & 7 == _BYTES)
 
 
 def weigh(raw: bytes, kind: type[Message]) -> int:
-    """About how many bytes of memory `raw` and the message of this kind in it take; rather too many than too few.
+    """The approximate bytes of memory of `raw` and its parsed message; an overestimate, if anything.
 
     Raises:
         Invalid: for more than MAX_FIELDS fields, and for what is no message.
