@@ -66,7 +66,7 @@ class Cli:
     def converse(self, *arguments: object, answers: list[tuple[str, str]]) -> tuple[int, str]:
         """Runs a command at a terminal; sends each answer when its prompt has appeared.
 
-        Answers exit code and all that the terminal showed.
+        Returns the exit code and everything that the terminal showed.
         """
         terminal, inside = pty.openpty()
         command = [sys.executable, "-c", AT_TERMINAL, *PROGRAM, *map(str, arguments)]

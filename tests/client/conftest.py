@@ -22,7 +22,7 @@ def _no_client_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Script(datasets_pb2_grpc.DatasetsServiceServicer, auth_pb2_grpc.AuthServiceServicer):
-    """Answers what `answer` says; `calls` is what came."""
+    """Returns what `answer` says; `calls` are the calls that came."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any, dict[str, Any]]] = []
