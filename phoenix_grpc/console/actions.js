@@ -1,9 +1,9 @@
-/** What buttons do: one thing at a time, and they say what went wrong. */
+/** The actions of buttons: one at a time, with a message if one fails. */
 
 import { SignedOut, explain } from "./api.js";
 import { h } from "./dom.js";
 
-/** A button. While `action` runs it cannot be pressed again; a refusal is said in plain words. */
+/** A button. While `action` runs it cannot be pressed again; a refusal is shown in plain words. */
 export function button(label, action, properties = {}) {
   const element = h("button", { type: "button", ...properties }, label);
   element.addEventListener("click", async () => {
@@ -18,7 +18,7 @@ export function button(label, action, properties = {}) {
   return element;
 }
 
-/** Runs an action, and says what went wrong. */
+/** Runs an action, and shows a message if it fails. */
 export async function attempt(action) {
   try {
     await action();

@@ -4,7 +4,7 @@ import { serverUrl } from "./base.js";
 
 const RENEWED_AT = "phoenix-grpc-session-renewed-at";
 
-/** What the server refused, or that it did not answer (status 0). */
+/** A refusal of the server, or no response (status 0). */
 export class ApiError extends Error {
   constructor(status, message, retryAfter = null) {
     super(message);
@@ -13,11 +13,11 @@ export class ApiError extends Error {
   }
 }
 
-/** Raised when nobody is signed in any more; the router then shows the sign-in page. */
+/** Raised if nobody is signed in any more; the router then shows the sign-in page. */
 export class SignedOut extends Error {}
 
 /**
- * Calls the server and answers the parsed JSON, or null when there is no body.
+ * Calls the server and returns the parsed JSON, or null if there is no body.
  * @param {string} method
  * @param {string} path path and query, such as "/v1/datasets?limit=10"
  * @param {object} [body] sent as JSON
@@ -28,7 +28,7 @@ export async function call(method, path, body) {
   return text ? JSON.parse(text) : null;
 }
 
-/** Calls the server and answers the text of the body: for JSON whose numbers must stay exact. */
+/** Calls the server and returns the text of the body: for JSON whose numbers must stay exact. */
 export async function callForText(method, path, body) {
   const startedAt = Date.now();
   let response = await send(method, path, body);
@@ -67,7 +67,7 @@ async function answer(response) {
   throw errorFrom(response.status, text, response.headers.get("retry-after"));
 }
 
-/** The error a refusal stands for; the text is plain, or FastAPI's {"detail": ...}. */
+/** The error for a refusal; the text is plain, or FastAPI's {"detail": ...}. */
 export function errorFrom(status, text, retryAfter) {
   return new ApiError(status, detailOf(text), Number(retryAfter) || null);
 }
@@ -85,7 +85,7 @@ function detailOf(text) {
 
 let renewal = null;
 
-/** Renews the session, once for concurrent calls and for all tabs. Answers whether calling again makes sense. */
+/** Renews the session, once for concurrent calls and for all tabs. Returns whether a retry makes sense. */
 function renew(callStartedAt) {
   renewal ??= inOneTab(() => renewOnce(callStartedAt)).finally(() => {
     renewal = null;
@@ -106,7 +106,7 @@ async function renewOnce(callStartedAt) {
   return response.ok || renewedElsewhere();
 }
 
-/** What an error means for the person at the screen, and what to do about it. */
+/** Explains an error to people, and what to do about it. */
 export function explain(error) {
   if (!(error instanceof ApiError)) throw error;
   const { status, message, retryAfter } = error;

@@ -1,4 +1,4 @@
-/** What each column of a file becomes, and how the server is told. */
+/** The role of each column of a file, and the form fields for it. */
 
 const OUTPUT_NAME =
   /(^|[_ .-])(outputs?|answers?|responses?|expected|ideal|label|target|completion|reference|solution)$/i;
@@ -18,9 +18,9 @@ const SINGLE = {
   span: { field: "span_id_key", text: "span id" },
 };
 const PARTS = ["input", "output", "metadata"];
-/** What the values of a column must be so that it can have the role. */
+/** The type of values that a role requires. */
 const FITTING = { id: ["text", "null"], split: ["text", "list", "null"], span: ["text", "null"] };
-/** Columns beside input, output and metadata that the server knows by itself. */
+/** Columns besides input, output and metadata that the server reads without a mapping. */
 const OWN = ["id", "node_id", "splits", "span_id"];
 
 /** The choices for a column: [value, text]. */
@@ -55,7 +55,7 @@ function namedPart(name) {
   return PARTS.find((part) => name === part || name.startsWith(`${part}.`));
 }
 
-/** Whether the records are as the server reads them by itself: those of a download, for example. */
+/** Whether the records have the shape that the server reads without a mapping, such as those of a download. */
 function areOwn(columns) {
   const nested = columns.filter(({ name }) => !OWN.includes(name));
   return (
@@ -73,7 +73,7 @@ export function mappingProblem(roles) {
 }
 
 /**
- * The form fields that tell the server: [name, value]; none where it reads the records by itself, and so it shall.
+ * The form fields of the mapping: [name, value]; none if the server reads the records without one.
  * An object called "input" is all of the input, no part of it.
  */
 export function mappingFields(columns, roles) {

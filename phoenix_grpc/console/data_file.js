@@ -1,4 +1,4 @@
-/** A first look into a file that is to be uploaded: format, compression, columns. Reads its beginning, and a JSON array whole. */
+/** Inspects a file before it is uploaded: format, compression, columns. Reads its beginning, or all of a JSON array. */
 
 import { BrokenArray, arrayLines } from "./json_array.js";
 
@@ -23,14 +23,14 @@ const NO_RECORD = "There is no record in this file.";
 /** The file cannot be uploaded; the message says why and what to do. */
 export class UnfitFile extends Error {}
 
-/** @typedef {"text"|"object"|"list"|"other"|"null"|"mixed"} Kind what the values are; nulls do not count */
+/** @typedef {"text"|"object"|"list"|"other"|"null"|"mixed"} Kind the type of the values, apart from nulls */
 /** @typedef {{name: string, sample: string, kind: Kind}} Column */
 
 /**
- * Looks into a file, as the Python client does.
+ * Inspects a file, as the Python client does.
  * @param {File} file
- * @returns {Promise<{content: Blob, format: "csv"|"jsonl", gzip: boolean, columns: Column[]}>} `content` is what to
- *   send: the file, or the lines of the JSON array that it is
+ * @returns {Promise<{content: Blob, format: "csv"|"jsonl", gzip: boolean, columns: Column[]}>} `content` is sent:
+ *   the file, or the lines of its JSON array
  * @throws {UnfitFile}
  */
 export async function inspect(file) {

@@ -10,7 +10,7 @@ let dialogs = 0;
  * @param {object} options title, content (nodes), submit (label), danger, wide, status (see actionForm), and
  *   onsubmit(form, leaving): its result closes the dialog. `leaving.signal` aborts when the person closes the dialog
  *   before; from `leaving.forbid()` until onsubmit ends the person cannot
- * @returns {Promise<any>} what onsubmit answered, or null when the person cancelled
+ * @returns {Promise<any>} the result of onsubmit, or null if the person cancelled
  */
 export function formDialog({ title, content, submit, danger = false, wide = false, status = null, onsubmit }) {
   const left = new AbortController();

@@ -29,7 +29,7 @@ function furnish(element, properties, children) {
 
 let fields = 0;
 
-/** A labelled form control; `hint` says what is expected. */
+/** A labelled form control; `hint` describes the expected value. */
 export function field(label, control, hint) {
   const id = `field-${++fields}`;
   control.id = id;
@@ -98,13 +98,13 @@ export function hidden(text) {
   return h("span", { class: "visually-hidden" }, text);
 }
 
-/** The head of a page: its heading, a sentence on it, and what can be done. */
+/** The head of a page: its heading, a sentence about it, and its actions. */
 export function pageHead(title, lead, actions = []) {
   const about = h("div", {}, h("h1", { tabindex: "-1" }, title), lead && h("p", { class: "lead" }, lead));
   return h("div", { class: "page-head" }, about, h("div", { class: "row" }, actions));
 }
 
-/** What stands where there is nothing yet, and says how to begin. */
+/** The content of an empty page, which says how to begin. */
 export function emptyPanel(title, ...content) {
   return h("div", { class: "panel empty" }, h("p", { class: "name" }, title), content);
 }

@@ -3,11 +3,11 @@
 import { SignedOut, explain } from "./api.js";
 import { h } from "./dom.js";
 
-/** Raised by a form's action when the form itself has to be mended; the message says how. */
+/** Raised by a form's action if the form must be corrected; the message says how. */
 export class FormProblem extends Error {}
 
 /**
- * A form; what goes wrong is said above its buttons.
+ * A form; errors are shown above its buttons.
  * @param {object} options content (nodes), submit (label), danger, buttons (more of them), status (a node that shows
  *   how the action goes, beside the buttons), action(form)
  */

@@ -1,4 +1,4 @@
-/** A file that is one JSON array -> JSON Lines, byte by byte: every value stays as it is, whatever its numbers. */
+/** A file that is one JSON array -> JSON Lines, byte by byte: every value keeps its bytes, so numbers stay exact. */
 
 const [OPEN, CLOSE, OPEN_OBJECT, CLOSE_OBJECT, QUOTE, BACKSLASH, COMMA] = [...'[]{}"\\,'].map((mark) => mark.charCodeAt(0));
 const [LINE_FEED, RETURN, SPACE, TAB] = [10, 13, 32, 9];

@@ -43,7 +43,7 @@ function addAccountRoutes() {
   route("/admin/audit", auditView);
 }
 
-/** Shows what the address asks for, to whom it may be shown. */
+/** Shows the view of the address, to people who may see it. */
 async function navigate() {
   if (location.hash.startsWith(RESET_LINK)) return resetPassword();
   return entered ? show() : enter();

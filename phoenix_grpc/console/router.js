@@ -8,7 +8,7 @@ const routes = [];
 let visit = 0;
 let onSignedOut = () => {};
 
-/** Adds a route; `view(params, query)` answers the page's {title, node}, or a promise of it. */
+/** Adds a route; `view(params, query)` returns the page's {title, node}, or a promise of it. */
 export function route(pattern, view) {
   const names = [...pattern.matchAll(/:(\w+)/g)].map(([, name]) => name);
   routes.push({ expression: new RegExp(`^${pattern.replace(/:\w+/g, "([^/]+)")}$`), names, view });
@@ -27,7 +27,7 @@ export function go(hash) {
   else location.hash = hash;
 }
 
-/** Calls `signedOut` whenever a view or an action finds nobody signed in any more. */
+/** Calls `signedOut` whenever a view or an action finds that nobody is signed in. */
 export function onSigningOut(signedOut) {
   onSignedOut = signedOut;
   addEventListener("unhandledrejection", (event) => {
@@ -38,7 +38,7 @@ export function onSigningOut(signedOut) {
   });
 }
 
-/** Shows the view of the address. What was there stays until the new one is complete, so nothing jumps. */
+/** Shows the view of the address. The previous view stays until the new one is complete, so that nothing jumps. */
 export async function show() {
   const current = ++visit;
   const [path, query = ""] = location.hash.replace(/^#/, "").split("?");

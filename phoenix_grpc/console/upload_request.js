@@ -9,14 +9,14 @@ const MEDIA_TYPES = { csv: "text/csv", jsonl: "application/jsonl" };
  * Uploads a file.
  * @param {object} upload
  * @param {File} upload.file
- * @param {Blob} upload.content what is sent of it
+ * @param {Blob} upload.content the bytes to send
  * @param {"csv"|"jsonl"} upload.format
  * @param {boolean} upload.gzip the file is compressed: said in the part's header, which the browser's FormData cannot
  * @param {[string, string][]} upload.fields the other form fields
  * @param {(loaded: number, total: number) => void} upload.onprogress
  * @param {() => void} upload.onsent called when the server has all of it, and stores it
  * @param {AbortSignal} upload.signal
- * @returns {Promise<object>} the ids and counts of the server's answer
+ * @returns {Promise<object>} the ids and counts of the server's response
  * @throws {ApiError|SignedOut}
  */
 export function sendUpload({ file, content, format, gzip, fields, onprogress, onsent, signal }) {

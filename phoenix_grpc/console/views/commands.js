@@ -1,4 +1,4 @@
-/** The commands that empty pages teach. */
+/** The commands that empty pages show. */
 
 import { serverAddress } from "../base.js";
 import { hasAccounts } from "../session.js";

@@ -1,4 +1,4 @@
-/** API keys: a list, and making, rotating and revoking one. The same for personal and for system keys. */
+/** API keys: a list, and creating, rotating and revoking one. The same for personal and for system keys. */
 
 import { announce, button } from "../actions.js";
 import { call } from "../api.js";
@@ -39,7 +39,7 @@ export async function keysPanel() {
 /**
  * The list of the keys behind `path`, and the button that creates one.
  * @param {string} path "/v1/user/api_keys" or "/v1/system/api_keys"
- * @param {string} empty what to say while there are none
+ * @param {string} empty the text if there are none
  * @returns {Promise<{action: Node, list: Node}>}
  */
 export async function keyManager(path, empty) {
@@ -91,7 +91,7 @@ function expiryCell({ expires_at: expiry, exceeds_max_lifetime: outlives }) {
   return outlives ? h("div", {}, end, " ", h("span", { class: "badge warn" }, "beyond the limit")) : end;
 }
 
-/** When a key was last used; one that nobody has used for long, nor made since, is marked. */
+/** When a key was last used; a key that was neither used nor created for a long time is marked. */
 function useCell({ last_used_at: used, created_at: created }) {
   const idle = Date.now() - new Date(used ?? created) > IDLE_DAYS * DAY;
   return idle ? h("div", {}, when(used), " ", h("span", { class: "badge warn" }, "idle")) : when(used);
@@ -125,7 +125,7 @@ function lifetimes() {
   return [["", latest], ...shorter, ["date", "On a date…"]];
 }
 
-/** A choice of lifetimes with a date for the last of them; `chosen()` answers what the request says. */
+/** A choice of lifetimes with a date for the last of them; `chosen()` returns the value for the request. */
 function expiryFields() {
   const tomorrow = new Date(Date.now() + DAY).toISOString().slice(0, 10);
   const date = h("input", { type: "date", name: "date", min: tomorrow });

@@ -1,4 +1,4 @@
-/** My sessions: where I am signed in, and ending that. */
+/** The caller's sessions, and ending them. */
 
 import { announce, button } from "../actions.js";
 import { call } from "../api.js";

@@ -1,4 +1,4 @@
-/** The pages of those who are not signed in: signing in, and setting a new password by a link that was mailed. */
+/** The pages for people who are not signed in: signing in, and setting a new password by a mailed link. */
 
 import { announce, button } from "../actions.js";
 import { callOnce } from "../api.js";

@@ -1,4 +1,4 @@
-/** Uploading a file: by drag and drop or by the file picker, with a choice of what its columns become. */
+/** Uploading a file: by drag and drop or by the file picker, with a role for each of its columns. */
 
 import { announce } from "../actions.js";
 import { freshen } from "../api.js";
@@ -24,7 +24,7 @@ const UNKNOWN =
  * @param {object} options
  * @param {File} [options.file] the file, when it was dropped already
  * @param {{name: string}} [options.dataset] the dataset it goes to
- * @returns {Promise<object|null>} the ids and counts of the server's answer, or null when cancelled
+ * @returns {Promise<object|null>} the ids and counts of the server's response, or null if it was cancelled
  */
 export async function uploadDialog({ file = null, dataset = null }) {
   const form = new UploadForm(dataset);
@@ -79,7 +79,7 @@ class UploadForm {
     return zone;
   }
 
-  /** Looks into a file, which replaces the earlier one whether it is fit or not. */
+  /** Inspects a file, which replaces the earlier one even if it cannot be uploaded. */
   async take(file) {
     this.clear();
     this.taken = file;
@@ -142,7 +142,7 @@ class UploadForm {
     }
   }
 
-  /** Shows how the upload goes, until the server has it all: what it then publishes cannot be called back. */
+  /** Shows progress until the server has everything; from then on the upload cannot be cancelled. */
   startProgress(leaving) {
     const element = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
     const text = h("p", { class: "muted small", "aria-live": "polite" }, "Sending the file…");
@@ -174,7 +174,7 @@ function mappingTable(columns, selects) {
   return h("fieldset", {}, h("legend", {}, "What the columns become"), h("ul", { class: "mapping" }, rows));
 }
 
-/** Calls `take` with a file that is dropped on `element`, which shows that it takes one. */
+/** Calls `take` with a file that is dropped on `element`, which shows that it accepts one. */
 export function acceptDrops(element, take) {
   element.addEventListener("dragover", (event) => {
     if (!event.dataTransfer.types.includes("Files")) return;

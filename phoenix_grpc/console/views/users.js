@@ -36,7 +36,7 @@ export async function usersView() {
   });
 }
 
-/** A page of users; the system user, whose keys are the system keys, is no person. */
+/** A page of users; the system user, which owns the system keys, is left out. */
 async function load(cursor) {
   const query = new URLSearchParams({ limit: 100, ...(cursor && { cursor }) });
   const { data, next_cursor } = await call("GET", `/v1/users?${query}`);
@@ -55,7 +55,7 @@ function nameCell(user) {
   return h("div", {}, h("span", { class: "name" }, user.username), you, email, reset, providerBadge(user));
 }
 
-/** Says who signs in without a password, and whether this server has a provider that lets them in. */
+/** Explains how a user without a password signs in, and whether this server has a provider for it. */
 function providerBadge({ auth_method: method }) {
   const provider = PROVIDERS[method];
   if (!provider) return null;
@@ -77,7 +77,7 @@ function actions(user) {
   ];
 }
 
-/** Shows the page anew and says what was done, unless the person cancelled. */
+/** Reloads the page and reports what was done, unless the person cancelled. */
 async function finish(result, text) {
   if (!result) return;
   await show();

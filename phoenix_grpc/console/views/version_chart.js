@@ -1,6 +1,6 @@
 /**
- * Three lanes of bars (created, updated, deleted), a column a version. Heights are logarithmic, so that 3 changes show
- * beside 100,000. The lanes' names stand still when a long history is scrolled.
+ * Three lanes of bars (created, updated, deleted), one column per version. Heights are logarithmic, so that 3 changes show
+ * beside 100,000. The names of the lanes do not scroll.
  */
 
 import { h, svg } from "../dom.js";
@@ -60,7 +60,7 @@ function bar(value, index, floor, most, name) {
   );
 }
 
-/** Dates under the columns, or times when all is of one day; a date that repeats is left out. */
+/** Dates under the columns, or times if all are of one day; repeated dates are left out. */
 function dateLabels(versions, y) {
   const days = versions.map(({ created_at: timestamp }) => textOf(timestamp, { month: "short", day: "numeric" }));
   const times = versions.map(({ created_at: timestamp }) => textOf(timestamp, { timeStyle: "short", hour12: false }));
