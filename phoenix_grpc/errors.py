@@ -7,7 +7,7 @@ import enum
 from collections.abc import Mapping
 
 _MAX_BYTES = 300
-"""What clients are shown of a text: gRPC's refuse metadata above 8 KiB."""
+"""The maximum size of a text for clients: those of gRPC refuse metadata above 8 KiB."""
 
 
 class Reason(enum.StrEnum):

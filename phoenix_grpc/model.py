@@ -21,7 +21,7 @@ def now() -> int:
 
 
 class Role(enum.StrEnum):
-    """What a user may do; SYSTEM is the role of the system user alone."""
+    """The role of a user; only the system user has SYSTEM."""
 
     ADMIN = "ADMIN"
     MEMBER = "MEMBER"
@@ -77,7 +77,7 @@ class Principal:
 
     @property
     def name(self) -> str:
-        """What stands for it as owner of request ids: its kind, and its user or else its credential."""
+        """Its name as the owner of request ids: its kind, and its user or else its credential."""
         return f"{self.kind.value}:{self.own_user_id or self.credential_id}"
 
 

@@ -84,7 +84,7 @@ OPTIONS = {
     "current_password": "current password",
     "new_password": "new password",
 }
-"""What the command line calls the fields of requests that a refusal may name."""
+"""The option of the command line for each field of a request that a refusal may name."""
 
 
 class Failure(click.ClickException):

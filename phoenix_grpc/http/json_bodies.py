@@ -96,7 +96,7 @@ class StrictRoute(APIRoute):
     body_limit: BodyLimit = staticmethod(json_body)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request."""
+        """Handles a request."""
         settings: Settings = scope["app"].state.backend.settings
         body = BoundedBody(scope, receive, self.body_limit(settings), settings.http_idle_seconds)
         await super().handle(scope, body, send)

@@ -239,7 +239,7 @@ class Document:
 
 
 def _beginning(start: bytes, lines: bytes) -> int:
-    """How many lines begin so."""
+    """How many lines begin like this."""
     return lines.count(b"\n" + start) + lines.startswith(start)
 
 

@@ -108,7 +108,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         )
 
     async def _find(self, method: Method, continuation: Continuation, details: grpc.HandlerCallDetails) -> Handler:
-        """What gRPC calls for a method; kept, since a server's methods do not change."""
+        """The handler for a method; kept, since a server's methods do not change."""
         if self._guard.serves(method):
             serve = self._serve_stream if method.writes_stream else self._serve_one
             endpoint = Endpoint(serve, method.request.FromString, method.response.SerializeToString)

@@ -1,6 +1,6 @@
 """Speed and memory of the server, each figure beside its reference of the same run, as a ratio.
 
-References: a bare grpc.aio echo server that answers the same bytes; sqlite3's executemany of the same rows.
+References: a bare grpc.aio echo server that returns the same bytes; sqlite3's executemany of the same rows.
 Machines are noisy: a figure counts only beside its reference.
 """
 

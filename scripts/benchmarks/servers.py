@@ -67,7 +67,7 @@ class Server:
         return self.datasets.UploadDataset(_messages(header, data), metadata=self.admin)
 
     def download(self, name: str) -> int:
-        """Downloads a dataset as JSONL and throws it away; answers its bytes."""
+        """Downloads a dataset as JSONL and discards it; returns the number of bytes."""
         request = datasets_pb2.DownloadDatasetRequest(name=name)
         return sum(len(message.chunk) for message in self.datasets.DownloadDataset(request, metadata=self.admin))
 
@@ -119,7 +119,7 @@ class Echo(NamedTuple):
 
 @contextlib.contextmanager
 def echo(reply: bytes) -> Iterator[Echo]:
-    """A bare grpc.aio server that answers every unary call with `reply`."""
+    """A bare grpc.aio server that returns `reply` for every unary call."""
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).parent), "echo"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -51,7 +51,7 @@ class Page(Model, Generic[T]):
 
 
 class Problem(Model):
-    """What is not valid, and where."""
+    """An invalid field."""
 
     type: str
     loc: list[str | int]

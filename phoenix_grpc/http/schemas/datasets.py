@@ -29,7 +29,7 @@ class NewDataset(Model):
 
 
 class DatasetChange(Model):
-    """What to change of a dataset; what is absent stays, and a null description is none."""
+    """Changes to a dataset; absent fields stay unchanged, and a null description removes it."""
 
     name: str | None = None
     description: str | None = None
@@ -37,7 +37,7 @@ class DatasetChange(Model):
 
 
 class DatasetVersion(Model):
-    """A version of a dataset, and what it brought, changed, took out and has."""
+    """A version of a dataset, with the counts of examples that it created, updated, deleted and has."""
 
     version_id: str
     description: str | None

@@ -1,4 +1,4 @@
-"""Examples, on their way out and in."""
+"""Examples, read and uploaded."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -30,14 +30,14 @@ class Examples(Model):
 
 
 class ExamplesAnswer(Model):
-    """Examples; `next_cursor` is there when a page was asked for."""
+    """Examples; `next_cursor` is present if a page was requested."""
 
     data: Examples
     next_cursor: str | None = None
 
 
 class Uploaded(Model):
-    """What an upload did."""
+    """The result of an upload."""
 
     dataset_id: str
     version_id: str
@@ -47,7 +47,7 @@ class Uploaded(Model):
 
 
 class UploadAnswer(Model):
-    """What an upload did."""
+    """The result of an upload."""
 
     data: Uploaded
 

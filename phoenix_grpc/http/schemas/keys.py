@@ -9,7 +9,7 @@ from phoenix_grpc.http.schemas import Model
 
 
 class ApiKey(Model):
-    """An API key without its secret; what is unset is absent."""
+    """An API key without its secret; unset fields are absent."""
 
     id: str
     name: str
@@ -24,7 +24,7 @@ class ApiKey(Model):
 
 
 class Owner(Model):
-    """Whose a key is."""
+    """The owner of a key."""
 
     id: str
     username: str
@@ -32,13 +32,13 @@ class Owner(Model):
 
 
 class OwnedApiKey(ApiKey):
-    """An API key and whose it is."""
+    """An API key and its owner."""
 
     user: Owner
 
 
 class ApiKeySecret(ApiKey):
-    """A new key: this answer alone holds it."""
+    """A new key, which only this response contains."""
 
     key: str
 
@@ -54,6 +54,6 @@ class NewApiKey(Model):
 
 
 class Rotation(Model):
-    """How long the old secret goes on working."""
+    """How long the old secret keeps working."""
 
     overlap_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0

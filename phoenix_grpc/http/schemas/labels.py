@@ -25,7 +25,7 @@ class NewLabel(Model):
 
 
 class LabelChange(Model):
-    """What to change of a label; null name and color are ignored, and a null description is none."""
+    """Changes to a label; a null name or color is ignored, and a null description removes it."""
 
     name: Annotated[str, Field(min_length=1)] | None = None
     color: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")] | None = None
@@ -33,6 +33,6 @@ class LabelChange(Model):
 
 
 class LabelIds(Model):
-    """The labels a dataset is to have."""
+    """The labels that a dataset should have."""
 
     dataset_label_ids: list[str]

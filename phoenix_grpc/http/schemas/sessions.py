@@ -1,4 +1,4 @@
-"""Logging in, and what that begins."""
+"""Logins and sessions."""
 
 from datetime import datetime
 from typing import Literal
@@ -7,7 +7,7 @@ from phoenix_grpc.http.schemas import Model
 
 
 class Session(Model):
-    """What one login began."""
+    """A session, which began with one login."""
 
     id: str
     created_at: datetime

@@ -32,7 +32,7 @@ class NewSplit(Model):
 
 
 class SplitChange(Model):
-    """What to change of a split; what is absent stays, and a null description is none. Adds first, then removes."""
+    """Changes to a split; absent fields stay unchanged, and a null description removes it. Adds first, then removes."""
 
     name: str | None = None
     description: str | None = None

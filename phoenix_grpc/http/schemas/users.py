@@ -1,4 +1,4 @@
-"""Users, and what they did."""
+"""Users, and audit events."""
 
 from datetime import datetime
 from typing import Literal
@@ -36,14 +36,14 @@ class NewUser(Model):
 
 
 class UserCreation(Model):
-    """A user to create, and whether to send a mail with a link to set the password."""
+    """A user to create, and whether to mail a link to set the password."""
 
     user: NewUser
     send_welcome_email: bool = True
 
 
 class UserChange(Model):
-    """What to change of a user; what is absent stays."""
+    """Changes to a user; absent fields stay unchanged."""
 
     username: str | None = None
     role: Literal["ADMIN", "MEMBER", "VIEWER", "SYSTEM"] | None = None
@@ -51,14 +51,14 @@ class UserChange(Model):
 
 
 class PasswordChange(Model):
-    """The password as it is, and as it is to be."""
+    """The current and the new password."""
 
     current_password: str
     new_password: str
 
 
 class AuditEvent(Model):
-    """Something done or refused."""
+    """An audit event: what was done, or what was refused."""
 
     id: int
     created_at: datetime
