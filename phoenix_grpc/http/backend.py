@@ -4,9 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends
 from google.protobuf.message import Message
 from starlette.requests import Request
 
@@ -45,19 +44,17 @@ class Backend:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Calls the guard with the credentials of one HTTP request; its refusals become HTTP responses.
+class Door(Request):
+    """An HTTP request that calls the guard with its credentials; refusals become HTTP responses.
 
-    Arguments:
-        entries: the credentials; the guard refuses more than one.
+    Being a request itself, it is what FastAPI hands to a route that takes one.
     """
 
-    backend: Backend
-    request_id: str
-    address: str
-    user_agent: str
-    entries: tuple[tuple[str, str], ...]
+    @property
+    def backend(self) -> Backend:
+        """What is behind the door."""
+        backend: Backend = self.app.state.backend
+        return backend
 
     @property
     def settings(self) -> Settings:
@@ -136,13 +133,25 @@ class Door:
 
     def acting_as(self, access_token: str) -> "Door":
         """The same request with another credential."""
-        entries = (("authorization", f"Bearer {access_token}"),)
-        return Door(self.backend, self.request_id, self.address, self.user_agent, entries)
+        door = Door(self.scope, self.receive)
+        door._entries = (("authorization", f"Bearer {access_token}"),)
+        return door
+
+    _entries: tuple[tuple[str, str], ...] | None = None
 
     def _begin(self, method: str) -> Call:
-        path = BY_NAME[method].path
+        if self._entries is None:
+            # More than one is for the guard to refuse.
+            values = cookies.credentials(self, self.settings)
+            self._entries = tuple(("authorization", value) for value in values)
         return Call(
-            path, self.request_id, self.user_agent, self.entries, time.perf_counter(), self.address, by_http=True
+            BY_NAME[method].path,
+            self.scope["state"]["request_id"],
+            self.headers.get("user-agent", "")[:_MAX_TEXT],
+            self._entries,
+            time.perf_counter(),
+            self.client.host if self.client else "",
+            by_http=True,
         )
 
 
@@ -170,20 +179,4 @@ class Download:
 
 def door_of(request: Request) -> Door:
     """The door of a request."""
-    backend: Backend = request.app.state.backend
-    values = cookies.credentials(request, backend.settings)
-    return Door(
-        backend,
-        request.scope["state"]["request_id"],
-        request.client.host if request.client else "",
-        request.headers.get("user-agent", "")[:_MAX_TEXT],
-        tuple(("authorization", value) for value in values),
-    )
-
-
-async def _current_door(request: Request) -> Door:
-    return door_of(request)
-
-
-CurrentDoor = Annotated[Door, Depends(_current_door)]
-"""The parameter of a route that calls the guard."""
+    return request if isinstance(request, Door) else Door(request.scope, request.receive)

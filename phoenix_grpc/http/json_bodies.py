@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from phoenix_grpc.config import Settings
-from phoenix_grpc.http.backend import door_of
+from phoenix_grpc.http.backend import Door
 from phoenix_grpc.http.bodies import BoundedBody
 from phoenix_grpc.http.errors import Invalid
 from phoenix_grpc.http.methods import method_of
@@ -56,7 +56,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
     return found
 
 
-class StrictRequest(Request):
+class StrictRequest(Door):
     """A request whose JSON is decoded strictly; FastAPI returns 422 if it is not valid."""
 
     async def read_body(self) -> None:
@@ -68,7 +68,7 @@ class StrictRequest(Request):
         body, method = bytearray(), method_of(self.scope["route"])
         async for piece in self.stream():
             if len(body) <= _UNCHECKED < len(body) + len(piece) and method:
-                await door_of(self).check_access(method)
+                await self.check_access(method)
             body += piece
         self._body = bytes(body)
 

@@ -6,7 +6,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from phoenix_grpc.http import schemas
-from phoenix_grpc.http.backend import CurrentDoor
+from phoenix_grpc.http.backend import Door
 from phoenix_grpc.http.errors import Invalid
 from phoenix_grpc.http.responses import json_answer, optional_text, time_text
 from phoenix_grpc.http.routing import Resource
@@ -23,7 +23,7 @@ _WORDS = {"Dataset": "Dataset", "DatasetVersion": "Dataset version"}
 
 @router.rpc("GET", "/datasets", "ListDatasets", schemas.Page[datasets.Dataset])
 async def list_datasets(
-    door: CurrentDoor,
+    door: Door,
     cursor: schemas.Cursor = None,
     name: Annotated[str | None, Query(description="Only the dataset of exactly this name.")] = None,
     name_contains: Annotated[str, Query(description="Only datasets with this in their name.")] = "",
@@ -38,7 +38,7 @@ async def list_datasets(
 
 
 @router.rpc("POST", "/datasets", "CreateDataset", schemas.Data[datasets.Dataset], status=201)
-async def create_dataset(door: CurrentDoor, body: datasets.NewDataset) -> Response:
+async def create_dataset(door: Door, body: datasets.NewDataset) -> Response:
     """Creates an empty dataset."""
     request = datasets_pb2.CreateDatasetRequest(
         name=body.name, description=body.description, metadata=object_to_struct(body.metadata)
@@ -47,7 +47,7 @@ async def create_dataset(door: CurrentDoor, body: datasets.NewDataset) -> Respon
 
 
 @router.rpc("GET", "/datasets/{id}", "GetDataset", schemas.Data[datasets.Dataset])
-async def get_dataset(door: CurrentDoor, id: str) -> Response:
+async def get_dataset(door: Door, id: str) -> Response:
     """Returns a dataset."""
     refuse_other_types(id, "Dataset")
     return json_answer(
@@ -56,7 +56,7 @@ async def get_dataset(door: CurrentDoor, id: str) -> Response:
 
 
 @router.rpc("PATCH", "/datasets/{id}", "UpdateDataset", schemas.Data[datasets.Dataset])
-async def update_dataset(door: CurrentDoor, id: str, body: datasets.DatasetChange) -> Response:
+async def update_dataset(door: Door, id: str, body: datasets.DatasetChange) -> Response:
     """Changes name, description or metadata of a dataset."""
     paths = [field for field in _MASKED if field in body.model_fields_set]
     if not paths:
@@ -69,16 +69,14 @@ async def update_dataset(door: CurrentDoor, id: str, body: datasets.DatasetChang
 
 
 @router.rpc("DELETE", "/datasets/{id}", "DeleteDataset", status=204)
-async def delete_dataset(door: CurrentDoor, id: str) -> Response:
+async def delete_dataset(door: Door, id: str) -> Response:
     """Deletes a dataset with its versions, examples and splits."""
     await door.call("DeleteDataset", datasets_pb2.DeleteDatasetRequest(dataset_id=id))
     return Response(status_code=204)
 
 
 @router.rpc("GET", "/datasets/{id}/versions", "ListVersions", schemas.Page[datasets.DatasetVersion])
-async def list_versions(
-    door: CurrentDoor, id: str, cursor: schemas.Cursor = None, limit: schemas.PageLimit = 10
-) -> Response:
+async def list_versions(door: Door, id: str, cursor: schemas.Cursor = None, limit: schemas.PageLimit = 10) -> Response:
     """Lists the versions of a dataset, newest first."""
     request = datasets_pb2.ListVersionsRequest(dataset_id=id)
     found, next_cursor = await door.page("ListVersions", request, "versions", limit, cursor)

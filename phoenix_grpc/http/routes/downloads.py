@@ -12,7 +12,7 @@ from starlette.types import Send
 
 from phoenix_grpc.errors import Error, Reason
 from phoenix_grpc.http import schemas
-from phoenix_grpc.http.backend import CurrentDoor, Door, Download
+from phoenix_grpc.http.backend import Door, Download
 from phoenix_grpc.http.errors import Invalid, Refused
 from phoenix_grpc.http.routes.datasets import refuse_other_types
 from phoenix_grpc.http.routing import Resource
@@ -48,7 +48,7 @@ class LineStream(StreamingResponse):
 
 @router.rpc("GET", "/{id}/examples", "DownloadDataset", examples.ExamplesAnswer)
 async def get_examples(
-    door: CurrentDoor,
+    door: Door,
     id: str,
     version_id: VersionId = None,
     split: Annotated[
@@ -157,25 +157,25 @@ def _file(media_type: str) -> dict[str, Any]:
 
 
 @router.rpc("GET", "/{id}/csv", "DownloadDataset", **_file("text/csv"))
-async def get_csv(door: CurrentDoor, id: str, version_id: VersionId = None) -> Response:
+async def get_csv(door: Door, id: str, version_id: VersionId = None) -> Response:
     """Returns the examples as CSV, flattened with dots."""
     return await _send_file(door, id, version_id, datasets_pb2.DOWNLOAD_FORMAT_CSV, "text/csv")
 
 
 @router.rpc("GET", "/{id}/jsonl", "DownloadDataset", **_file("text/plain"))
-async def get_jsonl(door: CurrentDoor, id: str, version_id: VersionId = None) -> Response:
+async def get_jsonl(door: Door, id: str, version_id: VersionId = None) -> Response:
     """Returns the examples as JSONL."""
     return await _jsonl(door, id, version_id, datasets_pb2.DOWNLOAD_FORMAT_JSONL)
 
 
 @router.rpc("GET", "/{id}/jsonl/openai_ft", "DownloadDataset", **_file("text/plain"))
-async def get_openai_ft(door: CurrentDoor, id: str, version_id: VersionId = None) -> Response:
+async def get_openai_ft(door: Door, id: str, version_id: VersionId = None) -> Response:
     """Returns the examples as an OpenAI fine-tuning file."""
     return await _jsonl(door, id, version_id, datasets_pb2.DOWNLOAD_FORMAT_OPENAI_FT)
 
 
 @router.rpc("GET", "/{id}/jsonl/openai_evals", "DownloadDataset", **_file("text/plain"))
-async def get_openai_evals(door: CurrentDoor, id: str, version_id: VersionId = None) -> Response:
+async def get_openai_evals(door: Door, id: str, version_id: VersionId = None) -> Response:
     """Returns the examples as an OpenAI evals file."""
     return await _jsonl(door, id, version_id, datasets_pb2.DOWNLOAD_FORMAT_OPENAI_EVALS)
 

@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 from starlette.responses import Response
 
 from phoenix_grpc.http import schemas
-from phoenix_grpc.http.backend import ALL, CurrentDoor, Door
+from phoenix_grpc.http.backend import ALL, Door
 from phoenix_grpc.http.errors import Invalid, Refused
 from phoenix_grpc.http.responses import json_answer, optional_text, optional_time, time_text, without_nulls
 from phoenix_grpc.http.routing import Resource
@@ -18,33 +18,33 @@ router = Resource("api keys")
 
 
 @router.rpc("GET", "/user/api_keys", "ListApiKeys", schemas.Data[list[keys.ApiKey]])
-async def list_own_keys(door: CurrentDoor) -> Response:
+async def list_own_keys(door: Door) -> Response:
     """Lists the caller's keys, newest first; a caller that is not a user has none."""
     found, _ = await door.page("ListApiKeys", auth_pb2.ListApiKeysRequest(), "api_keys", ALL, None)
     return json_answer({"data": [_key_json(key) for key in found]})
 
 
 @router.rpc("POST", "/user/api_keys", "CreateApiKey", schemas.Data[keys.ApiKeySecret], status=201)
-async def create_own_key(door: CurrentDoor, body: schemas.Data[keys.NewApiKey]) -> Response:
+async def create_own_key(door: Door, body: schemas.Data[keys.NewApiKey]) -> Response:
     """Creates a personal key; only this response contains it."""
     return _secret_answer(await door.call("CreateApiKey", _creation(body.data)), 201)
 
 
 @router.rpc("POST", "/user/api_keys/{id}/rotate", "RotateApiKey", schemas.Data[keys.ApiKeySecret])
-async def rotate_own_key(door: CurrentDoor, id: str, body: schemas.Data[keys.Rotation] | None = None) -> Response:
+async def rotate_own_key(door: Door, id: str, body: schemas.Data[keys.Rotation] | None = None) -> Response:
     """Replaces the secret of a personal key; only this response contains it."""
     return await _rotate(door, "RotateApiKey", id, body)
 
 
 @router.rpc("DELETE", "/user/api_keys/{id}", "RevokeApiKey", status=204)
-async def delete_own_key(door: CurrentDoor, id: str) -> Response:
+async def delete_own_key(door: Door, id: str) -> Response:
     """Revokes a personal key; an admin may revoke anybody's."""
     return await _revoke(door, "RevokeApiKey", "UserApiKey", id)
 
 
 # Anyone may call ListApiKeys; all_users is for those who may list users.
 @router.rpc("GET", "/users/api_keys", "ListUsers", schemas.Page[keys.OwnedApiKey])
-async def list_all_keys(door: CurrentDoor, cursor: schemas.Cursor = None, limit: schemas.KeyLimit = 100) -> Response:
+async def list_all_keys(door: Door, cursor: schemas.Cursor = None, limit: schemas.KeyLimit = 100) -> Response:
     """Lists everyone's personal keys, newest first."""
     request = auth_pb2.ListApiKeysRequest(all_users=True)
     found, next_cursor = await door.page("ListApiKeys", request, "api_keys", limit, cursor)
@@ -52,7 +52,7 @@ async def list_all_keys(door: CurrentDoor, cursor: schemas.Cursor = None, limit:
 
 
 @router.rpc("GET", "/system/api_keys", "ListSystemApiKeys", schemas.Data[list[keys.ApiKey]])
-async def list_system_keys(door: CurrentDoor) -> Response:
+async def list_system_keys(door: Door) -> Response:
     """Lists the system keys, newest first."""
     request = auth_pb2.ListSystemApiKeysRequest()
     found, _ = await door.page("ListSystemApiKeys", request, "api_keys", ALL, None)
@@ -60,19 +60,19 @@ async def list_system_keys(door: CurrentDoor) -> Response:
 
 
 @router.rpc("POST", "/system/api_keys", "CreateSystemApiKey", schemas.Data[keys.ApiKeySecret], status=201)
-async def create_system_key(door: CurrentDoor, body: schemas.Data[keys.NewApiKey]) -> Response:
+async def create_system_key(door: Door, body: schemas.Data[keys.NewApiKey]) -> Response:
     """Creates a system key; only this response contains it."""
     return _secret_answer(await door.call("CreateSystemApiKey", _creation(body.data)), 201)
 
 
 @router.rpc("POST", "/system/api_keys/{id}/rotate", "RotateSystemApiKey", schemas.Data[keys.ApiKeySecret])
-async def rotate_system_key(door: CurrentDoor, id: str, body: schemas.Data[keys.Rotation] | None = None) -> Response:
+async def rotate_system_key(door: Door, id: str, body: schemas.Data[keys.Rotation] | None = None) -> Response:
     """Replaces the secret of a system key; only this response contains it."""
     return await _rotate(door, "RotateSystemApiKey", id, body)
 
 
 @router.rpc("DELETE", "/system/api_keys/{id}", "RevokeSystemApiKey", status=204)
-async def delete_system_key(door: CurrentDoor, id: str) -> Response:
+async def delete_system_key(door: Door, id: str) -> Response:
     """Revokes a system key."""
     return await _revoke(door, "RevokeSystemApiKey", "SystemApiKey", id)
 

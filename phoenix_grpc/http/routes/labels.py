@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from phoenix_grpc.http import schemas
-from phoenix_grpc.http.backend import CurrentDoor
+from phoenix_grpc.http.backend import Door
 from phoenix_grpc.http.errors import Invalid
 from phoenix_grpc.http.responses import json_answer, optional_text
 from phoenix_grpc.http.routes.datasets import dataset_field
@@ -19,28 +19,28 @@ _OF_DATASET = "/datasets/{dataset_identifier}/labels"
 
 
 @router.rpc("GET", "/dataset_labels", "ListLabels", schemas.Page[labels.Label])
-async def list_labels(door: CurrentDoor, cursor: schemas.Cursor = None, limit: schemas.PageLimit = 100) -> Response:
+async def list_labels(door: Door, cursor: schemas.Cursor = None, limit: schemas.PageLimit = 100) -> Response:
     """Lists all labels, newest first."""
     found, next_cursor = await door.page("ListLabels", datasets_pb2.ListLabelsRequest(), "labels", limit, cursor)
     return json_answer({"data": [_label_json(label) for label in found], "next_cursor": next_cursor})
 
 
 @router.rpc("POST", "/dataset_labels", "CreateLabel", schemas.Data[labels.Label], status=201)
-async def create_label(door: CurrentDoor, body: labels.NewLabel) -> Response:
+async def create_label(door: Door, body: labels.NewLabel) -> Response:
     """Creates a label."""
     request = datasets_pb2.CreateLabelRequest(name=body.name, color=body.color, description=body.description)
     return json_answer({"data": _label_json(await door.call("CreateLabel", request))}, 201)
 
 
 @router.rpc("GET", "/dataset_labels/{label_id}", "GetLabel", schemas.Data[labels.Label])
-async def get_label(door: CurrentDoor, label_id: str) -> Response:
+async def get_label(door: Door, label_id: str) -> Response:
     """Returns a label."""
     label = await door.call("GetLabel", datasets_pb2.GetLabelRequest(label_id=label_id))
     return json_answer({"data": _label_json(label)})
 
 
 @router.rpc("PATCH", "/dataset_labels/{label_id}", "UpdateLabel", schemas.Data[labels.Label])
-async def update_label(door: CurrentDoor, label_id: str, body: labels.LabelChange) -> Response:
+async def update_label(door: Door, label_id: str, body: labels.LabelChange) -> Response:
     """Changes a label."""
     paths = [field for field in ("name", "color") if getattr(body, field) is not None]
     paths += ["description"] if "description" in body.model_fields_set else []
@@ -53,14 +53,14 @@ async def update_label(door: CurrentDoor, label_id: str, body: labels.LabelChang
 
 
 @router.rpc("DELETE", "/dataset_labels/{label_id}", "DeleteLabel", status=204)
-async def delete_label(door: CurrentDoor, label_id: str) -> Response:
+async def delete_label(door: Door, label_id: str) -> Response:
     """Deletes a label and removes it from all datasets."""
     await door.call("DeleteLabel", datasets_pb2.DeleteLabelRequest(label_id=label_id))
     return Response(status_code=204)
 
 
 @router.rpc("GET", _OF_DATASET, "ListDatasetLabels", schemas.Data[list[labels.Label]])
-async def list_dataset_labels(door: CurrentDoor, dataset_identifier: str) -> Response:
+async def list_dataset_labels(door: Door, dataset_identifier: str) -> Response:
     """Lists the labels of a dataset."""
     request = datasets_pb2.ListDatasetLabelsRequest(**dataset_field(dataset_identifier))
     response = await door.call("ListDatasetLabels", request)
@@ -68,7 +68,7 @@ async def list_dataset_labels(door: CurrentDoor, dataset_identifier: str) -> Res
 
 
 @router.rpc("PUT", _OF_DATASET, "SetDatasetLabels", schemas.Data[list[labels.Label]])
-async def set_dataset_labels(door: CurrentDoor, dataset_identifier: str, body: labels.LabelIds) -> Response:
+async def set_dataset_labels(door: Door, dataset_identifier: str, body: labels.LabelIds) -> Response:
     """Replaces the labels of a dataset."""
     request = datasets_pb2.SetDatasetLabelsRequest(
         **dataset_field(dataset_identifier), label_ids=body.dataset_label_ids
@@ -78,14 +78,14 @@ async def set_dataset_labels(door: CurrentDoor, dataset_identifier: str, body: l
 
 
 @router.rpc("PUT", _OF_DATASET + "/{label_id}", "AddDatasetLabel", schemas.Data[labels.Label])
-async def add_dataset_label(door: CurrentDoor, dataset_identifier: str, label_id: str) -> Response:
+async def add_dataset_label(door: Door, dataset_identifier: str, label_id: str) -> Response:
     """Adds a label to a dataset; does nothing if it is already there."""
     request = datasets_pb2.AddDatasetLabelRequest(**dataset_field(dataset_identifier), label_id=label_id)
     return json_answer({"data": _label_json(await door.call("AddDatasetLabel", request))})
 
 
 @router.rpc("DELETE", _OF_DATASET + "/{label_id}", "RemoveDatasetLabel", status=204)
-async def remove_dataset_label(door: CurrentDoor, dataset_identifier: str, label_id: str) -> Response:
+async def remove_dataset_label(door: Door, dataset_identifier: str, label_id: str) -> Response:
     """Removes a label from a dataset; does nothing if it is not there."""
     request = datasets_pb2.RemoveDatasetLabelRequest(**dataset_field(dataset_identifier), label_id=label_id)
     await door.call("RemoveDatasetLabel", request)

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from phoenix_grpc.http import PHOENIX_VERSION
-from phoenix_grpc.http.backend import Backend, CurrentDoor
+from phoenix_grpc.http.backend import Backend, Door
 from phoenix_grpc.http.errors import Refused
 from phoenix_grpc.http.responses import json_answer
 from phoenix_grpc.http.routing import Resource
@@ -41,7 +41,7 @@ async def phoenix_version() -> str:
 
 
 @router.rpc("GET", "/v1/config", "GetServerConfig", sessions.Config)
-async def get_config(door: CurrentDoor) -> Response:
+async def get_config(door: Door) -> Response:
     """Returns what a client must know before it logs in."""
     config = await door.call("GetServerConfig", auth_pb2.GetServerConfigRequest())
     return json_answer(

@@ -3,12 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from phoenix_grpc.config import Settings
 from phoenix_grpc.http import cookies
-from phoenix_grpc.http.backend import CurrentDoor, Door
+from phoenix_grpc.http.backend import Door
 from phoenix_grpc.http.errors import Refused
 from phoenix_grpc.http.json_bodies import decode_object
 from phoenix_grpc.http.responses import json_answer
@@ -47,30 +46,30 @@ def _gives_tokens() -> dict[int | str, dict[str, Any]]:
     responses=_gives_tokens(),
     openapi_extra=_takes("email", "password"),
 )
-async def login(request: Request, door: CurrentDoor) -> Response:
+async def login(door: Door) -> Response:
     """Begins a session, in cookies."""
-    body = decode_object(await request.body())
+    body = decode_object(await door.body())
     email, password = _text(body, "email"), _text(body, "password")
     if not email or not password:
         raise Refused(401, "Email and password required")
     tokens = await door.call("Login", auth_pb2.LoginRequest(email=email, password=password))
-    return _session_answer(request, door, tokens)
+    return _session_answer(door, tokens)
 
 
 @router.rpc("POST", "/refresh", "RefreshToken", status=204, responses=_gives_tokens())
-async def refresh(request: Request, door: CurrentDoor) -> Response:
+async def refresh(door: Door) -> Response:
     """Exchanges the refresh cookie for new cookies."""
-    token = request.cookies.get(cookies.REFRESH)
+    token = door.cookies.get(cookies.REFRESH)
     if not token:
         raise Refused(401, "Missing refresh token")
     tokens = await door.call("RefreshToken", auth_pb2.RefreshTokenRequest(refresh_token=token))
-    return _session_answer(request, door, tokens)
+    return _session_answer(door, tokens)
 
 
-def _session_answer(request: Request, door: Door, tokens: auth_pb2.TokenPair) -> Response:
+def _session_answer(door: Door, tokens: auth_pb2.TokenPair) -> Response:
     """204 and cookies as Phoenix does; programs that ask for JSON get the tokens as well."""
     response = Response(status_code=204)
-    if "application/json" in request.headers.get("accept", ""):
+    if "application/json" in door.headers.get("accept", ""):
         response = json_answer(
             {
                 "access_token": tokens.access_token,
@@ -84,9 +83,9 @@ def _session_answer(request: Request, door: Door, tokens: auth_pb2.TokenPair) ->
 
 
 @router.rpc("GET", "/logout", "RevokeToken", status=302, response_class=RedirectResponse)
-async def logout_everywhere(request: Request, door: CurrentDoor) -> Response:
+async def logout_everywhere(door: Door) -> Response:
     """Ends all sessions of the user, clears the cookies, and leads to the login page."""
-    await _end_sessions(request, door, everywhere=True)
+    await _end_sessions(door, everywhere=True)
     page = "/logout" if door.settings.disable_basic_auth else "/login"
     response = RedirectResponse(door.settings.host_root_path + page, 302)
     cookies.clear(response, door.settings)
@@ -95,23 +94,22 @@ async def logout_everywhere(request: Request, door: CurrentDoor) -> Response:
 
 @router.rpc("POST", "/logout", "RevokeToken", status=204)
 async def logout(
-    request: Request,
-    door: CurrentDoor,
+    door: Door,
     everywhere: Annotated[bool, Query(alias="all", description="Whether to end all sessions of the user.")] = False,
 ) -> Response:
     """Ends the session that asks, and clears the cookies."""
-    await _end_sessions(request, door, everywhere=everywhere)
+    await _end_sessions(door, everywhere=everywhere)
     response = Response(status_code=204)
     cookies.clear(response, door.settings)
     return response
 
 
-async def _end_sessions(request: Request, door: Door, *, everywhere: bool) -> None:
+async def _end_sessions(door: Door, *, everywhere: bool) -> None:
     """Ends the session of the request's credential; if there is none, that of the refresh cookie."""
     if await _logged_out(door, everywhere):
         return
-    token = request.cookies.get(cookies.REFRESH)
-    if token is None or "authorization" in request.headers:
+    token = door.cookies.get(cookies.REFRESH)
+    if token is None or "authorization" in door.headers:
         return
     if not everywhere:
         await door.call("RevokeToken", auth_pb2.RevokeTokenRequest(refresh_token=token))
@@ -144,9 +142,9 @@ async def _logged_out(door: Door, everywhere: bool) -> bool:
     body_limit=_credentials,
     openapi_extra=_takes("email"),
 )
-async def request_password_reset(request: Request, door: CurrentDoor) -> Response:
+async def request_password_reset(door: Door) -> Response:
     """Mails a link to set a new password, and does not reveal whether the user exists."""
-    email = _text(decode_object(await request.body()), "email")
+    email = _text(decode_object(await door.body()), "email")
     if not email:
         raise Refused(422, "Email required")
     await door.call("RequestPasswordReset", auth_pb2.RequestPasswordResetRequest(email=email))
@@ -161,9 +159,9 @@ async def request_password_reset(request: Request, door: CurrentDoor) -> Respons
     body_limit=_credentials,
     openapi_extra=_takes("token", "password"),
 )
-async def reset_password(request: Request, door: CurrentDoor) -> Response:
+async def reset_password(door: Door) -> Response:
     """Sets a new password with a mailed token."""
-    body = decode_object(await request.body())
+    body = decode_object(await door.body())
     token, password = _text(body, "token"), _text(body, "password")
     if not token:
         raise Refused(401, "Invalid token")

@@ -6,7 +6,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from phoenix_grpc.http import schemas
-from phoenix_grpc.http.backend import CurrentDoor
+from phoenix_grpc.http.backend import Door
 from phoenix_grpc.http.responses import json_answer, optional_text, time_text
 from phoenix_grpc.http.routes.datasets import dataset_field
 from phoenix_grpc.http.routing import Resource
@@ -19,7 +19,7 @@ router = Resource("splits", "/v1/datasets/{dataset_identifier}/splits")
 
 @router.rpc("GET", "", "ListSplits", schemas.Page[splits.Split])
 async def list_splits(
-    door: CurrentDoor,
+    door: Door,
     dataset_identifier: str,
     cursor: schemas.Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 10,
@@ -31,7 +31,7 @@ async def list_splits(
 
 
 @router.rpc("POST", "", "CreateSplit", schemas.Data[splits.Split], status=201)
-async def create_split(door: CurrentDoor, dataset_identifier: str, body: splits.NewSplit) -> Response:
+async def create_split(door: Door, dataset_identifier: str, body: splits.NewSplit) -> Response:
     """Creates a split, with the examples that are to be in it."""
     request = datasets_pb2.CreateSplitRequest(
         **dataset_field(dataset_identifier),
@@ -45,7 +45,7 @@ async def create_split(door: CurrentDoor, dataset_identifier: str, body: splits.
 
 
 @router.rpc("PATCH", "/{split_id}", "UpdateSplit", schemas.Data[splits.Split])
-async def update_split(door: CurrentDoor, dataset_identifier: str, split_id: str, body: splits.SplitChange) -> Response:
+async def update_split(door: Door, dataset_identifier: str, split_id: str, body: splits.SplitChange) -> Response:
     """Changes a split; examples are added first, then removed."""
     request = datasets_pb2.UpdateSplitRequest(
         **dataset_field(dataset_identifier),
@@ -71,7 +71,7 @@ async def update_split(door: CurrentDoor, dataset_identifier: str, split_id: str
 
 
 @router.rpc("DELETE", "/{split_id}", "DeleteSplit", status=204)
-async def delete_split(door: CurrentDoor, dataset_identifier: str, split_id: str) -> Response:
+async def delete_split(door: Door, dataset_identifier: str, split_id: str) -> Response:
     """Deletes a split; its examples stay."""
     request = datasets_pb2.DeleteSplitRequest(**dataset_field(dataset_identifier), split_id=split_id)
     await door.call("DeleteSplit", request)

@@ -11,7 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from phoenix_grpc.http.backend import CurrentDoor, Door
+from phoenix_grpc.http.backend import Door
 from phoenix_grpc.http.errors import Invalid, Refused
 from phoenix_grpc.http.json_uploads import CHUNK, Document, naming_element
 from phoenix_grpc.http.responses import json_answer
@@ -61,20 +61,19 @@ Upload = AsyncIterator[datasets_pb2.UploadDatasetRequest]
     openapi_extra=_BODY,
 )
 async def upload_dataset(
-    request: Request,
-    door: CurrentDoor,
+    door: Door,
     sync: Annotated[bool, Query(description="Whether to return the result of the upload; else null.")] = False,
 ) -> Response:
     """Uploads examples, as JSON or as a CSV or JSONL file in a form; the response follows when everything is stored."""
     await door.check_access("UploadDataset")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = door.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not media_type:
         raise Invalid("The Content-Type is missing: application/json or multipart/form-data.", 400)
     upload = _UPLOADS.get(media_type)
     if upload is None:
         raise Invalid(f"The Content-Type must be application/json or multipart/form-data, it is {media_type[:100]}.")
     try:
-        response = await upload(request, door)
+        response = await upload(door)
     except OSError as error:  # of the files that bodies wait in
         if error.errno != errno.ENOSPC:
             raise
@@ -82,11 +81,11 @@ async def upload_dataset(
     return json_answer({"data": _uploaded_json(response)} if sync else None)
 
 
-async def _upload_document(request: Request, door: Door) -> Any:
+async def _upload_document(door: Door) -> Any:
     """The response to the upload that a JSON document asks for."""
     limit, longest = door.settings.http_max_json_bytes, door.settings.max_record_bytes
     with door.backend.budget.hold() as hold, Document(limit, longest, hold, door.backend.turn) as document:
-        await document.read(request.stream())
+        await document.read(door.stream())
         header = datasets_pb2.UploadDatasetHeader(
             name=document.name,
             action=_action(document.action),
@@ -95,23 +94,23 @@ async def _upload_document(request: Request, door: Door) -> Any:
             allow_empty=document.empty,
         )
         try:
-            return await _while_connected(request, door.upload(_messages(header, document.lines())))
+            return await _while_connected(door, door.upload(_messages(header, document.lines())))
         except Refused as refused:
             raise naming_element(refused) from None
 
 
-async def _upload_form(request: Request, door: Door) -> Any:
+async def _upload_form(door: Door) -> Any:
     """The response to the upload that a form asks for; fields may follow the file, which waits on disk."""
-    _, options = parse_options_header(request.headers["content-type"])
+    _, options = parse_options_header(door.headers["content-type"])
     if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
         # Others decode to what is no Unicode, and fail in ways of their own; RFC 7578 has none at all.
         raise Invalid("The charset of a form must be UTF-8.")
-    async with request.form() as form:
+    async with door.form() as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Invalid('A part named "file", with a file name, is required.')
         messages = _messages(_form_header(form, file), _chunks(file))
-        return await _while_connected(request, door.upload(messages))
+        return await _while_connected(door, door.upload(messages))
 
 
 _UPLOADS = {"application/json": _upload_document, "multipart/form-data": _upload_form}

@@ -7,7 +7,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from phoenix_grpc.http import schemas
-from phoenix_grpc.http.backend import ALL, CurrentDoor
+from phoenix_grpc.http.backend import ALL, Door
 from phoenix_grpc.http.errors import Refused
 from phoenix_grpc.http.responses import json_answer, optional_time, time_text
 from phoenix_grpc.http.routing import Resource
@@ -19,7 +19,7 @@ router = Resource("users")
 
 
 @router.rpc("GET", "/user", "WhoAmI", schemas.Data[users.User | users.Anonymous])
-async def get_viewer(door: CurrentDoor) -> Response:
+async def get_viewer(door: Door) -> Response:
     """Returns who calls."""
     principal = await door.call("WhoAmI", auth_pb2.WhoAmIRequest())
     found = _user_json(principal.user) if principal.HasField("user") else {"auth_method": "ANONYMOUS"}
@@ -27,7 +27,7 @@ async def get_viewer(door: CurrentDoor) -> Response:
 
 
 @router.rpc("POST", "/user/password", "ChangePassword", status=204)
-async def change_password(door: CurrentDoor, body: users.PasswordChange) -> Response:
+async def change_password(door: Door, body: users.PasswordChange) -> Response:
     """Changes the caller's password, and ends the caller's other sessions."""
     request = auth_pb2.ChangePasswordRequest(current_password=body.current_password, new_password=body.new_password)
     await door.call("ChangePassword", request)
@@ -35,28 +35,28 @@ async def change_password(door: CurrentDoor, body: users.PasswordChange) -> Resp
 
 
 @router.rpc("GET", "/user/sessions", "ListSessions", schemas.Data[list[sessions.Session]])
-async def list_sessions(door: CurrentDoor) -> Response:
+async def list_sessions(door: Door) -> Response:
     """Lists the caller's sessions, newest first."""
     found, _ = await door.page("ListSessions", auth_pb2.ListSessionsRequest(), "sessions", ALL, None)
     return json_answer({"data": [_session_json(session) for session in found]})
 
 
 @router.rpc("DELETE", "/user/sessions/{id}", "RevokeSession", status=204)
-async def delete_session(door: CurrentDoor, id: str) -> Response:
+async def delete_session(door: Door, id: str) -> Response:
     """Ends one of the caller's sessions; an admin may end anybody's."""
     await door.call("RevokeSession", auth_pb2.RevokeSessionRequest(session_id=id))
     return Response(status_code=204)
 
 
 @router.rpc("GET", "/users", "ListUsers", schemas.Page[users.User])
-async def list_users(door: CurrentDoor, cursor: schemas.Cursor = None, limit: schemas.PageLimit = 100) -> Response:
+async def list_users(door: Door, cursor: schemas.Cursor = None, limit: schemas.PageLimit = 100) -> Response:
     """Lists users, newest first."""
     found, next_cursor = await door.page("ListUsers", auth_pb2.ListUsersRequest(), "users", limit, cursor)
     return json_answer({"data": [_user_json(user) for user in found], "next_cursor": next_cursor})
 
 
 @router.rpc("POST", "/users", "CreateUser", schemas.Data[users.User], status=201)
-async def create_user(door: CurrentDoor, body: users.UserCreation) -> Response:
+async def create_user(door: Door, body: users.UserCreation) -> Response:
     """Creates a user."""
     new = body.user
     if new.role == "SYSTEM":
@@ -74,7 +74,7 @@ async def create_user(door: CurrentDoor, body: users.UserCreation) -> Response:
 
 
 @router.rpc("PATCH", "/users/{id}", "UpdateUser", schemas.Data[users.User])
-async def update_user(door: CurrentDoor, id: str, body: users.UserChange) -> Response:
+async def update_user(door: Door, id: str, body: users.UserChange) -> Response:
     """Changes username, role or password of a user."""
     request = auth_pb2.UpdateUserRequest(
         user_id=id,
@@ -86,7 +86,7 @@ async def update_user(door: CurrentDoor, id: str, body: users.UserChange) -> Res
 
 
 @router.rpc("DELETE", "/users/{id}", "DeleteUser", status=204)
-async def delete_user(door: CurrentDoor, id: str) -> Response:
+async def delete_user(door: Door, id: str) -> Response:
     """Deletes a user with sessions and keys."""
     try:
         await door.call("DeleteUser", auth_pb2.DeleteUserRequest(user_id=id))
@@ -97,7 +97,7 @@ async def delete_user(door: CurrentDoor, id: str) -> Response:
 
 @router.rpc("GET", "/audit_events", "ListAuditEvents", schemas.Page[users.AuditEvent])
 async def list_audit_events(
-    door: CurrentDoor,
+    door: Door,
     cursor: schemas.Cursor = None,
     action: Annotated[str, Query(description="Only events of this action.")] = "",
     user: Annotated[str, Query(description="Only events by the user of this id or e-mail.")] = "",
