@@ -1,89 +1,89 @@
-"""Clients that do what no well-behaved one does: raw HTTP/2 connections whose every frame the test decides."""
+"""Clients that do what no well-behaved one does: they stop in the middle, read nothing, or send what weighs most."""
 
+import asyncio
 import contextlib
-import select
 import socket
-import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
 from urllib.parse import urlsplit
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.events import Event, StreamEnded, StreamReset
-from h2.settings import SettingCodes
+import grpc
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
+from phoenix_grpc.v1 import datasets_pb2
+from tests.http2 import Connection, Headers, connected, message
+
+LOGIN = "/phoenix_grpc.v1.AuthService/Login"
+APPEND = "/phoenix_grpc.v1.DatasetsService/AppendExamples"
+UPLOAD = "/phoenix_grpc.v1.DatasetsService/UploadDataset"
 DOWNLOAD = "/phoenix_grpc.v1.DatasetsService/DownloadDataset"
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+LARGEST = (4 << 20) - 10
+"""Bytes of the largest message that a server takes."""
+_STREAMS = 100
+"""How many a connection may have."""
 
 
-class RawConnection:
-    """A connection to a gRPC server that grants each stream `window` bytes, and never more of itself."""
-
-    def __init__(self, address: str, window: int) -> None:
-        host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)))
-        self.h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
-        self.h2.initiate_connection()
-        self.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window})
-        self.h2.increment_flow_control_window(2**30)
-        self.events: list[Event] = []
-        self.flush()
-
-    def call(self, path: str, message: bytes, metadata: Iterable[tuple[str, str]] = ()) -> int:
-        """Begins a call with one request; answers its stream."""
-        stream = self.h2.get_next_available_stream_id()
-        host = "{}:{}".format(*self.socket.getpeername()[:2])
-        pseudo = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", host)]
-        headers = [*pseudo, ("te", "trailers"), ("content-type", "application/grpc"), *metadata]
-        self.h2.send_headers(stream, headers)
-        self.h2.send_data(stream, b"\0" + len(message).to_bytes(4, "big") + message, end_stream=True)
-        self.flush()
-        return stream
-
-    def flush(self) -> None:
-        """Sends what h2 has to send."""
-        self.socket.sendall(self.h2.data_to_send())
-
-    def receive(self) -> None:
-        """Takes up what came; pings and settings are acknowledged, windows are not opened."""
-        if data := self.socket.recv(1 << 20):
-            self.events += self.h2.receive_data(data)
-            self.flush()
-
-    def close(self) -> None:
-        """Goes away."""
-        self.socket.close()
-
-    @property
-    def ended(self) -> set[int]:
-        """The streams that the server has ended."""
-        return {event.stream_id for event in self.events if isinstance(event, StreamEnded | StreamReset)}
+async def send_halves(
+    address: str, path: str, metadata: Headers, size: int, connections: int, streams: int = _STREAMS
+) -> None:
+    """Begins calls whose messages lack the last byte, and waits until most were ended, or nothing moves."""
+    async with contextlib.AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(connected(address)) for _ in range(connections)]
+        sends = []
+        for connection in opened:
+            for _ in range(streams):
+                stream = connection.begin(path, metadata)
+                if size:
+                    sends.append(asyncio.create_task(connection.send(stream, message(size, size))))
+        await wait_until_ended(opened, connections * streams - 40, 30)
+        for task in sends:
+            task.cancel()
+        await asyncio.gather(*sends, return_exceptions=True)
 
 
-@contextlib.contextmanager
-def stalled_downloads(
-    address: str, request: bytes, metadata: Iterable[tuple[str, str]], count: int, window: int = 20_000
-) -> Iterator[list[RawConnection]]:
-    """Connections of 100 downloads each, of which nobody reads more than a window."""
-    with contextlib.ExitStack() as stack:
+async def wait_until_ended(connections: Sequence[Connection], count: int, seconds: float) -> None:
+    """Returns when the server has ended so many calls.
+
+    Raises:
+        TimeoutError: when it has not in time.
+    """
+    async with asyncio.timeout(seconds):
+        while sum(len(connection.statuses) for connection in connections) < count:
+            await asyncio.sleep(0.05)
+
+
+async def send_dense(address: str, metadata: Headers, count: int) -> Counter[str]:
+    """Sends as many messages at once that are short, and take much memory when parsed; gives the statuses."""
+    values = ListValue(values=[Value(list_value=ListValue())] * 900_000)
+    example = datasets_pb2.NewExample(input=Struct(fields={"a": Value(list_value=values)}))
+    request = datasets_pb2.AppendExamplesRequest(name="nobody's", examples=[example]).SerializeToString()
+
+    async def append() -> str:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        async with grpc.aio.insecure_channel(address, options=options) as channel:
+            try:
+                await channel.unary_unary(APPEND)(request, metadata=metadata)
+            except grpc.aio.AioRpcError as error:
+                return error.code().name
+        return "OK"
+
+    return Counter(await asyncio.gather(*(append() for _ in range(count))))
+
+
+@contextlib.asynccontextmanager
+async def stalled_downloads(
+    address: str, request: bytes, metadata: Headers, count: int, window: int = 20_000
+) -> AsyncIterator[list[Connection]]:
+    """Downloads of which nobody reads more than a window."""
+    async with contextlib.AsyncExitStack() as stack:
         connections = []
-        for start in range(0, count, 100):
-            connection = RawConnection(address, window)
-            stack.callback(connection.close)
-            for _ in range(min(100, count - start)):
-                connection.call(DOWNLOAD, request, metadata)
+        for start in range(0, count, _STREAMS):
+            connection = await stack.enter_async_context(connected(address, window))
+            for _ in range(min(_STREAMS, count - start)):
+                await connection.call(DOWNLOAD, request, metadata)
             connections.append(connection)
         yield connections
-
-
-def receive_until_ended(connections: list[RawConnection], count: int, seconds: float) -> int:
-    """Takes up what comes until `count` streams were ended, or the time is over; answers how many were."""
-    until = time.monotonic() + seconds
-    while (ended := sum(len(one.ended) for one in connections)) < count and time.monotonic() < until:
-        ready, _, _ = select.select([one.socket for one in connections], [], [], 0.1)
-        for one in connections:
-            if one.socket in ready:
-                one.receive()
-    return ended
 
 
 @contextlib.contextmanager

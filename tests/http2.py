@@ -1,4 +1,4 @@
-"""A client of raw HTTP/2: it can stop in the middle of a message, as no gRPC client does."""
+"""A client of raw HTTP/2: it can stop in the middle of a message, or read nothing, as no gRPC client does."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,19 @@ from collections.abc import AsyncIterator
 import h2.config
 import h2.connection
 import h2.events
+from h2.settings import SettingCodes
 
 Headers = tuple[tuple[str, str], ...]
 
 
 class Connection:
-    """A connection to a gRPC server; `statuses` are those of the calls that it has ended, by stream."""
+    """A connection to a gRPC server; `statuses` are those of the calls that it has ended, by stream.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    Arguments:
+        window: how many bytes the server may send on each stream, and never more; None leaves it as HTTP/2 has it.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, window: int | None = None) -> None:
         self._reader = reader
         self._writer = writer
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
@@ -25,6 +30,9 @@ class Connection:
         self.closed = False
         self._settled = False
         self._h2.initiate_connection()
+        if window is not None:
+            self._h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window})
+            self._h2.increment_flow_control_window(2**30)
 
     def begin(self, path: str, metadata: Headers = (), end: bool = False) -> int:
         """Sends the headers of a call, and its end when there is nothing more; gives the number of its stream."""
@@ -35,8 +43,14 @@ class Connection:
         self._flush()
         return stream
 
-    async def send(self, stream: int, data: bytes) -> None:
-        """Sends bytes as fast as the server takes them; stops when it has ended the call."""
+    async def call(self, path: str, request: bytes, metadata: Headers = ()) -> int:
+        """Begins a call with one request; gives its stream."""
+        stream = self.begin(path, metadata)
+        await self.send(stream, b"\0" + struct.pack(">I", len(request)) + request, end=True)
+        return stream
+
+    async def send(self, stream: int, data: bytes, end: bool = False) -> None:
+        """Sends bytes as fast as the server takes them, and the end; stops when it has ended the call."""
         rest = memoryview(data)
         while rest and not self.closed and stream not in self.statuses:
             window = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size, len(rest))
@@ -48,6 +62,9 @@ class Connection:
             else:
                 self._moved.clear()
                 await self._moved.wait()
+        if end and not self.closed and stream not in self.statuses:
+            self._h2.end_stream(stream)
+            self._flush()
 
     async def read(self) -> None:
         """Takes what the server sends, until it closes the connection."""
@@ -88,14 +105,14 @@ def message(size: int, sent: int | None = None) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def connected(address: str) -> AsyncIterator[Connection]:
-    """A connection to host:port, or to unix:path."""
+async def connected(address: str, window: int | None = None) -> AsyncIterator[Connection]:
+    """A connection to host:port, or to unix:path, with a window as `Connection` has it."""
     kind, _, rest = address.partition(":")
     if kind == "unix":
         reader, writer = await asyncio.open_unix_connection(rest)
     else:
         reader, writer = await asyncio.open_connection(kind, int(rest))
-    connection = Connection(reader, writer)
+    connection = Connection(reader, writer, window)
     reading = asyncio.create_task(connection.read())
     try:
         yield connection

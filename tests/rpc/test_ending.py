@@ -1,15 +1,15 @@
 """Readers that stall: their calls end, with what they hold; others go on."""
 
 import asyncio
-import contextlib
 import json
 from pathlib import Path
 
 import pytest
 
 from phoenix_grpc.v1 import datasets_pb2
-from tests.attackers import DOWNLOAD, RawConnection, receive_until_ended, stalled_downloads
+from tests.attackers import DOWNLOAD, stalled_downloads, wait_until_ended
 from tests.conftest import Api, api_of, make_settings
+from tests.http2 import connected
 from tests.process import ServerProcess
 
 MB = 1 << 20
@@ -28,34 +28,35 @@ def test_stalled_downloads_hold_little_and_are_ended(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, PHOENIX_DOWNLOAD_STALL_SECONDS="1") as server:
         upload_long(server)
 
-        def stall() -> None:
+        async def stall() -> None:
             request = REQUEST.SerializeToString()
-            with stalled_downloads(server.address, request, server.admin, 100) as connections:
+            async with stalled_downloads(server.address, request, server.admin, 100) as connections:
                 # gRPC lets go of the last call only when the next one comes.
-                assert receive_until_ended(connections, 99, 15) >= 99
+                await wait_until_ended(connections, 99, 15)
                 server.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="long"), metadata=server.admin)
-                assert receive_until_ended(connections, 100, 5) == 100
+                await wait_until_ended(connections, 100, 5)
 
-        assert server.grown(stall) < 100 * MB  # 11 MB each before downloads read little at once
-        stall()
+        # 11 MB each before downloads read little at once.
+        assert server.grown(lambda: asyncio.run(stall())) < 100 * MB
+        asyncio.run(stall())
         assert server.memory() < 300 * MB
         lines = [json.loads(line) for line in server.lines if "DownloadDataset" in line]
         assert {(line["status"], line["reason"]) for line in lines} == {("RESOURCE_EXHAUSTED", "LIMIT_EXCEEDED")}
 
 
 @pytest.mark.parametrize("window", [0, 100])
-def test_responses_that_nobody_takes_are_dropped(tmp_path: Path, window: int) -> None:
+async def test_responses_that_nobody_takes_are_dropped(tmp_path: Path, window: int) -> None:
     with ServerProcess(tmp_path, PHOENIX_DOWNLOAD_STALL_SECONDS="1") as server:
         upload_long(server)
         page = datasets_pb2.ListExamplesRequest(name="long", page_size=200).SerializeToString()
         empty = datasets_pb2.DownloadDatasetRequest(name="long", limit=1).SerializeToString()
-        with contextlib.closing(RawConnection(server.address, window)) as connection:
+        async with connected(server.address, window) as connection:
             for _ in range(20):
-                connection.call("/phoenix_grpc.v1.DatasetsService/ListExamples", page, server.admin)
-                connection.call("/phoenix_grpc.v1.AuthService/WhoAmI", b"", server.admin)
-                connection.call(DOWNLOAD, empty, server.admin)
+                await connection.call("/phoenix_grpc.v1.DatasetsService/ListExamples", page, server.admin)
+                await connection.call("/phoenix_grpc.v1.AuthService/WhoAmI", b"", server.admin)
+                await connection.call(DOWNLOAD, empty, server.admin)
             # gRPC lets go of the last call of each kind only when the next one comes.
-            assert receive_until_ended([connection], 57, 15) >= 57
+            await wait_until_ended([connection], 57, 15)
 
 
 async def test_a_reader_that_takes_its_time_for_all_but_not_for_a_part_is_served(tmp_path: Path) -> None:
