@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import math
 import os
@@ -46,6 +47,9 @@ from phoenix_grpc.v1 import access_pb2
 
 _LOGINS_AT_ONCE = 30
 _LOGINS_PER_MINUTE = 30
+_M_MMAP_THRESHOLD = -3
+_LARGE_BLOCK = 1 << 20
+"""The name of the threshold in malloc.h, and its value in bytes."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 log = structlog.get_logger()
@@ -132,6 +136,7 @@ def run(settings: Settings) -> None:
     """
     writer = configure_logs(settings.log_level)
     _allow_open_files()
+    _give_back_large_blocks()
     # How long a thread computes before the loop runs; the default is 5 ms, and a call waits for it several times.
     sys.setswitchinterval(0.001)
     try:
@@ -147,6 +152,16 @@ def _allow_open_files() -> None:
     # macOS says "unlimited" and refuses to set it.
     with contextlib.suppress(ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _give_back_large_blocks() -> None:
+    """Has glibc take memory for large records from the system, and give it back at once.
+
+    Left alone, it raises its threshold to 32 MB when the first is freed, and the heap of each thread keeps them from
+    then on.
+    """
+    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 async def _run(settings: Settings, log_writer: LogWriter | None) -> None:
