@@ -9,7 +9,6 @@ import multiprocessing
 import resource
 import socket
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -125,7 +124,7 @@ def _post(url: str, key: str, body: Callable[[str, int], bytes], what: str, coun
 
     def send(data: bytes) -> None:
         request = urllib.request.Request(f"{url}/v1/datasets/upload?sync=true", data, headers)
-        with contextlib.suppress(urllib.error.URLError), urllib.request.urlopen(request, timeout=60) as answer:
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=60) as answer:
             answer.read()
 
     with ThreadPoolExecutor(count) as pool:

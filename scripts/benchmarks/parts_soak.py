@@ -1,6 +1,6 @@
 """Memory under a long mix of valid and hostile requests by both doors: it must come to rest and stay there."""
 
-import contextlib
+import asyncio
 import gzip
 import json
 import random
@@ -22,7 +22,7 @@ from table import Line
 
 from phoenix_grpc.contract import METHODS
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
-from tests.attackers import DOWNLOAD, RawConnection
+from tests.attackers import stalled_downloads
 
 _CALLERS = 6
 _MAX_GROWTH = 30
@@ -166,11 +166,13 @@ class Caller:
 
     def _stall(self) -> str:
         """Downloads that nobody reads, and then nobody waits for."""
-        connection = RawConnection(self._server.address, window=20_000)
-        with contextlib.closing(connection):
-            for _ in range(5):
-                connection.call(DOWNLOAD, _download().SerializeToString(), self._metadata)
-            connection.receive()
+
+        async def stall() -> None:
+            request = _download().SerializeToString()
+            async with stalled_downloads(self._server.address, request, self._metadata, 5):
+                await asyncio.sleep(0.01)  # some of it comes
+
+        asyncio.run(stall())
         return "left"
 
     # By HTTP

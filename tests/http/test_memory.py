@@ -8,7 +8,6 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -115,20 +114,6 @@ def test_a_small_body_that_unfolds_freezes_nobody(server: ServerProcess, body: b
     assert server.grown(call_meanwhile) < 200 * MB
     sending.join()
     assert (refused[0][0], text in refused[0][1]) == (422, True)
-
-
-def test_large_records_at_once_take_a_bounded_share_of_memory(server: ServerProcess) -> None:
-    body = document([{"text": "x" * 15 * MB}])
-
-    def send_all() -> None:
-        with ThreadPoolExecutor(20) as pool:
-            list(pool.map(lambda _: send(body), range(20)))
-
-    def send(body: bytes) -> None:
-        with contextlib.suppress(urllib.error.URLError):  # some are told that the budget is spent, or cut off
-            upload_json(server, body)
-
-    assert server.grown(send_all) < 300 * MB  # 450 MB and more before large blocks were given back
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
