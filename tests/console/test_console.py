@@ -336,6 +336,11 @@ async def test_the_audit_log_is_filtered(admin: Console, tmp_path: Path) -> None
     await expect(rows.first).to_contain_text("dataset.upload")
     await expect(rows.first).to_contain_text("audited")
     await expect(rows.first).to_contain_text("+2")
+    for label, time, count in (("From", "2020-01-01T00:00", 2), ("Before", "2020-01-02T00:00", 0)):
+        await admin.page.get_by_label(label).fill(time)
+        await admin.press("Filter")
+        await expect(rows).to_have_count(count)
+    await admin.page.get_by_label("Before").fill("")
     await admin.page.get_by_label("Outcome").select_option("denied")
     await admin.press("Filter")
     await expect(admin.page.get_by_text("Nothing that was logged fits the filters.")).to_be_visible()

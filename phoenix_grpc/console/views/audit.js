@@ -15,6 +15,8 @@ const OUTCOMES = [
   ["denied", "refused"],
 ];
 
+const TIMES = new Set(["since", "until"]);
+
 const COLUMNS = [
   { label: "When", class: "when", cell: (event) => moment(event.created_at) },
   { label: "Action", cell: (event) => h("code", {}, event.action) },
@@ -29,6 +31,7 @@ const COLUMNS = [
 export async function auditView() {
   const results = h("div", {});
   const text = (name, placeholder) => h("input", { type: "search", name, placeholder, autocomplete: "off" });
+  const time = (name) => h("input", { type: "datetime-local", name, step: 1 });
   const outcome = select({ name: "outcome" }, OUTCOMES);
   const form = h(
     "form",
@@ -37,6 +40,8 @@ export async function auditView() {
     field("By", text("user", "ada@example.com")),
     field("In dataset", text("dataset", "name or id")),
     field("Outcome", outcome),
+    field("From", time("since")),
+    field("Before", time("until")),
     h("button", { type: "submit" }, "Filter"),
   );
   const fill = async () => results.replaceChildren(await listing(wanted(form)));
@@ -52,10 +57,10 @@ export async function auditView() {
   });
 }
 
-/** The filters that are filled in. */
+/** The filters that are filled in; times are of this browser's zone. */
 function wanted(form) {
-  const given = [...new FormData(form)].map(([name, value]) => [name, value.trim()]);
-  return Object.fromEntries(given.filter(([, value]) => value));
+  const given = [...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value);
+  return Object.fromEntries(given.map(([name, value]) => [name, TIMES.has(name) ? new Date(value).toISOString() : value]));
 }
 
 async function listing(filters) {
