@@ -81,9 +81,11 @@ class Principal:
         return f"{self.kind.value}:{self.own_user_id or self.credential_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """A dataset with its latest version and the count of its live examples."""
+class Dataset(NamedTuple):
+    """A dataset with its latest version and the count of its live examples.
+
+    A tuple, since lists make many: a frozen dataclass sets each field by a call, and is compared in Python.
+    """
 
     id: int
     name: str
