@@ -134,12 +134,14 @@ async def _pages(
     left = snapshot.limit
     while after is not None and left:
         count = int(min(left, _PAGE_ROWS))
-        rows, names, after = await engine.read(_read_page, snapshot, after, count, share.page_chars)
-        left -= len(rows)
-        if rows:
-            made = asyncio.to_thread(use, rows, names)
+        async with share.reading:
+            rows, names, after = await engine.read(_read_page, snapshot, after, count, share.page_chars)
+            left -= len(rows)
+            page = await asyncio.to_thread(use, rows, names) if rows else None
             rows, names = (), {}
-            yield await made
+        if page is not None:
+            yield page
+            del page
         # A read may run inline, and so would a long row of pages without a row.
         await asyncio.sleep(0)
 

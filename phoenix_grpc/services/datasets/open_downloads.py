@@ -1,5 +1,6 @@
 """The downloads that are open: how many a caller may have, and how much of a file each may hold in memory."""
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ _ALL_CHARS = 8 << 20
 _LARGE_BYTES = 1 << 20
 _ALL_LARGE_BYTES = 64 << 20
 _PATIENCE_SECONDS = 20.0
+# A page read takes about 1 ms of the loop: with all of them in one turn of it, the other calls would wait for each.
+_READING_AT_ONCE = 4
 
 
 class Downloads:
@@ -26,6 +29,7 @@ class Downloads:
     def __init__(self, settings: Settings) -> None:
         self._per_caller = settings.max_downloads_per_caller
         self._open: Counter[str] = Counter()
+        self.reading = asyncio.Semaphore(_READING_AT_ONCE)
         self.large = ByteBudget(max(_ALL_LARGE_BYTES, 2 * settings.max_record_bytes), _PATIENCE_SECONDS)
 
     @contextlib.contextmanager
@@ -62,6 +66,7 @@ class Share:
     def __init__(self, downloads: Downloads, hold: Hold) -> None:
         self._downloads = downloads
         self._hold = hold
+        self.reading = downloads.reading
 
     @property
     def page_chars(self) -> int:

@@ -1,6 +1,8 @@
 """How many downloads a caller may have open, by whichever door, and what each may hold."""
 
+import asyncio
 import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from phoenix_grpc.errors import LimitExceeded
 from phoenix_grpc.guard.call import Call, current_call
 from phoenix_grpc.model import Principal, PrincipalKind, Role
-from phoenix_grpc.services.datasets import open_downloads
+from phoenix_grpc.services.datasets import downloads, open_downloads
 from phoenix_grpc.services.datasets.open_downloads import Downloads
 from phoenix_grpc.v1 import datasets_pb2
 from tests.conftest import Api, Metadata, api_of, bearer, details, make_settings, reason_of, refused
@@ -103,3 +105,32 @@ async def test_large_pages_wait_for_room_and_are_then_refused(tmp_path: Path, mo
         assert caught.value.retry_after
         await first.take(1000)
         await second.take(2 * MB)
+
+
+async def test_few_read_a_page_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most, now = 0, 0
+
+    def counted(rows: Any, names: Any) -> str:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        time.sleep(0.01)
+        now -= 1
+        return "x" * len(rows)
+
+    monkeypatch.setitem(downloads._FORMS, datasets_pb2.DOWNLOAD_FORMAT_UNSPECIFIED, counted)
+    async with api_of(make_settings(tmp_path)) as api:
+        header = datasets_pb2.UploadDatasetHeader(name="long", action="UPLOAD_ACTION_CREATE")
+        await api.upload(header, b'{"input": {"text": "a"}}\n' * 3000)
+        metadata = await api.session("VIEWER")
+        opened = [await begun(api, metadata) for _ in range(8)]
+        sizes = await asyncio.gather(*(size_of(download) for download in opened))
+    assert sizes == [3000] * 8
+    assert 2 <= most <= open_downloads._READING_AT_ONCE
+
+
+async def size_of(download: Any) -> int:
+    size = 0
+    while (message := await download.read()) is not grpc.aio.EOF:
+        size += len(message.chunk)
+    return size
