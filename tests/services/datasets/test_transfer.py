@@ -336,17 +336,24 @@ async def test_a_client_that_sends_nothing_is_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize("chunk", [b"", b" "], ids=["empty", "tiny"])
 async def test_a_client_that_sends_next_to_nothing_is_ended(tmp_path: Path, chunk: bytes) -> None:
     async with api_of(make_settings(tmp_path, upload_idle_seconds=0.5)) as api:
-        call = api.datasets.UploadDataset(metadata=api.admin)
-        await call.write(pb.UploadDatasetRequest(header=header()))
-        async with asyncio.timeout(10):
-            while not call.done():
-                with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                    await call.write(pb.UploadDatasetRequest(chunk=chunk))
-                await asyncio.sleep(0.02)
-        error = await refused(call)
+        # A write of grpc.aio that meets the end of its call may fail in C-core, and then hides the server's status.
+        while (error := await drip(api, chunk)).details() == "Internal error from Core":
+            pass
         assert (error.code(), reason_of(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")
         assert "1,024 bytes a second" in (error.details() or "")
         assert not await api.server.engine.read(_leases)
+
+
+async def drip(api: Api, chunk: bytes) -> grpc.aio.AioRpcError:
+    """Sends a chunk every 20 ms until the server ends the call; returns its error."""
+    call = api.datasets.UploadDataset(metadata=api.admin)
+    await call.write(pb.UploadDatasetRequest(header=header()))
+    async with asyncio.timeout(10):
+        while not call.done():
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await call.write(pb.UploadDatasetRequest(chunk=chunk))
+            await asyncio.sleep(0.02)
+    return await refused(call)
 
 
 async def test_a_slow_client_holds_nobody_up(api: Api) -> None:
