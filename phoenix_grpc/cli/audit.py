@@ -1,5 +1,6 @@
 """`phoenix-grpc audit`: the audit log."""
 
+import contextlib
 import itertools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -31,10 +32,8 @@ class _Moment(click.ParamType[datetime]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
+        with contextlib.suppress(ValueError, OverflowError):  # then it may be how long ago
             return datetime.fromisoformat(str(value)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
         try:
             return datetime.now(UTC) - DURATION.convert(value, param, ctx)
         except click.BadParameter:
