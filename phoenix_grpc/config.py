@@ -40,7 +40,18 @@ class Settings(BaseSettings):
         validate_default=True,
         description="Folder of the database and of the generated secret.",
     )
-    sql_database_url: str = Field("", description="Database: sqlite:///PATH; by default a file in the working folder.")
+    sql_database_url: str = Field(
+        "",
+        repr=False,
+        description="Database: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; by default a file in the working"
+        " folder.",
+    )
+    sql_pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(
+        8, description="Maximum number of connections to PostgreSQL for reads, and as many for writes; three are extra."
+    )
+    sql_prepared_statements: bool = Field(
+        True, description="Whether statements are prepared on PostgreSQL; PgBouncer before 1.21 cannot pass them on."
+    )
 
     sqlite_busy_seconds: Seconds = Field(30, description="How long a write waits for a write of another process.")
     disk_reserve_bytes: Annotated[int, Field(ge=0)] = Field(
@@ -243,6 +254,11 @@ class Settings(BaseSettings):
         if self.secret and self.admin_secret and self.secret == self.admin_secret:
             raise ValueError(f"{PREFIX}ADMIN_SECRET must differ from {PREFIX}SECRET")
         return self
+
+    @property
+    def shares_database(self) -> bool:
+        """Whether servers on other machines may use the same database."""
+        return not self.database_url.startswith("sqlite:")
 
     @property
     def database_url(self) -> str:

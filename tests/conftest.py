@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from hypothesis import settings as hypothesis_settings
 
 from phoenix_grpc.config import Settings, load_settings
 from phoenix_grpc.v1 import auth_pb2, auth_pb2_grpc, datasets_pb2, datasets_pb2_grpc
+from tests.postgres import new_database
 
 if TYPE_CHECKING:
     from phoenix_grpc.server.serving import RunningServer
@@ -26,6 +28,9 @@ hypothesis_settings.register_profile(
     "project", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 hypothesis_settings.load_profile("project")
+
+ON_POSTGRES = os.environ.get("PHOENIX_TEST_ENGINE") == "postgresql"
+"""Whether the servers of the tests keep their data in PostgreSQL; see CONTRIBUTING.md."""
 
 ADMIN_PASSWORD = "correct horse battery"
 ADMIN_SECRET = "an-admin-secret-of-32-characters-1"
@@ -46,6 +51,18 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return make_settings(tmp_path)
 
 
+def database_url(folder: Path) -> str:
+    """The database of a server that keeps its data in `folder`: always the same one; empty for the usual file."""
+    if not ON_POSTGRES:
+        return ""
+    if folder not in _databases:
+        _databases[folder] = new_database()
+    return _databases[folder]
+
+
+_databases: dict[Path, str] = {}
+
+
 def make_settings(folder: Path, **changes: Any) -> Settings:
     """Settings of a server that keeps its data in `folder`."""
     values = {
@@ -58,6 +75,7 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
         "shutdown_grace_seconds": 0.2,
         "log_level": "ERROR",
         "disable_rate_limit": True,
+        "sql_database_url": database_url(folder),
     }
     return load_settings(**{**values, **changes})
 

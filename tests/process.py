@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 
 from phoenix_grpc.v1 import auth_pb2_grpc, datasets_pb2_grpc
-from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET, SECRET, bearer
+from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET, SECRET, bearer, database_url
 
 
 class ServerProcess:
@@ -31,6 +31,7 @@ class ServerProcess:
             "PHOENIX_SECRET": SECRET,
             "PHOENIX_ADMIN_SECRET": ADMIN_SECRET,
             "PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD": ADMIN_PASSWORD,
+            "PHOENIX_SQL_DATABASE_URL": database_url(folder),
             **variables,
         }
         self.process = subprocess.Popen(

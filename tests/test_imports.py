@@ -58,6 +58,9 @@ STRANGERS = [("store.accounts", "store.datasets"), ("services.auth", "services.d
 ALONE = {
     "sqlite_utils": {"store/sqlite.py"},
     "sqlite3": {"store/sqlite.py", "store/sqlite_backup.py"},
+    "psycopg": {"store/postgres"},
+    "psycopg_pool": {"store/postgres"},
+    "greenlet": {"store/postgres"},
     "uvicorn": {"http", "guard/proxies.py"},
     "fastapi": {"http"},
     "click": {"cli"},

@@ -16,7 +16,7 @@ from phoenix_grpc.model import Principal, PrincipalKind, Role
 from phoenix_grpc.store.accounts import users
 from phoenix_grpc.store.accounts.api_keys import KeyOwner, find_owner, record_uses
 from phoenix_grpc.store.accounts.sessions import live_session
-from phoenix_grpc.store.engine import Engine
+from phoenix_grpc.store.engine import UNKNOWN_REVISION, AuthRevision, Engine
 from phoenix_grpc.store.revision import changes_since
 
 _FLUSH_BATCH = 500
@@ -26,7 +26,7 @@ class Standing(NamedTuple):
     """Who calls, as of an auth revision: it holds until that moves or the credential expires."""
 
     principal: Principal
-    revision: int
+    revision: AuthRevision
 
 
 class Authenticator:
@@ -38,7 +38,7 @@ class Authenticator:
         secret = settings.admin_secret
         self._admin_secret = secret.get_secret_value().encode() if secret else None
         self._remembered = RememberedCredentials()
-        self._revision = -1
+        self._revision = UNKNOWN_REVISION
         self._uses: dict[int, int] = {}
 
     async def identify(self, bearer: str) -> Standing:
@@ -48,8 +48,9 @@ class Authenticator:
             Unauthenticated: with the exact reason, if it identifies nobody.
             Unavailable: if the store cannot be read.
         """
-        if self._engine.auth_revision() > self._revision:
-            await self._catch_up()
+        known = await self._engine.auth_revision()
+        if known > self._revision:
+            await self._catch_up(known)
         # A revocation during the verification raises the revision: the result is used, but not remembered.
         revision = self._revision
         key = digest(bearer)
@@ -74,7 +75,7 @@ class Authenticator:
             Unauthenticated: when the session has ended, or as `identify`.
         """
         principal, now = standing.principal, model.now()
-        revision = self._engine.auth_revision()
+        revision = await self._engine.auth_revision()
         if revision <= standing.revision and (principal.expires_at or now + 1) > now:
             return standing
         if principal.kind is not PrincipalKind.SESSION:
@@ -84,12 +85,14 @@ class Authenticator:
             raise Unauthenticated("the session has ended", Reason.SESSION_REVOKED)
         return Standing(replace(principal, role=session.role, expires_at=session.expires_at), revision)
 
-    async def _catch_up(self) -> None:
-        """Forgets what has changed since the revision that this process knows."""
-        revision, changes = await self._engine.read(changes_since, self._revision)
-        if revision > self._revision:
+    async def _catch_up(self, known: AuthRevision) -> None:
+        """Forgets what has changed since the revision that this process knows; in another epoch, everything."""
+        since = self._revision.number if known.epoch == self._revision.epoch else UNKNOWN_REVISION.number
+        number, changes = await self._engine.read(changes_since, since)
+        reached = AuthRevision(known.epoch, number)
+        if reached > self._revision:
             self._remembered.apply(changes)
-            self._revision = revision
+            self._revision = reached
 
     async def flush(self) -> None:
         """Writes when keys were last used; uses that cannot be written are kept for the next flush."""

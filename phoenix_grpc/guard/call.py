@@ -4,6 +4,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from phoenix_grpc.model import Principal, PrincipalKind, Role
+from phoenix_grpc.store.engine import UNKNOWN_REVISION, AuthRevision
 
 ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, Role.MEMBER)
 """Everybody, while authentication is off, and the caller of a public method: reads and writes data."""
@@ -29,7 +30,7 @@ class Call:
     address: str = ""
     by_http: bool = False
     principal: Principal = ANONYMOUS
-    revision: int = 0
+    revision: AuthRevision = UNKNOWN_REVISION
 
     @property
     def identity(self) -> str:

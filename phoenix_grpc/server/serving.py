@@ -42,7 +42,7 @@ from phoenix_grpc.server.signing_key import open_key_ring
 from phoenix_grpc.services.auth.servicer import AuthServicer
 from phoenix_grpc.services.datasets.servicer import DatasetsServicer
 from phoenix_grpc.store.engine import Engine
-from phoenix_grpc.store.opening import open_engine
+from phoenix_grpc.store.opening import open_engine, without_secrets
 from phoenix_grpc.v1 import access_pb2
 
 _LOGINS_AT_ONCE = 30
@@ -82,7 +82,13 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
     """
     methods = served_methods(settings)
     async with contextlib.AsyncExitStack() as stack:
-        engine = open_engine(settings.database_url, settings.sqlite_busy_seconds, settings.disk_reserve_bytes)
+        engine = open_engine(
+            settings.database_url,
+            settings.sqlite_busy_seconds,
+            settings.disk_reserve_bytes,
+            settings.sql_pool_size,
+            settings.sql_prepared_statements,
+        )
         stack.push_async_callback(engine.close)
         ring = open_key_ring(settings)
         _show_password(await first_start(engine, settings))
@@ -204,7 +210,7 @@ def _announce(running: RunningServer) -> None:
         version=__version__,
         grpc=running.address,
         http=running.http_address,
-        database=settings.database_url.split("@")[-1],
+        database=without_secrets(settings.database_url),
         authentication=settings.enable_auth,
     )
     if settings.enable_auth and settings.host not in _LOOPBACK:

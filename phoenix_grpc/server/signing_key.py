@@ -17,8 +17,14 @@ def open_key_ring(settings: Settings) -> KeyRing:
     """The keys that sign and verify tokens, from the settings or from the working directory.
 
     Raises:
-        ConfigurationError: when the kept secret cannot be read or made.
+        ConfigurationError: when the kept secret cannot be read or made; without PHOENIX_SECRET beside a database that
+            servers on other machines use, too.
     """
+    if not settings.secret and settings.shares_database:
+        raise ConfigurationError(
+            "PHOENIX_SECRET is required with PostgreSQL: all servers on one database must have the same"
+            " (python -c 'import secrets; print(secrets.token_hex(32))' makes one)"
+        )
     previous = settings.secret_previous
     secret = settings.secret.get_secret_value() if settings.secret else kept_secret(settings.working_dir / FILE_NAME)
     return KeyRing(secret, previous.get_secret_value() if previous else None)

@@ -1,7 +1,7 @@
 """The contract of a database engine: where the store's functions run, and what a transaction offers them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from phoenix_grpc.model import Row
 
@@ -10,6 +10,21 @@ T = TypeVar("T")
 Params = Mapping[str, object]
 
 NO_PARAMS: Params = {}
+
+
+class AuthRevision(NamedTuple):
+    """How far the changes of credentials are known: a number that grows within an epoch.
+
+    Arguments:
+        epoch: grows when the numbers before can no longer be compared: the database may be another, or an older copy.
+    """
+
+    epoch: int
+    number: int
+
+
+UNKNOWN_REVISION = AuthRevision(-1, -1)
+"""Before any that an engine returns."""
 
 
 class Transaction(Protocol):
@@ -39,6 +54,10 @@ class Transaction(Protocol):
         """Runs a statement; returns how many rows it changed."""
         ...
 
+    def define(self, sql: str) -> None:
+        """Runs a statement that defines the schema."""
+        ...
+
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Adds many rows, by the engine's fastest way."""
         ...
@@ -60,6 +79,10 @@ class Transaction(Protocol):
 
     def give_back(self, limit: int) -> int:
         """Gives free pages, that many at most, back to a disk that is short of room; returns how many."""
+        ...
+
+    def auth_changed(self) -> None:
+        """Makes this process read the auth revision before it trusts a credential again, and others soon."""
         ...
 
     def wait_out_leases(self) -> None:
@@ -89,11 +112,11 @@ class Engine(Protocol):
         """As write, but a crash of the machine may undo it: for what nobody was told of yet."""
         ...
 
-    def auth_revision(self) -> int:
+    async def auth_revision(self) -> AuthRevision:
         """The auth revision as committed at most a lease ago, by any process; cheap enough for every call.
 
         Raises:
-            Unavailable: when the lease is over and the store does not answer.
+            Unavailable: when the lease is over and the store does not answer in time.
         """
         ...
 

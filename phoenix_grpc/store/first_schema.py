@@ -10,7 +10,7 @@ from phoenix_grpc.store.engine import Transaction
 def run_script(tx: Transaction, script: str) -> None:
     """Runs statements that are separated by semicolons."""
     for statement in filter(str.strip, script.split(";")):
-        tx.run(statement)
+        tx.define(statement)
 
 
 def m001_sequences(tx: Transaction) -> None:

@@ -9,6 +9,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from phoenix_grpc.store.engine import UNKNOWN_REVISION, AuthRevision
+
 # It runs on while the machine is suspended or the process is stopped, so that a lease does not outlive either.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -26,13 +28,13 @@ class RevisionLease:
         seconds: how long what it returned is trusted.
     """
 
-    def __init__(self, read: Callable[[], int], seconds: float) -> None:
+    def __init__(self, read: Callable[[], AuthRevision], seconds: float) -> None:
         self._read = read
         self._seconds = seconds
-        self._revision = -1
+        self._revision = UNKNOWN_REVISION
         self._ends = 0.0
 
-    def revision(self) -> int:
+    def revision(self) -> AuthRevision:
         """The auth revision: the one read last, or read anew when the lease is over.
 
         Raises:

@@ -18,7 +18,7 @@ def migrate(tx: Transaction) -> list[str]:
     Raises:
         ConfigurationError: when the database was migrated by a newer release.
     """
-    tx.run(f"CREATE TABLE IF NOT EXISTS {LEDGER} (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)")
+    tx.define(f"CREATE TABLE IF NOT EXISTS {LEDGER} (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)")
     applied = {name for (name,) in tx.rows(f"SELECT name FROM {LEDGER}")}
     unknown = sorted(applied - {migration.__name__ for migration in MIGRATIONS})
     if unknown:

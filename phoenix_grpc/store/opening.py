@@ -6,18 +6,33 @@ from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.store import sqlite
 from phoenix_grpc.store.engine import Engine
 
+_SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
 
-def open_engine(url: str, busy_seconds: float = 30.0, disk_reserve: int = 0) -> Engine:
-    """The engine for a database URL (`sqlite:///path`), its schema brought up to date.
+
+def open_engine(
+    url: str, busy_seconds: float = 30.0, disk_reserve: int = 0, pool_size: int = 8, prepares: bool = True
+) -> Engine:
+    """The engine for a database URL (`sqlite:///path`, `postgresql://host/name`), its schema brought up to date.
 
     Arguments:
-        busy_seconds: how long a write waits for another process's write to end.
-        disk_reserve: bytes of the disk that are left to what makes room (Transaction.require_room).
+        busy_seconds: how long a write to a SQLite file waits for another process's write to end.
+        disk_reserve: bytes of the file's disk that are left to what makes room (Transaction.require_room).
+        pool_size: how many connections to PostgreSQL reads have at most, and as many writes.
+        prepares: whether statements are prepared on PostgreSQL.
 
     Raises:
         ConfigurationError: when the URL is of no known kind, or the database cannot be opened or migrated.
     """
-    return sqlite.SqliteEngine(sqlite_path(url), busy_seconds, disk_reserve)
+    if not is_postgres(url):
+        return sqlite.SqliteEngine(sqlite_path(url), busy_seconds, disk_reserve)
+    try:
+        from phoenix_grpc.store.postgres.engine import PostgresEngine
+    except ImportError:
+        raise ConfigurationError(
+            "PHOENIX_SQL_DATABASE_URL: PostgreSQL takes more packages: pip install 'phoenix-grpc[postgres]'"
+        ) from None
+    return PostgresEngine(url, pool_size, prepares)
 
 
 def open_existing(url: str) -> Engine:
@@ -26,10 +41,20 @@ def open_existing(url: str) -> Engine:
     Raises:
         ConfigurationError: as `open_engine`, and when there is no database.
     """
-    path = sqlite_path(url)
-    if not path.is_file():
+    if not is_postgres(url) and not (path := sqlite_path(url)).is_file():
         raise ConfigurationError(f"{path} does not exist")
     return open_engine(url)
+
+
+def is_postgres(url: str) -> bool:
+    """Whether the URL names a PostgreSQL database."""
+    return url.startswith(_POSTGRES)
+
+
+def without_secrets(url: str) -> str:
+    """The URL of a database as it may be logged: without user, password and options."""
+    scheme, _, rest = url.partition("://")
+    return url if not is_postgres(url) else f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def sqlite_path(url: str) -> Path:
@@ -38,9 +63,9 @@ def sqlite_path(url: str) -> Path:
     Raises:
         ConfigurationError: when the URL is of another kind.
     """
-    prefix = "sqlite:///"
-    if not url.startswith(prefix) or len(url) == len(prefix):
+    if not url.startswith(_SQLITE) or len(url) == len(_SQLITE):
         raise ConfigurationError(
-            "PHOENIX_SQL_DATABASE_URL: must be sqlite:///PATH, with four slashes when PATH is absolute"
+            "PHOENIX_SQL_DATABASE_URL: must be sqlite:///PATH, with four slashes when PATH is absolute,"
+            " or postgresql://USER:PASSWORD@HOST/DATABASE"
         )
-    return Path(url.removeprefix(prefix))
+    return Path(url.removeprefix(_SQLITE))

@@ -48,6 +48,7 @@ def record_change(tx: Transaction, subject: Subject, subject_id: object) -> None
         "INSERT INTO auth_changes (revision, subject, subject_id) VALUES (:revision, :subject, :id)",
         {"revision": row[0], "subject": subject.value, "id": str(subject_id)},
     )
+    tx.auth_changed()
 
 
 def changes_since(tx: Transaction, revision: int) -> AuthChanges:

@@ -17,7 +17,7 @@ from phoenix_grpc.errors import ConfigurationError, StoreFull, Unavailable
 from phoenix_grpc.model import Row
 from phoenix_grpc.store import migrations
 from phoenix_grpc.store.disk import Disk, Pages
-from phoenix_grpc.store.engine import NO_PARAMS, P, Params, T, Transaction
+from phoenix_grpc.store.engine import NO_PARAMS, UNKNOWN_REVISION, AuthRevision, P, Params, T, Transaction
 from phoenix_grpc.store.imports import unimportable
 from phoenix_grpc.store.leases import RevisionLease, boottime
 
@@ -74,6 +74,9 @@ class SqliteTransaction:
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         return self._connection.execute(sql, params).rowcount
 
+    def define(self, sql: str) -> None:
+        self._connection.execute(sql)
+
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         marks = f"({', '.join('?' * len(columns))})"
         head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
@@ -108,6 +111,9 @@ class SqliteTransaction:
     def _pages(self) -> Pages:
         return Pages(*(self._connection.execute(pragma).fetchall()[0][0] for pragma in _PAGES))
 
+    def auth_changed(self) -> None:
+        """Every commit ends the lease here, and is seen by the others."""
+
     def wait_out_leases(self) -> None:
         self.waits_out_leases = True
 
@@ -139,7 +145,7 @@ class SqliteEngine:
             # A connection of its own: data_version stays stale while a cursor on the same connection is open.
             self._watcher = connect(path, busy_timeout, "PRAGMA query_only = ON")
         self._data_version = -1
-        self._auth_revision = -1
+        self._auth_revision = UNKNOWN_REVISION
         self._lease = RevisionLease(self._read_auth_revision, LEASE_SECONDS)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
 
@@ -189,15 +195,15 @@ class SqliteEngine:
         self._writer.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
         return log.stat().st_size < size
 
-    def auth_revision(self) -> int:
+    async def auth_revision(self) -> AuthRevision:
         return self._lease.revision()
 
-    def _read_auth_revision(self) -> int:
+    def _read_auth_revision(self) -> AuthRevision:
         try:
             version = self._watcher.execute("PRAGMA data_version").fetchall()[0][0]
             if version != self._data_version:
                 row = self._watcher.execute("SELECT revision FROM auth_revision").fetchall()[0]
-                self._data_version, self._auth_revision = version, row[0]
+                self._data_version, self._auth_revision = version, AuthRevision(0, row[0])
         except sqlite3.Error as error:
             raise _as_ours(error) from error
         return self._auth_revision

@@ -9,15 +9,32 @@ import pytest_asyncio
 
 from phoenix_grpc.store.engine import Engine
 from phoenix_grpc.store.opening import open_engine
+from tests.postgres import empty_database, new_database
 from tests.store.keeper import Keeper
 
 
-@pytest.fixture(params=["sqlite"])
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """Makes URLs of empty databases."""
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which engine."""
+    return str(request.param)
+
+
+@pytest.fixture
+def new_url(kind: str, tmp_path: Path) -> Callable[[], str]:
+    """Makes URLs of databases with nothing in them."""
+    return new_database if kind == "postgresql" else files(tmp_path)
+
+
+@pytest.fixture
+def unmigrated_url(kind: str, tmp_path: Path) -> str:
+    """The URL of a database without a table."""
+    return empty_database() if kind == "postgresql" else files(tmp_path)()
+
+
+def files(folder: Path) -> Callable[[], str]:
+    """Makes URLs of files that do not exist yet."""
     numbers = count(1)
-    urls = {"sqlite": lambda: f"sqlite:///{tmp_path / f'{next(numbers)}.db'}"}
-    return urls[request.param]
+    return lambda: f"sqlite:///{folder / f'{next(numbers)}.db'}"
 
 
 @pytest_asyncio.fixture

@@ -1,7 +1,5 @@
 """Migrations of databases that have something in them."""
 
-from collections.abc import Callable
-
 import pytest
 
 from phoenix_grpc.ids import encode_id
@@ -48,9 +46,9 @@ def add_users(tx: Transaction) -> None:
 
 
 async def test_emails_become_normal_and_nothing_else_changes(
-    new_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    unmigrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = new_url()
+    url = unmigrated_url
     before = await engine_before(monkeypatch, url, "m005_sign_in")
     await before.write(add_users)
     await before.close()
@@ -94,10 +92,8 @@ def add_keys(tx: Transaction) -> None:
             )
 
 
-async def test_who_made_a_key_is_read_from_the_audit_log(
-    new_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = new_url()
+async def test_who_made_a_key_is_read_from_the_audit_log(unmigrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = unmigrated_url
     before = await engine_before(monkeypatch, url, "m008_key_expiry")
     await before.write(add_keys)
     await before.close()

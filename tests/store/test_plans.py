@@ -31,6 +31,12 @@ _ALIASES = {
 _GROWING = {"revisions", "examples", "split_members", "versions", "datasets", "audit_events"}
 
 
+@pytest.fixture
+def kind() -> str:
+    """These plans are SQLite's."""
+    return "sqlite"
+
+
 class Planner:
     """A transaction that notes the plan of each statement and runs it."""
 

@@ -11,7 +11,7 @@ from phoenix_grpc.model import Role
 from phoenix_grpc.store import revision
 from phoenix_grpc.store.accounts import api_keys, passwords, sessions, users
 from phoenix_grpc.store.accounts.users import UserChange
-from phoenix_grpc.store.engine import Engine, Transaction
+from phoenix_grpc.store.engine import AuthRevision, Engine, Transaction
 from phoenix_grpc.store.leases import RevisionLease, boottime
 from phoenix_grpc.store.opening import open_engine
 from phoenix_grpc.store.revision import (
@@ -34,7 +34,7 @@ def recorded(tx: Transaction, subject: Subject, subject_id: str) -> None:
 
 
 async def test_the_list_tells_what_changed_since_a_revision(engine: Engine) -> None:
-    start = engine.auth_revision()
+    start = (await engine.auth_revision()).number
     for number in range(3):
         await engine.write(recorded, Subject.SESSION, f"s{number}")
     await engine.write(revoke, Subject.USER, 7)
@@ -45,7 +45,7 @@ async def test_the_list_tells_what_changed_since_a_revision(engine: Engine) -> N
 
 async def test_a_list_that_no_longer_reaches_back_says_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revision, "KEPT_CHANGES", 3)
-    start = engine.auth_revision()
+    start = (await engine.auth_revision()).number
     for number in range(10):
         await engine.write(recorded, Subject.KEY, str(number))
     assert [await engine.stage(revision.sweep_changes, 5) for _ in range(3)] == [5, 2, 0]
@@ -93,7 +93,7 @@ async def test_revoking_changes_wait_and_refreshes_do_not(
         (users.delete_user, (ada.id, None), [Subject.USER], True),
     ]
     for statement, args, expected, waits in cases:
-        waited, before = Waits(engine, monkeypatch), engine.auth_revision()
+        waited, before = Waits(engine, monkeypatch), (await engine.auth_revision()).number
         await engine.write(statement, *args)
         assert await subjects(engine, before) == expected, statement
         assert (waited.count == 1) is waits, statement
@@ -103,11 +103,11 @@ async def test_sweeps_revoke_nothing(engine: Engine, clock: Any, monkeypatch: py
     key = await add_key(engine, (await add_user(engine)).id)
     await begin(engine, clock)
     await engine.write(api_keys.revoke_key, PERSONAL, key.id)
-    waited, before = Waits(engine, monkeypatch), engine.auth_revision()
+    waited, before = Waits(engine, monkeypatch), (await engine.auth_revision()).number
     clock.advance(365 * 86_400)
     assert await engine.stage(sessions.sweep_sessions, 10) == 1
     assert await engine.stage(api_keys.sweep_keys, clock.time, 10) == 1
-    assert (waited.count, engine.auth_revision()) == (0, before)
+    assert (waited.count, (await engine.auth_revision()).number) == (0, before)
 
 
 async def test_other_writes_do_not_wait_with_a_revocation(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,9 +125,10 @@ async def test_another_process_learns_of_a_change_within_the_lease(new_url: Call
     url = new_url()
     one, other = open_engine(url), open_engine(url)
     try:
-        before = other.auth_revision()
+        before = (await other.auth_revision()).number
         await one.write(revoke, Subject.USER, 1)
-        assert other.auth_revision() == one.auth_revision() == before + 1
+        for engine in (one, other):
+            assert (await engine.auth_revision()).number == before + 1
     finally:
         await one.close()
         await other.close()
@@ -136,26 +137,26 @@ async def test_another_process_learns_of_a_change_within_the_lease(new_url: Call
 async def test_a_lease_is_counted_from_before_the_read() -> None:
     reads: list[float] = []
 
-    def read() -> int:
+    def read() -> AuthRevision:
         reads.append(boottime())
         while boottime() < reads[-1] + 0.05:
             pass
-        return len(reads)
+        return AuthRevision(0, len(reads))
 
     lease = RevisionLease(read, 0.04)
-    assert [lease.revision(), lease.revision()] == [1, 2]  # the read took longer than the lease lasts
+    assert [lease.revision().number, lease.revision().number] == [1, 2]  # the read took longer than the lease lasts
 
 
 async def test_a_lease_holds_until_it_ends() -> None:
     reads = iter(range(10))
-    lease = RevisionLease(lambda: next(reads), 3600)
-    assert [lease.revision() for _ in range(3)] == [0, 0, 0]
+    lease = RevisionLease(lambda: AuthRevision(0, next(reads)), 3600)
+    assert [lease.revision().number for _ in range(3)] == [0, 0, 0]
     lease.end()
-    assert lease.revision() == 1
+    assert lease.revision().number == 1
 
 
 async def test_a_lease_that_cannot_be_renewed_fails_closed() -> None:
-    def away() -> int:
+    def away() -> AuthRevision:
         raise Unavailable("the store is away")
 
     lease = RevisionLease(away, 3600)
@@ -165,7 +166,7 @@ async def test_a_lease_that_cannot_be_renewed_fails_closed() -> None:
 
 
 async def test_waiting_out_a_lease_takes_no_less_than_it() -> None:
-    lease = RevisionLease(lambda: 1, 0.02)
+    lease = RevisionLease(lambda: AuthRevision(0, 1), 0.02)
     committed = boottime()
     await lease.wait_out(committed)
     assert boottime() >= committed + 0.02

@@ -10,7 +10,7 @@ from phoenix_grpc.store.engine import Transaction
 
 _STORED = "id, description, metadata, created_at, created_by, created_count, updated_count, deleted_count, live_count"
 # A user who is gone has made nothing.
-_COLUMNS = _STORED.replace("created_by", "(SELECT u.id FROM users u WHERE u.id = versions.created_by)")
+_COLUMNS = _STORED.replace("created_by", "(SELECT u.id FROM users u WHERE u.id = versions.created_by) AS created_by")
 
 
 class Counts(NamedTuple):

@@ -74,11 +74,11 @@ async def test_a_scope_holds_statements_to_its_keys(engine: Engine) -> None:
 
 
 async def test_making_a_key_revokes_nothing_and_ending_one_does(engine: Engine) -> None:
-    before = engine.auth_revision()
+    before = await engine.auth_revision()
     key = await add(engine, await owner(engine))
-    assert engine.auth_revision() == before
+    assert (await engine.auth_revision()) == before
     await engine.write(api_keys.revoke_key, PERSONAL, key.id)
-    assert engine.auth_revision() > before
+    assert (await engine.auth_revision()) > before
 
 
 async def test_a_revoked_key_is_still_known_as_such(engine: Engine, clock: Clock) -> None:

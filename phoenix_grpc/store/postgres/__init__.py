@@ -1,0 +1,1 @@
+"""The PostgreSQL engine: several processes, and several machines, on one database."""

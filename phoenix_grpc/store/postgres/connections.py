@@ -1,0 +1,71 @@
+"""How this process connects to PostgreSQL."""
+
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.numeric import Int8Dumper
+
+from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.model import Row
+
+CONNECT_SECONDS = 5
+_PREPARED_AFTER = 5
+
+
+class Connections:
+    """Makes connections to the database of a URL.
+
+    Arguments:
+        prepares: whether statements are prepared.
+
+    Raises:
+        ConfigurationError: when the URL cannot be read.
+    """
+
+    def __init__(self, url: str, prepares: bool) -> None:
+        defaults: dict[str, Any] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "target_session_attrs": "read-write",
+            "application_name": "phoenix-grpc",
+            # A connection to a machine that is gone is noticed.
+            "tcp_user_timeout": 10_000,
+        }
+        try:
+            given: dict[str, Any] = conninfo_to_dict(url)
+        except psycopg.ProgrammingError:
+            raise ConfigurationError(
+                "PHOENIX_SQL_DATABASE_URL: must be like postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+            ) from None
+        self.url = make_conninfo("", **{**defaults, **given})
+        # Every whole number is a bigint, so that one text of a statement is one prepared statement.
+        self._adapters = psycopg.adapters.__class__(psycopg.adapters)
+        self._adapters.register_dumper(int, Int8Dumper)
+        self.options: dict[str, Any] = {
+            "context": _Context(self._adapters),
+            "prepare_threshold": 5 if prepares else None,
+        }
+
+    def open(self, autocommit: bool = False) -> psycopg.Connection[Row]:
+        """A connection, for a thread."""
+        return psycopg.connect(self.url, autocommit=autocommit, **self.options)
+
+    def open_for_ids(self) -> psycopg.Connection[Row]:
+        """A connection that commits each statement, and does not wait for the disk."""
+        return self.open(autocommit=True)
+
+    async def open_for_watching(self) -> psycopg.AsyncConnection[Row]:
+        """A connection for the event loop that commits each statement."""
+        return await psycopg.AsyncConnection.connect(self.url, autocommit=True, **self.options)
+
+    def explain(self, error: psycopg.Error) -> str:
+        """Why the database cannot be opened, without the password."""
+        return " ".join(str(error).split()) or "cannot be opened"
+
+
+class _Context:
+    """Psycopg's protocol of what carries adapters."""
+
+    def __init__(self, adapters: Any) -> None:
+        self.adapters = adapters
+        self.connection = None

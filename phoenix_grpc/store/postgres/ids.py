@@ -1,0 +1,82 @@
+"""Ids, reserved in short steps of their own, so that no transaction waits for another's end to get one."""
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+import psycopg
+
+from phoenix_grpc.model import Row
+
+# What nobody lists in the order of its ids comes in blocks. All else comes one request at a time, in the order of time.
+_BLOCKS = {"AuditEvent": 200, "Upload": 20}
+_TAKE = (
+    "INSERT INTO sequences (kind, next) VALUES (%(kind)s, 1 + %(count)s)"
+    " ON CONFLICT (kind) DO UPDATE SET next = sequences.next + %(count)s RETURNING next - %(count)s"
+)
+
+
+class IdSource(Protocol):
+    """Gives ids."""
+
+    def take(self, kind: str, count: int) -> int:
+        """Reserves `count` consecutive ids, never given before; returns the first."""
+        ...
+
+
+class IdBlocks:
+    """Takes ids by a connection of its own; what a block has left is lost when the process ends.
+
+    Arguments:
+        connect: makes a connection that commits each statement.
+    """
+
+    def __init__(self, connect: Callable[[], psycopg.Connection[Row]]) -> None:
+        self._connect = connect
+        self._connection: psycopg.Connection[Row] | None = None
+        self._lock = threading.Lock()
+        self._left: dict[str, tuple[int, int]] = {}
+
+    def take(self, kind: str, count: int) -> int:
+        """As IdSource.
+
+        Raises:
+            psycopg.OperationalError: when the database does not answer.
+        """
+        with self._lock:
+            first, end = self._left.get(kind, (0, 0))
+            if end - first < count:
+                size = max(count, _BLOCKS.get(kind, 0))
+                first = self._reserve(kind, size)
+                end = first + size
+            self._left[kind] = (first + count, end)
+            return first
+
+    def _reserve(self, kind: str, count: int) -> int:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        # A transaction that commits to rows with these ids commits this with it: the log has it first.
+        row = self._connection.execute(_TAKE, {"kind": kind, "count": count}).fetchone()
+        if row is None:
+            raise LookupError("no row")
+        return int(row[0])
+
+    def close(self) -> None:
+        """Closes the connection."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+
+
+class OwnIds:
+    """Takes ids within a transaction: for a migration, which is alone."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    def take(self, kind: str, count: int) -> int:
+        """As IdSource."""
+        row = self._connection.execute(_TAKE, {"kind": kind, "count": count}).fetchone()
+        if row is None:
+            raise LookupError("no row")
+        return int(row[0])

@@ -1,0 +1,110 @@
+"""A transaction on a PostgreSQL connection: for plain functions in a thread, or in a greenlet over the event loop."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import sql as composed
+
+from phoenix_grpc.model import Row
+from phoenix_grpc.store.engine import NO_PARAMS, Params
+from phoenix_grpc.store.postgres.ids import IdSource
+from phoenix_grpc.store.postgres.statements import definition, for_psycopg
+
+T = TypeVar("T")
+
+CHANNEL = "phoenix_grpc_auth"
+"""Where a process is told that the auth revision has moved."""
+
+_FIRST_FETCH = 16
+_FETCH_GROWTH = 16
+_FETCH_CHARS = 1 << 20
+
+
+class PostgresTransaction:
+    """See engine.Transaction.
+
+    Arguments:
+        wait: returns what an awaitable comes to; None when the connection is synchronous.
+    """
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Row] | psycopg.AsyncConnection[Row],
+        ids: IdSource,
+        wait: Callable[[Awaitable[Any]], Any] | None = None,
+    ) -> None:
+        self._connection: Any = connection
+        self._ids = ids
+        self._wait = wait
+        self._cursors = 0
+        self.auth_has_changed = False
+        self.waits_out_leases = False
+
+    def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
+        cursor = self._execute(sql, params)
+        found: list[Row] = self._done(cursor.fetchall())
+        return found
+
+    def row(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
+        cursor = self._execute(sql, params)
+        found: Row | None = self._done(cursor.fetchone())
+        return found
+
+    def one(self, sql: str, params: Params = NO_PARAMS) -> Row:
+        row = self.row(sql, params)
+        if row is None:
+            raise LookupError(f"no row: {sql}")
+        return row
+
+    def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
+        # The server would send the whole result: the rows are fetched in pieces, the longer the rows, the fewer.
+        self._cursors += 1
+        name = f"scan{self._cursors}"
+        self._execute(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", params)
+        count = _FIRST_FETCH
+        while rows := self.rows(f"FETCH {count} FROM {name}"):
+            yield from rows
+            if len(rows) < count:
+                break
+            chars = sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
+            count = max(1, min(count * _FETCH_GROWTH, _FETCH_CHARS * count // max(1, chars)))
+
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
+        changed: int = self._execute(sql, params).rowcount
+        return changed
+
+    def define(self, sql: str) -> None:
+        self._execute(definition(sql), NO_PARAMS)
+
+    def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        names = composed.SQL(", ").join(map(composed.Identifier, columns))
+        statement = composed.SQL("COPY {} ({}) FROM STDIN").format(composed.Identifier(table), names)
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def take_ids(self, kind: str, count: int = 1) -> int:
+        return self._ids.take(kind, count)
+
+    def used_bytes(self) -> int:
+        return 0
+
+    def require_room(self, growth: int = 0) -> None:
+        """The disk is the database server's affair, which refuses what does not fit (StoreFull)."""
+
+    def give_back(self, limit: int) -> int:
+        return 0
+
+    def auth_changed(self) -> None:
+        self.auth_has_changed = True
+        self.run(f"NOTIFY {CHANNEL}")
+
+    def wait_out_leases(self) -> None:
+        self.waits_out_leases = True
+
+    def _execute(self, sql: str, params: Params) -> Any:
+        return self._done(self._connection.execute(for_psycopg(sql), params))
+
+    def _done(self, result: Any) -> Any:
+        return result if self._wait is None else self._wait(result)

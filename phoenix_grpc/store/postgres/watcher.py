@@ -1,0 +1,133 @@
+"""Knows the auth revision without a read on any call: it is read in the background, on connections of its own."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import psycopg
+import structlog
+
+from phoenix_grpc.errors import Unavailable
+from phoenix_grpc.model import Row
+from phoenix_grpc.store.engine import UNKNOWN_REVISION, AuthRevision
+from phoenix_grpc.store.leases import boottime
+from phoenix_grpc.store.postgres.transaction import CHANNEL
+
+LEASE_SECONDS = 0.5
+"""How long a node trusts the auth revision. A later release may shorten it, never lengthen it: nodes must agree."""
+
+PATIENCE_SECONDS = 2.0
+"""How long a call waits for a fresh read when the lease is over."""
+
+_READ = (
+    "SELECT revision, (SELECT system_identifier FROM pg_control_system()),"
+    " (SELECT timeline_id FROM pg_control_checkpoint()) FROM auth_revision"
+)
+
+log = structlog.get_logger()
+
+Connect = Callable[[], Awaitable[psycopg.AsyncConnection[Row]]]
+
+
+class RevisionWatcher:
+    """Reads the auth revision four times a lease, and as soon as another node says that it has moved.
+
+    Arguments:
+        connect: makes a connection that commits each statement.
+        seconds: how long what was read is trusted, from before the read.
+    """
+
+    def __init__(self, connect: Connect, seconds: float = LEASE_SECONDS) -> None:
+        self._connect = connect
+        self._seconds = seconds
+        self._revision = UNKNOWN_REVISION
+        self._source: tuple[object, ...] = ()
+        self._ends = 0.0
+        self._ended = 0.0
+        self._wanted = asyncio.Event()
+        self._read = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def revision(self) -> AuthRevision:
+        """The revision, as committed a lease ago or later.
+
+        Raises:
+            Unavailable: when the lease is over, and the database does not answer in time.
+        """
+        if boottime() >= self._ends:
+            await self._wait_for_read()
+        return self._revision
+
+    async def _wait_for_read(self) -> None:
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._listen())]
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while boottime() >= self._ends:
+                    self._read.clear()
+                    self._wanted.set()
+                    await self._read.wait()
+        except TimeoutError:
+            raise Unavailable("the database does not answer, so no credential can be trusted") from None
+
+    def end(self) -> None:
+        """Makes the next call wait for a read that begins now or later: this process has changed the revision."""
+        self._ends, self._ended = 0.0, boottime()
+        self._wanted.set()
+
+    async def wait_out(self, committed: float) -> None:
+        """Returns when every lease that began before a commit (boot time) is over."""
+        while (left := committed + self._seconds - boottime()) > 0:
+            await asyncio.sleep(left)
+
+    async def close(self) -> None:
+        """Ends the reading."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            with contextlib.suppress(psycopg.Error, OSError, TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    connection = await self._connect()
+                async with connection:
+                    # Whatever was true on the connection before may be so no longer.
+                    self._source = ()
+                    while True:
+                        async with asyncio.timeout(PATIENCE_SECONDS):
+                            await self._read_on(connection)
+                        await self._rest()
+            await asyncio.sleep(self._seconds / 4)
+
+    async def _rest(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds / 4):
+                await self._wanted.wait()
+        self._wanted.clear()
+
+    async def _read_on(self, connection: psycopg.AsyncConnection[Row]) -> None:
+        begun = boottime()
+        row = await (await connection.execute(_READ)).fetchone()
+        if row is None or begun < self._ended:
+            self._wanted.set()
+            return
+        number, *source = row
+        epoch = self._revision.epoch
+        if tuple(source) != self._source or number < self._revision.number:
+            epoch += 1
+        self._source = tuple(source)
+        if (epoch, number) != self._revision:
+            self._revision = AuthRevision(epoch, number)
+        self._ends = begun + self._seconds
+        self._read.set()
+
+    async def _listen(self) -> None:
+        """Reads at once when a node says so. Through a pooler nothing is heard, and the reads by time remain."""
+        while True:
+            with contextlib.suppress(psycopg.Error, OSError):
+                async with await self._connect() as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    async for _ in connection.notifies():
+                        self._wanted.set()
+            await asyncio.sleep(1)

@@ -1,0 +1,9 @@
+"""PostgreSQL alone."""
+
+import pytest
+
+
+@pytest.fixture
+def kind() -> str:
+    """The engine that is tested here."""
+    return "postgresql"
