@@ -18,8 +18,10 @@ from phoenix_grpc.store.accounts.api_keys import sweep_keys
 from phoenix_grpc.store.accounts.passwords import sweep_login_failures, sweep_password_resets
 from phoenix_grpc.store.accounts.sessions import sweep_sessions
 from phoenix_grpc.store.audit import sweep_events
+from phoenix_grpc.store.datasets import claims
 from phoenix_grpc.store.datasets.datasets import sweep_datasets
 from phoenix_grpc.store.datasets.replays import sweep_requests
+from phoenix_grpc.store.datasets.splits import sweep_memberships
 from phoenix_grpc.store.datasets.uploads import sweep_uploads
 from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.store.revision import sweep_changes
@@ -71,6 +73,7 @@ async def sweep(engine: Engine, settings: Settings) -> None:
     sweeps: tuple[Sweep, ...] = (
         sweep_uploads,
         sweep_datasets,
+        sweep_memberships,
         sweep_requests,
         sweep_sessions,
         sweep_changes,
@@ -80,6 +83,8 @@ async def sweep(engine: Engine, settings: Settings) -> None:
         lambda tx, limit: sweep_events(tx, now() - retention, limit),
         lambda tx, limit: tx.give_back(limit),
     )
+    for dataset_id in await engine.read(claims.abandoned):
+        await claims.undo(engine, dataset_id)
     for work in sweeps:
         await _sweep_all(engine, work)
 

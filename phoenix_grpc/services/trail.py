@@ -9,6 +9,7 @@ from phoenix_grpc.guard.call import Call, current_call
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import AuditEvent, Dataset, PrincipalKind, Version
 from phoenix_grpc.store import audit
+from phoenix_grpc.store.datasets.publishing import unclaimed
 from phoenix_grpc.store.datasets.versions import Counts
 from phoenix_grpc.store.engine import Engine, Transaction
 
@@ -74,7 +75,13 @@ def dataset_target(dataset: Dataset) -> Target:
 
 
 async def recorded(engine: Engine, act: Callable[[Transaction, Trail], T]) -> T:
-    """Runs a change, and records what it adds to the trail, as done by the caller, in the same transaction."""
+    """Runs a change, and records what it adds to the trail, as done by the caller, in the same transaction.
+
+    It waits for a publication into its dataset to end.
+
+    Raises:
+        DatasetBusy: when it has waited for long.
+    """
     call = call_event("")  # here: the thread that writes serves no call
 
     def change(tx: Transaction) -> T:
@@ -83,7 +90,7 @@ async def recorded(engine: Engine, act: Callable[[Transaction, Trail], T]) -> T:
         audit.record(tx, trail.events)
         return result
 
-    return await engine.write(change)
+    return await unclaimed(engine, lambda: engine.write(change))
 
 
 def call_event(action: str) -> AuditEvent:

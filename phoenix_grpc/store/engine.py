@@ -58,8 +58,8 @@ class Transaction(Protocol):
         """Runs a statement that defines the schema."""
         ...
 
-    def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """Adds many rows, by the engine's fastest way."""
+    def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
+        """Adds many rows, by the engine's fastest way; returns how many."""
         ...
 
     def take_ids(self, kind: str, count: int = 1) -> int:
@@ -110,6 +110,20 @@ class Engine(Protocol):
 
     async def stage(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As write, but a crash of the machine may undo it: for what nobody was told of yet."""
+        ...
+
+    async def read_long(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As read, for work that takes its time: neither the event loop nor any write waits for it."""
+        ...
+
+    async def fill(self, table: str, columns: Sequence[str], query: str, params: Params = NO_PARAMS) -> int:
+        """Adds the rows of a query to a table, but those that conflict; returns how many.
+
+        It may take its time: no other write waits for it. A crash may undo it, or a part of it.
+
+        Arguments:
+            table: its rows that are concerned belong to the caller alone.
+        """
         ...
 
     async def auth_revision(self) -> AuthRevision:

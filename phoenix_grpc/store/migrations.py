@@ -125,6 +125,46 @@ def m009_flaws(tx: Transaction) -> None:
     run_script(tx, "ALTER TABLE staged_examples ADD COLUMN flaw TEXT")
 
 
+def m010_publishing(tx: Transaction) -> None:
+    """One publication of a dataset at a time, whose rows are written before they are seen.
+
+    Revisions and marks of a version above the latest are not seen. Splits and memberships have no version: theirs is
+    the edition of the dataset, which every publication raises. What uploads had staged is dropped.
+    """
+    run_script(
+        tx,
+        """
+        ALTER TABLE datasets ADD COLUMN edition BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE datasets ADD COLUMN publishing BIGINT;
+        ALTER TABLE datasets ADD COLUMN publishing_version BIGINT;
+        ALTER TABLE datasets ADD COLUMN publishing_until BIGINT NOT NULL DEFAULT 0;
+        CREATE INDEX datasets_publishing ON datasets (publishing) WHERE publishing IS NOT NULL;
+        ALTER TABLE splits ADD COLUMN born BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE split_members ADD COLUMN born BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE split_members ADD COLUMN died BIGINT;
+        CREATE INDEX split_members_died ON split_members (dataset_id, split_id, example_id) WHERE died IS NOT NULL;
+        ALTER TABLE uploads ADD COLUMN record_count BIGINT NOT NULL DEFAULT 0;
+        UPDATE uploads SET lease_expires_at = 0;
+        DROP TABLE staged_examples;
+        CREATE TABLE staged_examples (
+            upload_id BIGINT NOT NULL,
+            ordinal BIGINT NOT NULL,
+            weight BIGINT NOT NULL,
+            external_id TEXT,
+            example_id BIGINT,
+            splits TEXT,
+            span_id TEXT,
+            flaw TEXT,
+            content_hash BYTEA NOT NULL,
+            input TEXT NOT NULL,
+            output TEXT NOT NULL,
+            metadata TEXT NOT NULL,
+            PRIMARY KEY (upload_id, ordinal)
+        )
+        """,
+    )
+
+
 MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m001_sequences,
     m002_accounts,
@@ -135,4 +175,5 @@ MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m007_staged_bytes,
     m008_key_expiry,
     m009_flaws,
+    m010_publishing,
 )

@@ -33,6 +33,7 @@ _WAL_LIMIT_BYTES = 64 << 20
 _PAGE_BYTES = 4096
 _PAGES_GIVEN_BACK = 1000
 _ROWS_PER_INSERT = 400
+_ROWS_PER_FILL = 4000
 # A plain BEGIN fails at once with SQLITE_BUSY_SNAPSHOT when another process wrote; IMMEDIATE waits its turn.
 _BEGIN_WRITE = "BEGIN IMMEDIATE"
 _PRAGMAS = (
@@ -77,14 +78,23 @@ class SqliteTransaction:
     def define(self, sql: str) -> None:
         self._connection.execute(sql)
 
-    def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
+        return self._insert("INSERT", table, columns, rows)
+
+    def append_new(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
+        """As append, but for rows that conflict with others; returns how many were added."""
+        return self._insert("INSERT OR IGNORE", table, columns, rows)
+
+    def _insert(self, verb: str, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
         marks = f"({', '.join('?' * len(columns))})"
-        head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
+        head = f"{verb} INTO {table} ({', '.join(columns)}) VALUES "
+        count = 0
         # Many rows a statement: it lets other threads run once, not once a row, and costs a quarter less.
         source = iter(rows)
         while batch := list(itertools.islice(source, _ROWS_PER_INSERT)):
             statement = head + ", ".join([marks] * len(batch))
-            self._connection.execute(statement, [value for row in batch for value in row])
+            count += self._connection.execute(statement, [value for row in batch for value in row]).rowcount
+        return count
 
     def take_ids(self, kind: str, count: int = 1) -> int:
         row = self.one(
@@ -150,7 +160,7 @@ class SqliteEngine:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
 
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with _Transacting(self._reader, self._disk, "BEGIN") as tx:
+        with self._reading(self._reader) as tx:
             return fn(tx, *args, **kwargs)
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -160,8 +170,30 @@ class SqliteEngine:
         # The FULL commit that publishes syncs the log as a whole, so what was staged before it is durable with it.
         return await self._on_writer("NORMAL", fn, *args, **kwargs)
 
+    async def read_long(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def work() -> T:
+            with contextlib.closing(self._connect_reader()) as connection, self._reading(connection) as tx:
+                return fn(tx, *args, **kwargs)
+
+        return await asyncio.to_thread(work)
+
+    async def fill(self, table: str, columns: Sequence[str], query: str, params: Params = NO_PARAMS) -> int:
+        # Read beside the writer, and written by it a piece at a time.
+        with contextlib.closing(self._connect_reader()) as connection:
+            rows = await asyncio.to_thread(connection.execute, query, params)
+            count = 0
+            while batch := await asyncio.to_thread(rows.fetchmany, _ROWS_PER_FILL):
+                count += await self._on_writer("NORMAL", SqliteTransaction.append_new, table, columns, batch)
+            return count
+
+    def _reading(self, connection: sqlite3.Connection) -> "_Transacting":
+        return _Transacting(connection, self._disk, "BEGIN")
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        return connect(self.path, self._busy_timeout, "PRAGMA query_only = ON")
+
     async def _on_writer(
-        self, synchronous: str, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
+        self, synchronous: str, fn: Callable[Concatenate[SqliteTransaction, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         def work() -> tuple[T, bool, float]:
             with _Transacting(self._writer, self._disk, _BEGIN_WRITE) as tx:

@@ -9,6 +9,7 @@ from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.model import Dataset, Record, Row
 from phoenix_grpc.store.datasets import examples, uploads
 from phoenix_grpc.store.datasets.examples import ExampleRef, Page
+from phoenix_grpc.store.datasets.publishing import publish
 from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.datasets.uploads import Publication, Published
 from phoenix_grpc.store.engine import Engine
@@ -56,7 +57,11 @@ class Keeper:
     ) -> Published:
         """Stages and publishes records."""
         upload_id = await self.stage(records)
-        return await self.engine.write(uploads.publish, upload_id, Publication(named(name), action, **choices))
+        return await self.publish(upload_id, Publication(named(name), action, **choices))
+
+    async def publish(self, upload_id: int, publication: Publication) -> Published:
+        """Publishes what is staged."""
+        return await publish(self.engine, upload_id, publication, self.engine.write)
 
     async def dataset(self, name: str = "d") -> Dataset:
         """The dataset of this name."""

@@ -13,6 +13,7 @@ from phoenix_grpc.store.datasets import changes, datasets, examples, splits, upl
 from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
 from phoenix_grpc.store.datasets.datasets import DatasetFilter
 from phoenix_grpc.store.datasets.examples import ExampleRef, Page
+from phoenix_grpc.store.datasets.publishing import publish_at_once
 from phoenix_grpc.store.datasets.references import find_dataset
 from phoenix_grpc.store.datasets.uploads import Publication
 from phoenix_grpc.store.engine import NO_PARAMS, Engine, Params, Transaction
@@ -100,7 +101,7 @@ async def dataset_id(engine: Engine) -> int:
         upload_id = await engine.stage(uploads.begin_upload)
         records = [record(number, f"id{number}", splits=["s"])]
         await engine.stage(uploads.stage_records, upload_id, 1, records)
-        published = await engine.write(uploads.publish, upload_id, change)
+        published = await engine.write(publish_at_once, upload_id, change)
     return published.dataset.id
 
 
@@ -119,7 +120,7 @@ NAME = [ExampleRef(None, "id1", "id1")]
         (examples.read_splits, (1, Page([(1,), (9,)], None))),
         (examples.split_names, (1, 1)),
         (examples.read_members, (1, 2, [1, 2], [1], 10)),
-        (examples.read_history, (1, 1)),
+        (examples.read_history, (1, 1, 9)),
         (find_dataset, (named("d"),)),
         (datasets.list_datasets, (DatasetFilter(), "create_time desc", 5, 10)),
         (datasets.list_datasets, (DatasetFilter(), "name", "a", 10)),

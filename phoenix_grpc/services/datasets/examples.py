@@ -169,7 +169,7 @@ def _get_example(
         examples.split_names(tx, dataset.id, example_id),
         example_id,
         rows[0][1] if rows else name.external_id,
-        examples.read_history(tx, dataset.id, example_id) if with_history else [],
+        examples.read_history(tx, dataset.id, example_id, dataset.latest_version_id) if with_history else [],
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from phoenix_grpc.services.datasets.references import dataset_ref, repeatable
 from phoenix_grpc.services.fields import checked_name, known_enum, optional_id, optional_text
 from phoenix_grpc.services.trail import Trail, recorded
 from phoenix_grpc.store.datasets import replays, uploads
+from phoenix_grpc.store.datasets.publishing import publish
 from phoenix_grpc.store.datasets.replays import Request
 from phoenix_grpc.store.datasets.uploads import Action, Publication, Published
 from phoenix_grpc.store.datasets.versions import Counts
@@ -217,9 +218,13 @@ class Upload:
         await self._stage_all(self._reader.close())
         await self._settle()
         request = self._plan.request and replace(self._plan.request, digest=self._digest.digest())
-        return datasets_pb2.UploadDatasetResponse.FromString(
-            await recorded(self._engine, lambda tx, trail: self._publish(tx, trail, request))
-        )
+        response = await self._engine.read(replays.first_response, request)
+        if response is None:
+            response = await publish(
+                self._engine, self._upload_id, self._plan.publication, lambda finish: self._end(request, finish)
+            )
+        await self._discard()
+        return datasets_pb2.UploadDatasetResponse.FromString(response)
 
     async def _stage_all(self, batches: Iterator[list[Record]]) -> None:
         while (records := await asyncio.to_thread(next, batches, None)) is not None:
@@ -258,13 +263,13 @@ class Upload:
         with contextlib.suppress(Error):
             await self._engine.stage(uploads.discard_upload, self._upload_id)
 
-    def _publish(self, tx: Transaction, trail: Trail, request: Request | None) -> bytes:
-        response = replays.once(tx, request, lambda tx: self._published(tx, trail))
-        uploads.discard_upload(tx, self._upload_id)  # a repeated request publishes nothing
-        return response
+    async def _end(self, request: Request | None, finish: Callable[[Transaction], Published]) -> bytes:
+        """Makes the upload visible, with its trail and the record of its request; or returns the first response."""
+        return await recorded(
+            self._engine, lambda tx, trail: replays.once(tx, request, lambda tx: self._published(finish(tx), trail))
+        )
 
-    def _published(self, tx: Transaction, trail: Trail) -> bytes:
-        published = uploads.publish(tx, self._upload_id, self._plan.publication)
+    def _published(self, published: Published, trail: Trail) -> bytes:
         if not self._plan.publication.validate_only:
             _note(trail, published)
         return self._response(published).SerializeToString()

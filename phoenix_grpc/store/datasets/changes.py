@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.model import Dataset, Record, Version
 from phoenix_grpc.store.datasets import examples, matching, splits, uploads, versions
+from phoenix_grpc.store.datasets.claims import hold
 from phoenix_grpc.store.datasets.examples import ExampleRef
+from phoenix_grpc.store.datasets.publishing import publish_at_once
 from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset, get_dataset
 from phoenix_grpc.store.datasets.uploads import Publication
 from phoenix_grpc.store.engine import Transaction, numbered
@@ -96,7 +98,7 @@ def _publish(tx: Transaction, change: Change, dataset: Dataset, records: Iterabl
     for batch in _batches(records):
         uploads.stage_records(tx, upload_id, first, batch)
         first += len(batch)
-    published = uploads.publish(
+    published = publish_at_once(
         tx,
         upload_id,
         Publication(
@@ -136,6 +138,7 @@ def delete_examples(tx: Transaction, change: Change, names: Sequence[ExampleRef]
         Aborted: VERSION_MOVED.
     """
     dataset = find_dataset(tx, change.dataset)
+    hold(tx, dataset.id)
     versions.require_base(dataset, change.base_version_id)
     ids = examples.find_examples(tx, dataset.id, names, dataset.latest_version_id)
     counts = versions.Counts(deleted=len(set(ids)))
@@ -143,7 +146,7 @@ def delete_examples(tx: Transaction, change: Change, names: Sequence[ExampleRef]
         version_id = tx.take_ids("DatasetVersion")
         marks, params = numbered("id", set(ids))
         values = {**params, "dataset": dataset.id, "version": version_id}
-        splits.remove_members(tx, f"example_id IN ({marks})", values)
+        splits.remove_members(tx, dataset.id, f"example_id IN ({marks})", values)
         tx.run(
             "UPDATE revisions SET died = :version WHERE dataset_id = :dataset AND died IS NULL"
             f" AND example_id IN ({marks})",

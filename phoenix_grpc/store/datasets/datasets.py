@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from phoenix_grpc.errors import Aborted, AlreadyExists, Reason
 from phoenix_grpc.model import Dataset, now
+from phoenix_grpc.store.datasets.claims import CLAIM_MICROS
 from phoenix_grpc.store.datasets.references import COLUMNS, DatasetRef, find_dataset, get_dataset, lookup_dataset
 from phoenix_grpc.store.datasets.versions import Counts, add_version
 from phoenix_grpc.store.engine import Transaction, numbered
@@ -115,6 +116,30 @@ def insert_dataset(tx: Transaction, name: str, description: str | None, metadata
     return Dataset(row[0], name, description, metadata, moment, moment, 1, 0, 0)
 
 
+def insert_hidden(tx: Transaction, name: str, description: str | None, upload_id: int) -> Dataset:
+    """Adds a dataset that an upload is published into, which claims it, and which nobody sees or is in the way of.
+
+    It is marked as deleted until it is published: should that never be, it is swept as those are.
+    """
+    moment = now()
+    dataset = Dataset(tx.take_ids("Dataset"), name, description, "{}", moment, moment, 1, 0, 0)
+    tx.run(
+        "INSERT INTO datasets (id, name, name_folded, description, metadata, created_at, updated_at, change,"
+        " latest_version_id, example_count, deleted_at, publishing, publishing_until)"
+        " VALUES (:id, :name, :folded, :description, '{}', :now, :now, 1, 0, 0, :now, :upload, :until)",
+        {
+            "id": dataset.id,
+            "name": name,
+            "folded": name.casefold(),
+            "description": description,
+            "now": moment,
+            "upload": upload_id,
+            "until": moment + CLAIM_MICROS,
+        },
+    )
+    return dataset
+
+
 def create_dataset(tx: Transaction, name: str, description: str | None, metadata: str, author: int | None) -> Dataset:
     """Adds a dataset with its first, empty version.
 
@@ -187,9 +212,15 @@ def touch(tx: Transaction, dataset_id: int) -> None:
 
 def sweep_datasets(tx: Transaction, limit: int) -> int:
     """Removes up to `limit` rows of a deleted dataset, fewer of long ones; returns how many, 0 when none is left."""
-    row = tx.row("SELECT id FROM datasets WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT 1")
+    row = tx.row(
+        "SELECT id FROM datasets WHERE deleted_at IS NOT NULL AND (publishing IS NULL OR publishing_until <= :now)"
+        " ORDER BY deleted_at LIMIT 1",
+        {"now": now()},
+    )
     if row is None:
         return 0
+    # A publisher that was thought dead finds its claim gone.
+    tx.run("UPDATE datasets SET publishing = NULL WHERE id = :id AND publishing IS NOT NULL", {"id": row[0]})
     for table, key, texts in _PARTS:
         removed = remove_rows(tx, table, "dataset_id = :id", {"id": row[0]}, key, limit, texts)
         if removed:

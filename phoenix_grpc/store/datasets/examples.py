@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from phoenix_grpc.errors import NotFound, Reason
 from phoenix_grpc.model import Row
-from phoenix_grpc.store.datasets.references import get_dataset
+from phoenix_grpc.store.datasets.references import deleted_meanwhile
 from phoenix_grpc.store.engine import Transaction, numbered
 
 PAGE_CHARS = 4 << 20
@@ -22,6 +22,11 @@ _AT_VERSION = (
     "r.dataset_id = :dataset AND r.example_id = e.id AND r.born = (SELECT MAX(x.born) FROM revisions x"
     " WHERE x.dataset_id = :dataset AND x.example_id = e.id AND x.born <= :version)"
     " AND (r.died IS NULL OR r.died > :version)"
+)
+# Memberships as they are now: those that a publication brings or ends count when it is published.
+_MEMBER = (
+    "{0}.born <= (SELECT d.edition FROM datasets d WHERE d.id = :dataset)"
+    " AND ({0}.died IS NULL OR {0}.died > (SELECT d.edition FROM datasets d WHERE d.id = :dataset))"
 )
 _WINDOW = 1000
 
@@ -78,12 +83,12 @@ def read_page(
     Raises:
         Aborted: DATASET_DELETED, when the dataset was deleted meanwhile.
     """
-    latest = get_dataset(tx, dataset_id).latest_version_id
+    settled = _settled_version(tx, dataset_id)
     params = {"dataset": dataset_id, "version": version_id, "after": after, "limit": limit}
     if split_ids:
         ids, more = _members(tx, dataset_id, split_ids, after, limit)
         return read_some(tx, dataset_id, version_id, ids, more, max_chars)
-    if version_id == latest:
+    if version_id == settled:
         rows = tx.scan(
             f"SELECT {_COLUMNS} FROM revisions r CROSS JOIN examples e WHERE r.dataset_id = :dataset"
             " AND r.example_id > :after AND r.died IS NULL AND e.dataset_id = :dataset AND e.id = r.example_id"
@@ -92,6 +97,16 @@ def read_page(
         )
         return _page(rows, limit, None, max_chars)
     return _older_page(tx, params, max(limit, _WINDOW), max_chars)
+
+
+def _settled_version(tx: Transaction, dataset_id: int) -> int | None:
+    """The latest version, when no publication is writing beside it; only then do live revisions make it up."""
+    row = tx.row(
+        "SELECT latest_version_id, publishing FROM datasets WHERE id = :id AND deleted_at IS NULL", {"id": dataset_id}
+    )
+    if row is None:
+        raise deleted_meanwhile()
+    return None if row[1] is not None else int(row[0])
 
 
 def _older_page(tx: Transaction, params: dict[str, int], window: int, max_chars: int) -> Page:
@@ -129,7 +144,7 @@ def _members(
         *(
             tx.scan(
                 "SELECT example_id FROM split_members WHERE dataset_id = :dataset AND split_id = :split"
-                " AND example_id > :after ORDER BY example_id LIMIT :limit",
+                f" AND example_id > :after AND {_MEMBER.format('split_members')} ORDER BY example_id LIMIT :limit",
                 {"dataset": dataset_id, "split": split_id, "after": after, "limit": limit},
             )
             for split_id in set(split_ids)
@@ -224,7 +239,7 @@ def _members_among(tx: Transaction, dataset_id: int, split_ids: Collection[int],
     marks, params = numbered("id", ids)
     rows = tx.rows(
         f"SELECT DISTINCT example_id FROM split_members WHERE dataset_id = :dataset AND example_id IN ({marks})"
-        f" AND split_id IN ({split_marks}) ORDER BY example_id",
+        f" AND split_id IN ({split_marks}) AND {_MEMBER.format('split_members')} ORDER BY example_id",
         {**params, **split_params, "dataset": dataset_id},
     )
     return [example_id for (example_id,) in rows]
@@ -262,7 +277,8 @@ def _memberships(tx: Transaction, dataset_id: int, ids: Sequence[int], limit: in
         which = f"c.example_id IN ({marks})"
     return tx.rows(
         "SELECT c.example_id, p.name FROM split_members c CROSS JOIN splits p WHERE c.dataset_id = :dataset"
-        f" AND {which} AND p.dataset_id = :dataset AND p.id = c.split_id ORDER BY c.example_id LIMIT :limit",
+        f" AND {which} AND {_MEMBER.format('c')} AND p.dataset_id = :dataset AND p.id = c.split_id"
+        " ORDER BY c.example_id LIMIT :limit",
         {**params, "dataset": dataset_id, "limit": limit},
     )
 
@@ -274,19 +290,23 @@ def _names_by_example(rows: Iterable[Row]) -> dict[int, tuple[str, ...]]:
     return {example_id: tuple(sorted(found)) for example_id, found in names.items()}
 
 
-def read_history(tx: Transaction, dataset_id: int, example_id: int) -> list[Revision]:
-    """The latest revisions of an example, newest first: 1000 of them, or 4 Mi characters of content."""
+def read_history(tx: Transaction, dataset_id: int, example_id: int, latest: int) -> list[Revision]:
+    """The latest revisions of an example, newest first: 1000 of them, or 4 Mi characters of content.
+
+    Arguments:
+        latest: the latest version of the dataset.
+    """
     rows = tx.scan(
         "SELECT r.born, r.died, r.created_at, r.input, r.output, r.metadata, (SELECT v.created_at FROM versions v"
         " WHERE v.dataset_id = :dataset AND v.id = r.died), (SELECT MAX(p.died) FROM revisions p"
         " WHERE p.dataset_id = :dataset AND p.example_id = :example AND p.born < r.born) FROM revisions r"
-        " WHERE r.dataset_id = :dataset AND r.example_id = :example ORDER BY r.born DESC",
-        {"dataset": dataset_id, "example": example_id},
+        " WHERE r.dataset_id = :dataset AND r.example_id = :example AND r.born <= :latest ORDER BY r.born DESC",
+        {"dataset": dataset_id, "example": example_id, "latest": latest},
     )
     history: list[Revision] = []
     chars, next_born = 0, None
     for born, died, created_at, *content, died_at, replaced in rows:
-        if died is not None and died != next_born:
+        if died is not None and died <= latest and died != next_born:
             history.append(Revision("DELETED", died, died_at, None))
         history.append(Revision("UPDATED" if replaced == born else "CREATED", born, created_at, (*content,)))
         next_born = born

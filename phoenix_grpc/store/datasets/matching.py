@@ -1,6 +1,6 @@
-"""How the staged records of an upload meet the examples of a dataset, and how they become a version: all in SQL.
+"""How the staged records of an upload meet the examples of a dataset: in SQL, however many they are.
 
-No step brings rows into Python, so a million records take no more memory than ten. SQLite reads the tables of a CROSS
+The dataset is claimed meanwhile (claims), so what a step finds stays true. SQLite reads the tables of a CROSS
 JOIN in the order in which they stand (PostgreSQL plans as it likes): the staged records lead, so that a few of them do
 not cost a scan of a big dataset.
 """
@@ -9,18 +9,17 @@ from dataclasses import dataclass
 
 import msgspec
 
-from phoenix_grpc.errors import Invalid, InvalidRecord, Reason
+from phoenix_grpc.errors import Invalid, InvalidRecord, Reason, Unavailable
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.model import Flaw, now
-from phoenix_grpc.store.datasets import splits
+from phoenix_grpc.model import Flaw
 from phoenix_grpc.store.engine import Params, Transaction
+from phoenix_grpc.store.steps import Steps
 
 SAME, CHANGED, REVIVED = 0, 1, 2
 """Outcomes of a match: equal content; other content; the example was deleted and comes back."""
 
 # An example that meets a record by its id; `live` is its live revision, if it has one.
 _MATCH_BY_ID = """
-    INSERT INTO upload_matches (upload_id, ordinal, example_id, outcome)
     SELECT s.upload_id, s.ordinal, e.id,
         CASE WHEN live.content_hash IS NULL THEN 2 WHEN live.content_hash = s.content_hash THEN 0
         WHEN s.flaw IS NOT NULL AND live.input = s.input AND live.output = s.output AND live.metadata = s.metadata
@@ -28,7 +27,6 @@ _MATCH_BY_ID = """
     FROM staged_examples s CROSS JOIN examples e
     LEFT JOIN revisions live ON live.dataset_id = :dataset AND live.example_id = e.id AND live.died IS NULL
     WHERE s.upload_id = :upload AND e.dataset_id = :dataset AND {same_id}
-    ON CONFLICT DO NOTHING
 """
 _BY_EXTERNAL_ID = _MATCH_BY_ID.format(same_id="s.external_id IS NOT NULL AND e.external_id = s.external_id")
 _BY_EXAMPLE_ID = _MATCH_BY_ID.format(
@@ -59,7 +57,6 @@ _BY_CONTENT = """
             AND live.died IS NULL AND NOT EXISTS (
                 SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = live.example_id)
     )
-    INSERT INTO upload_matches (upload_id, ordinal, example_id, outcome)
     SELECT :upload, MAX(ordinal), MAX(example_id), 0 FROM (
         SELECT content_hash, k, ordinal, NULL AS example_id FROM ranked
         UNION ALL SELECT content_hash, k, NULL, example_id FROM free
@@ -70,11 +67,11 @@ _BY_CONTENT = """
 _ENTERS = """
     SELECT 1 FROM staged_splits w WHERE w.upload_id = :upload AND w.ordinal = m.ordinal AND NOT EXISTS (
         SELECT 1 FROM splits p CROSS JOIN split_members c WHERE p.dataset_id = :dataset AND p.name = w.name
-        AND c.dataset_id = :dataset AND c.split_id = p.id AND c.example_id = m.example_id)
+        AND c.dataset_id = :dataset AND c.split_id = p.id AND c.example_id = m.example_id AND c.died IS NULL)
 """
 _LEAVES = """
     SELECT 1 FROM split_members c CROSS JOIN splits p WHERE c.dataset_id = :dataset AND c.example_id = m.example_id
-    AND p.dataset_id = :dataset AND p.id = c.split_id AND NOT EXISTS (
+    AND c.died IS NULL AND p.dataset_id = :dataset AND p.id = c.split_id AND NOT EXISTS (
         SELECT 1 FROM staged_splits w WHERE w.upload_id = :upload AND w.ordinal = m.ordinal AND w.name = p.name)
 """
 
@@ -114,17 +111,28 @@ class Match:
 
 
 def survey(tx: Transaction, upload_id: int) -> Staged:
-    """What the upload has staged."""
+    """What the upload has staged.
+
+    Raises:
+        Unavailable: when some of it was lost.
+    """
     row = tx.one(
         "SELECT COUNT(*), COALESCE(MAX(ordinal), 0), COUNT(external_id), COUNT(example_id), COUNT(splits),"
         " COUNT(flaw) FROM staged_examples WHERE upload_id = :upload",
         {"upload": upload_id},
     )
-    return Staged(upload_id, *row)
+    staged = Staged(upload_id, *row)
+    if tx.one("SELECT record_count FROM uploads WHERE id = :upload", {"upload": upload_id})[0] != staged.count:
+        # The tables of what is staged are not logged on PostgreSQL: a server that fails empties them.
+        raise Unavailable("records of the upload were lost; send it again")
+    return staged
 
 
-def match(tx: Transaction, staged: Staged, dataset_id: int | None, field: str) -> Match:
-    """Matches the records with the examples; the matches are kept for `Writer`.
+_MATCHES = ("upload_id", "ordinal", "example_id", "outcome")
+
+
+async def match(steps: Steps, staged: Staged, dataset_id: int | None, field: str) -> Match:
+    """Matches the records with the examples; the matches are kept in upload_matches.
 
     Arguments:
         dataset_id: None when the dataset is to be created.
@@ -136,18 +144,28 @@ def match(tx: Transaction, staged: Staged, dataset_id: int | None, field: str) -
     """
     params = {"upload": staged.upload_id, "dataset": dataset_id or 0}
     if staged.with_external_id:
-        _refuse_twice(tx, params, "external_id", field)
-        tx.run(_BY_EXTERNAL_ID, params)
+        await steps.read_long(_refuse_twice, params, "external_id", field)
+        await steps.fill("upload_matches", _MATCHES, _BY_EXTERNAL_ID, params)
     if staged.with_example_id:
-        _refuse_twice(tx, params, "example_id", field)
-        if tx.run(_BY_EXAMPLE_ID, params) != staged.with_example_id:
-            _refuse_unmatched(tx, params, field)
+        await steps.read_long(_refuse_twice, params, "example_id", field)
+        met = await steps.fill("upload_matches", _MATCHES, _BY_EXAMPLE_ID, params)
+        if met != staged.with_example_id:
+            await steps.read_long(_refuse_unmatched, params, field)
     if dataset_id is None:
-        _refuse_flawed(tx, staged)
+        await steps.read_long(_refuse_flawed, staged)
         return Match(staged)
-    if staged.count > staged.with_external_id + staged.with_example_id and tx.row(_ANY_BY_CONTENT, params):
-        tx.run(_BY_CONTENT, params)
-    _refuse_flawed(tx, staged)
+    without_id = staged.count > staged.with_external_id + staged.with_example_id
+    if without_id and await steps.read_long(_may_meet_by_content, params):
+        await steps.fill("upload_matches", _MATCHES, _BY_CONTENT, params)
+    await steps.read_long(_refuse_flawed, staged)
+    return await steps.read_long(_outcome, staged, params)
+
+
+def _may_meet_by_content(tx: Transaction, params: Params) -> bool:
+    return tx.row(_ANY_BY_CONTENT, params) is not None
+
+
+def _outcome(tx: Transaction, staged: Staged, params: Params) -> Match:
     counts: dict[int, int] = dict(
         tx.rows("SELECT outcome, COUNT(*) FROM upload_matches WHERE upload_id = :upload GROUP BY outcome", params)
     )
@@ -217,7 +235,7 @@ def example_ids(tx: Transaction, upload_id: int, base_id: int | None) -> list[in
     """The examples that the records met or became, in the order of the records; None for those that became none.
 
     Arguments:
-        base_id: as `Writer`; None when nothing was written.
+        base_id: the record `ordinal` became the example base_id + ordinal; None when nothing was written.
     """
     rows = tx.rows(
         "SELECT COALESCE(m.example_id, :base + s.ordinal) FROM staged_examples s"
@@ -226,121 +244,3 @@ def example_ids(tx: Transaction, upload_id: int, base_id: int | None) -> list[in
         {"upload": upload_id, "base": base_id},
     )
     return [example_id for (example_id,) in rows]
-
-
-class Writer:
-    """Writes matched records as a version.
-
-    Arguments:
-        base_id: a record that met nothing becomes the example base_id + ordinal.
-    """
-
-    def __init__(self, tx: Transaction, match: Match, dataset_id: int, version_id: int, base_id: int) -> None:
-        self._tx = tx
-        self._match = match
-        self._params = {
-            "upload": match.staged.upload_id,
-            "dataset": dataset_id,
-            "version": version_id,
-            "base": base_id,
-            "now": now(),
-        }
-
-    def write_content(self, deletes: bool) -> None:
-        """Writes examples and revisions.
-
-        Arguments:
-            deletes: whether live examples that no record met are deleted.
-        """
-        if deletes:
-            self._delete_unmatched()
-        if self._match.changed:
-            self._run(
-                "UPDATE revisions SET died = :version WHERE dataset_id = :dataset AND died IS NULL AND example_id IN"
-                " (SELECT example_id FROM upload_matches WHERE upload_id = :upload AND outcome = 1)"
-            )
-        if self._match.changed or self._match.revived:
-            self._insert_revisions(
-                "m.example_id",
-                "FROM upload_matches m CROSS JOIN staged_examples s WHERE m.upload_id = :upload AND m.outcome > 0"
-                " AND s.upload_id = :upload AND s.ordinal = m.ordinal ORDER BY m.ordinal",
-            )
-        if self._match.new:
-            self._insert_new()
-
-    def _run(self, sql: str) -> int:
-        return self._tx.run(sql, self._params)
-
-    def _insert_revisions(self, example_id: str, source: str) -> None:
-        self._run(
-            "INSERT INTO revisions"
-            " (dataset_id, example_id, born, died, created_at, content_hash, input, output, metadata)"
-            f" SELECT :dataset, {example_id}, :version, NULL, :now, s.content_hash, s.input, s.output, s.metadata"
-            f" {source}"
-        )
-
-    def _insert_new(self) -> None:
-        source = "FROM staged_examples s WHERE s.upload_id = :upload"
-        if self._match.new < self._match.staged.count:
-            source += (
-                " AND NOT EXISTS (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.ordinal = s.ordinal)"
-            )
-        source += " ORDER BY s.ordinal"
-        self._run(
-            "INSERT INTO examples (dataset_id, id, external_id, span_id)"
-            f" SELECT :dataset, :base + s.ordinal, s.external_id, s.span_id {source}"
-        )
-        self._insert_revisions(":base + s.ordinal", source)
-
-    def _delete_unmatched(self) -> None:
-        """Takes out live examples that no record met; out of the version is out of its splits."""
-        splits.remove_members(
-            self._tx,
-            "NOT EXISTS (SELECT 1 FROM upload_matches m"
-            " WHERE m.upload_id = :upload AND m.example_id = split_members.example_id)",
-            self._params,
-        )
-        # The range makes SQLite go by the index in the order of the rows, not in that of the hashes.
-        self._run(
-            "UPDATE revisions SET died = :version WHERE dataset_id = :dataset AND example_id > 0 AND died IS NULL"
-            " AND NOT EXISTS"
-            " (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = revisions.example_id)"
-        )
-
-    def write_splits(self) -> None:
-        """Makes each example whose record names splits a member of these and no others; creates missing splits."""
-        self._create_splits()
-        splits.remove_members(
-            self._tx,
-            "example_id IN (SELECT m.example_id FROM staged_examples s CROSS JOIN upload_matches m"
-            " WHERE s.upload_id = :upload AND s.splits IS NOT NULL AND m.upload_id = :upload"
-            " AND m.ordinal = s.ordinal)",
-            self._params,
-        )
-        named = (
-            "FROM staged_splits w CROSS JOIN splits p"
-            " LEFT JOIN upload_matches m ON m.upload_id = :upload AND m.ordinal = w.ordinal"
-            " WHERE w.upload_id = :upload AND p.dataset_id = :dataset AND p.name = w.name"
-        )
-        self._run(
-            "INSERT INTO split_members (dataset_id, split_id, example_id)"
-            f" SELECT :dataset, p.id, COALESCE(m.example_id, :base + w.ordinal) {named}"
-        )
-        arriving = f"SELECT p.id AS split_id, COUNT(*) AS n {named} GROUP BY p.id"
-        splits.count_members(self._tx, "+", arriving, self._params)
-
-    def _create_splits(self) -> None:
-        missing = (
-            "FROM staged_splits w WHERE w.upload_id = :upload AND NOT EXISTS"
-            " (SELECT 1 FROM splits p WHERE p.dataset_id = :dataset AND p.name = w.name)"
-        )
-        row = self._tx.row(f"SELECT COUNT(DISTINCT w.name) {missing}", self._params)
-        if row and row[0]:
-            first = self._tx.take_ids("DatasetSplit", row[0])
-            self._tx.run(
-                "INSERT INTO splits (dataset_id, id, name, description, color, metadata, created_at, updated_at,"
-                " example_count)"
-                " SELECT :dataset, :first - 1 + ROW_NUMBER() OVER (ORDER BY name), name, NULL, :color, '{}', :now,"
-                f" :now, 0 FROM (SELECT DISTINCT w.name AS name {missing}) AS names",
-                {**self._params, "first": first, "color": splits.UPLOADED_COLOR},
-            )

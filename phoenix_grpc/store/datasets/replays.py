@@ -51,19 +51,10 @@ def once(tx: Transaction, request: Request | None, act: Callable[[Transaction], 
     """
     if request is None:
         return act(tx)
+    if (first := first_response(tx, request)) is not None:
+        return first
     key: dict[str, object] = {"principal": request.principal, "method": request.method, "id": request.request_id}
     moment = now()
-    row = tx.row(
-        "SELECT digest, response FROM requests WHERE principal = :principal AND method = :method AND request_id = :id"
-        " AND created_at > :since",
-        {**key, "since": moment - REPLAY_MICROS},
-    )
-    if row is not None:
-        if row[0] != request.digest:
-            raise Invalid(
-                "request_id", "another request was made under this id; take a new one", Reason.REQUEST_ID_REUSED
-            )
-        return bytes(row[1])
     response = act(tx)
     tx.run(
         "INSERT INTO requests (principal, method, request_id, digest, response, created_at)"
@@ -73,6 +64,31 @@ def once(tx: Transaction, request: Request | None, act: Callable[[Transaction], 
         {**key, "digest": request.digest, "response": response, "now": moment},
     )
     return response
+
+
+def first_response(tx: Transaction, request: Request | None) -> bytes | None:
+    """The response of this request when it was completed within a day.
+
+    Raises:
+        Invalid: REQUEST_ID_REUSED, when another request was made under the id.
+    """
+    if request is None:
+        return None
+    row = tx.row(
+        "SELECT digest, response FROM requests WHERE principal = :principal AND method = :method AND request_id = :id"
+        " AND created_at > :since",
+        {
+            "principal": request.principal,
+            "method": request.method,
+            "id": request.request_id,
+            "since": now() - REPLAY_MICROS,
+        },
+    )
+    if row is None:
+        return None
+    if row[0] != request.digest:
+        raise Invalid("request_id", "another request was made under this id; take a new one", Reason.REQUEST_ID_REUSED)
+    return bytes(row[1])
 
 
 def sweep_requests(tx: Transaction, limit: int) -> int:

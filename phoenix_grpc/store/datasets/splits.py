@@ -1,20 +1,25 @@
 """Splits: named subsets of a dataset's live examples, not versioned; an example that is deleted leaves them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from phoenix_grpc.errors import AlreadyExists, Invalid, NotFound, Reason
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.model import MAX_SPLITS, Dataset, Split, now
+from phoenix_grpc.store.datasets.claims import hold
 from phoenix_grpc.store.datasets.examples import ExampleRef, find_examples
 from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.engine import Params, Transaction, numbered
+from phoenix_grpc.store.sweeping import remove_rows
 
 DEFAULT_COLOR = "#33c5e8"
 """The colour of a split that is created without one."""
 UPLOADED_COLOR = "#808080"
 """The colour of a split that an upload creates by naming it."""
 
+# A split that a publication brings is there when it is published.
+_VISIBLE = "born <= (SELECT d.edition FROM datasets d WHERE d.id = :dataset)"
 _COLUMNS = "id, name, description, color, metadata, created_at, updated_at, example_count"
 
 
@@ -45,6 +50,7 @@ def create_split(
         Invalid: when an example would be in more than 1,000 splits.
     """
     dataset = find_dataset(tx, ref)
+    hold(tx, dataset.id)
     example_ids = find_examples(tx, dataset.id, members, dataset.latest_version_id)
     tx.require_room()
     row = tx.row(
@@ -86,6 +92,7 @@ def update_split(
         Invalid: when an example would be in more than 1,000 splits.
     """
     dataset = find_dataset(tx, ref)
+    hold(tx, dataset.id)
     added = find_examples(tx, dataset.id, add, dataset.latest_version_id)
     removed = find_examples(tx, dataset.id, remove, dataset.latest_version_id)
     tx.require_room()
@@ -101,7 +108,7 @@ def update_split(
     came = _add_examples(tx, dataset.id, split_id, added, "add_example_ids")
     marks, params = numbered("example", set(removed))
     went = remove_members(
-        tx, f"split_id = :split AND example_id IN ({marks})", {**params, "dataset": dataset.id, "split": split_id}
+        tx, dataset.id, f"split_id = :split AND example_id IN ({marks})", {**params, "split": split_id}
     )
     return SplitChange(dataset, split, get_split(tx, dataset.id, split_id), came, went)
 
@@ -113,6 +120,7 @@ def delete_split(tx: Transaction, ref: DatasetRef, split_id: int) -> tuple[Datas
         NotFound: DATASET_NOT_FOUND, SPLIT_NOT_FOUND.
     """
     dataset = find_dataset(tx, ref)
+    hold(tx, dataset.id)
     split = get_split(tx, dataset.id, split_id)
     params = {"dataset": dataset.id, "split": split_id}
     tx.run("DELETE FROM split_members WHERE dataset_id = :dataset AND split_id = :split", params)
@@ -164,38 +172,43 @@ def list_splits(tx: Transaction, ref: DatasetRef, before: int | None, limit: int
     dataset = find_dataset(tx, ref)
     older = "" if before is None else " AND id < :before"
     rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM splits WHERE dataset_id = :dataset{older} ORDER BY id DESC LIMIT :limit",
+        f"SELECT {_COLUMNS} FROM splits WHERE dataset_id = :dataset{older} AND {_VISIBLE}"
+        " ORDER BY id DESC LIMIT :limit",
         {"dataset": dataset.id, "before": before, "limit": limit},
     )
     return [Split(*row) for row in rows]
 
 
-def count_members(tx: Transaction, sign: str, changes: str, params: Params) -> None:
-    """Keeps the counts of splits correct.
-
-    Arguments:
-        sign: "+" or "-".
-        changes: a SELECT of (split_id, n), the members that come or go.
-        params: its parameters, and the `dataset`.
-    """
-    tx.run(
-        f"UPDATE splits SET example_count = example_count {sign} changes.n, updated_at = :now"
-        f" FROM ({changes}) AS changes WHERE splits.dataset_id = :dataset AND splits.id = changes.split_id",
-        {**params, "now": now()},
-    )
+def move_counts(tx: Transaction, dataset_id: int, moved: Mapping[int, int]) -> None:
+    """Adds to the counts of splits, by their id, the examples that came, or went."""
+    for split_id, count in sorted(moved.items()):
+        if count:
+            tx.run(
+                "UPDATE splits SET example_count = example_count + :count, updated_at = :now"
+                " WHERE dataset_id = :dataset AND id = :split",
+                {"dataset": dataset_id, "split": split_id, "count": count, "now": now()},
+            )
 
 
-def remove_members(tx: Transaction, which: str, params: Params) -> int:
+def remove_members(tx: Transaction, dataset_id: int, which: str, params: Params) -> int:
     """Takes examples out of splits; returns how many memberships ended.
 
     Arguments:
-        which: a condition on split_members.
-        params: its parameters, and the `dataset`.
+        which: a condition on split_members, with its parameters.
     """
-    leaving = f"FROM split_members WHERE dataset_id = :dataset AND {which}"
-    # The sum keeps SQLite from reading all members of the dataset in the order of their splits.
-    count_members(tx, "-", f"SELECT split_id + 0 AS split_id, COUNT(*) AS n {leaving} GROUP BY 1", params)
-    return tx.run(f"DELETE {leaving}", params)
+    left = tx.rows(
+        f"DELETE FROM split_members WHERE dataset_id = :dataset AND died IS NULL AND {which} RETURNING split_id",
+        {**params, "dataset": dataset_id},
+    )
+    moved = Counter(row[0] for row in left)
+    move_counts(tx, dataset_id, {split_id: -count for split_id, count in moved.items()})
+    return len(left)
+
+
+def sweep_memberships(tx: Transaction, limit: int) -> int:
+    """Removes up to `limit` memberships that publications ended; returns how many."""
+    ended = "died IS NOT NULL AND died <= (SELECT d.edition FROM datasets d WHERE d.id = split_members.dataset_id)"
+    return remove_rows(tx, "split_members", ended, {}, ("dataset_id", "split_id", "example_id"), limit)
 
 
 def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: Sequence[int], field: str) -> int:
@@ -204,7 +217,8 @@ def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: 
     values = {**params, "dataset": dataset_id, "split": split_id, "now": now()}
     added = tx.run(
         "INSERT INTO split_members (dataset_id, split_id, example_id) SELECT :dataset, :split, id FROM examples"
-        f" WHERE dataset_id = :dataset AND id IN ({marks}) ON CONFLICT DO NOTHING",
+        f" WHERE dataset_id = :dataset AND id IN ({marks}) ON CONFLICT (dataset_id, split_id, example_id)"
+        " DO UPDATE SET born = 0, died = NULL WHERE split_members.died IS NOT NULL",
         values,
     )
     tx.run(
@@ -213,7 +227,7 @@ def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: 
     )
     crowded = tx.row(
         f"SELECT example_id FROM split_members WHERE dataset_id = :dataset AND example_id IN ({marks})"
-        " GROUP BY example_id HAVING COUNT(*) > :most LIMIT 1",
+        " AND died IS NULL GROUP BY example_id HAVING COUNT(*) > :most LIMIT 1",
         {**values, "most": MAX_SPLITS},
     )
     if crowded:
@@ -224,7 +238,7 @@ def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: 
 
 def _by_id(tx: Transaction, dataset_id: int, split_id: int) -> Split | None:
     row = tx.row(
-        f"SELECT {_COLUMNS} FROM splits WHERE dataset_id = :dataset AND id = :id",
+        f"SELECT {_COLUMNS} FROM splits WHERE dataset_id = :dataset AND id = :id AND {_VISIBLE}",
         {"dataset": dataset_id, "id": split_id},
     )
     return Split(*row) if row else None
@@ -232,7 +246,7 @@ def _by_id(tx: Transaction, dataset_id: int, split_id: int) -> Split | None:
 
 def _by_name(tx: Transaction, dataset_id: int, name: str) -> Split | None:
     row = tx.row(
-        f"SELECT {_COLUMNS} FROM splits WHERE dataset_id = :dataset AND name = :name",
+        f"SELECT {_COLUMNS} FROM splits WHERE dataset_id = :dataset AND name = :name AND {_VISIBLE}",
         {"dataset": dataset_id, "name": name},
     )
     return Split(*row) if row else None

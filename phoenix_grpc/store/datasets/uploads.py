@@ -1,29 +1,31 @@
-"""Uploads: records are staged in short transactions, where nobody sees them, and published in one.
+"""Uploads: records are staged in short transactions, where nobody sees them, and published at the end (publishing).
 
 An upload holds a lease, which each staging extends. What is over (published, discarded, or its lease ended) is swept in
 small transactions, off the calls' path; an upload whose process died is swept so too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
-from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, Reason, Unavailable
-from phoenix_grpc.model import Dataset, Record, Row, Version, now
-from phoenix_grpc.store.datasets import datasets, matching, versions
-from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset, get_dataset, lookup_dataset
+from phoenix_grpc.errors import Aborted, AlreadyExists, Reason, Unavailable
+from phoenix_grpc.model import Dataset, Record, Version, now
+from phoenix_grpc.store.datasets import versions
+from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset, lookup_dataset
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.sweeping import remove_rows
 
 LEASE_MICROS = 15 * 60 * 1_000_000
+_MEMBERSHIP_WEIGHT = 500
 
 Action = Literal["CREATE", "APPEND", "UPDATE"]
 
 _COLUMNS = (
     "upload_id",
     "ordinal",
+    "weight",
     "external_id",
     "example_id",
     "content_hash",
@@ -117,33 +119,50 @@ def stage_records(tx: Transaction, upload_id: int, first_ordinal: int, records: 
         Unavailable: when the lease is over.
     """
     used = tx.used_bytes()
-    tx.append(
-        "staged_examples",
-        _COLUMNS,
-        [(upload_id, ordinal, *record) for ordinal, record in enumerate(records, first_ordinal)],
-    )
-    tx.append("staged_splits", ("upload_id", "ordinal", "name"), _memberships(upload_id, first_ordinal, records))
-    tx.require_room(_move_lease(tx, upload_id, now() + LEASE_MICROS, tx.used_bytes() - used))
-
-
-def _memberships(upload_id: int, first_ordinal: int, records: Sequence[Record]) -> Iterator[Row]:
     names: dict[str | None, frozenset[str]] = {
         record.splits: _split_names(record.splits) for record in records if record.splits is not None
     }
-    for ordinal, record in enumerate(records, first_ordinal):
-        for name in names.get(record.splits, ()):
-            yield upload_id, ordinal, name
+    tx.append(
+        "staged_examples",
+        _COLUMNS,
+        [
+            (upload_id, ordinal, _weight(record, len(names.get(record.splits, ()))), *record)
+            for ordinal, record in enumerate(records, first_ordinal)
+        ],
+    )
+    memberships = (
+        (upload_id, ordinal, name)
+        for ordinal, record in enumerate(records, first_ordinal)
+        for name in names.get(record.splits, ())
+    )
+    tx.append("staged_splits", ("upload_id", "ordinal", "name"), memberships)
+    tx.require_room(_move_lease(tx, upload_id, now() + LEASE_MICROS, tx.used_bytes() - used, len(records)))
+
+
+def _weight(record: Record, split_count: int) -> int:
+    """What it takes to write a record into a dataset, in characters of content."""
+    return len(record.input) + len(record.output) + len(record.metadata) + _MEMBERSHIP_WEIGHT * split_count
 
 
 _split_names = msgspec.json.Decoder(frozenset[str]).decode
 
 
-def _move_lease(tx: Transaction, upload_id: int, until: int, staged: int = 0) -> int:
+def keep_upload(tx: Transaction, upload_id: int, micros: int = LEASE_MICROS) -> int:
+    """Extends the lease of an upload from now on, or ends it with 0; returns how many bytes are staged.
+
+    Raises:
+        Unavailable: when the lease is over.
+    """
+    return _move_lease(tx, upload_id, now() + micros if micros else 0)
+
+
+def _move_lease(tx: Transaction, upload_id: int, until: int, staged: int = 0, count: int = 0) -> int:
     """Returns how many bytes are staged, with those that come."""
     row = tx.row(
-        "UPDATE uploads SET lease_expires_at = :until, staged_bytes = staged_bytes + :staged"
+        "UPDATE uploads SET lease_expires_at = :until, staged_bytes = staged_bytes + :staged,"
+        " record_count = record_count + :count"
         " WHERE id = :id AND lease_expires_at > :now RETURNING staged_bytes",
-        {"id": upload_id, "until": until, "staged": max(0, staged), "now": now()},
+        {"id": upload_id, "until": until, "staged": max(0, staged), "count": count, "now": now()},
     )
     if row is None:
         raise Unavailable("the upload was idle for so long that its records were dropped; send it again")
@@ -174,39 +193,13 @@ def remove_upload(tx: Transaction, upload_id: int, limit: int) -> int:
     return tx.run("DELETE FROM uploads WHERE id = :id", {"id": upload_id})
 
 
-def publish(tx: Transaction, upload_id: int, publication: Publication) -> Published:
-    """Matches the staged records with the dataset and makes them its new version, all or nothing.
-
-    When nothing is created, changed or deleted there is no new version. The upload is over afterwards.
+def find_target(tx: Transaction, publication: Publication) -> Dataset | None:
+    """The dataset to publish into; None when it is to be created.
 
     Raises:
         NotFound: for a dataset named by id.
         AlreadyExists: when CREATE names a dataset that exists.
         Aborted: VERSION_MOVED, when the base version is not the latest.
-        Invalid: INVALID_RECORD, when an example is addressed twice, or is none of the dataset's; or for an UPDATE
-            without a record.
-        StoreFull: when there is no room to write what was staged.
-        Unavailable: when the lease is over.
-    """
-    tx.require_room(_move_lease(tx, upload_id, 0))
-    dataset = find_target(tx, publication)
-    staged = matching.survey(tx, upload_id)
-    if publication.action == "UPDATE" and not staged.count and not publication.allow_empty:
-        raise Invalid(publication.field, "no record came, and this would delete every example; allow_empty allows it")
-    known = dataset.id if dataset and not publication.all_new else None
-    match = matching.match(tx, staged, known, publication.field)
-    deleted = dataset.example_count - match.same - match.changed if dataset and publication.action == "UPDATE" else 0
-    counts = versions.Counts(match.created, match.changed, deleted)
-    if publication.validate_only:
-        return _foreseen(tx, publication, dataset, counts, match.regrouped)
-    return _write(tx, publication, dataset, match, counts)
-
-
-def find_target(tx: Transaction, publication: Publication) -> Dataset | None:
-    """The dataset to publish into; None when it is to be created.
-
-    Raises:
-        NotFound, AlreadyExists, Aborted: as `publish`.
     """
     name = publication.dataset
     dataset = lookup_dataset(tx, name) if name.id is None else find_dataset(tx, name)
@@ -218,41 +211,3 @@ def find_target(tx: Transaction, publication: Publication) -> Dataset | None:
         raise AlreadyExists("Dataset", name.shown, Reason.DATASET_EXISTS)
     versions.require_base(dataset, publication.base_version_id)
     return dataset
-
-
-def _foreseen(
-    tx: Transaction, publication: Publication, dataset: Dataset | None, counts: versions.Counts, regrouped: int
-) -> Published:
-    """What the publication would do."""
-    if dataset is None:
-        moment = now()
-        name = publication.dataset.shown
-        dataset = Dataset(0, name, publication.description, "{}", moment, moment, 0, 0, counts.created)
-        return Published(dataset, None, counts.created, 0, 0)
-    latest = versions.get_version(tx, dataset, None)
-    return Published(dataset, latest, counts.created, counts.updated + regrouped, counts.deleted)
-
-
-def _write(
-    tx: Transaction, publication: Publication, dataset: Dataset | None, match: matching.Match, counts: versions.Counts
-) -> Published:
-    base_id = None
-    if match.new:
-        base_id = tx.take_ids("DatasetExample", match.staged.last_ordinal) - 1
-    is_new = dataset is None
-    if dataset is None:
-        dataset = datasets.insert_dataset(tx, publication.dataset.shown, publication.description, "{}")
-    version_id = tx.take_ids("DatasetVersion") if is_new or any(counts) else dataset.latest_version_id
-    writer = matching.Writer(tx, match, dataset.id, version_id, base_id or 0)
-    writer.write_content(deletes=counts.deleted > 0)
-    if match.staged.with_splits and (match.regrouped or any(counts)):
-        writer.write_splits()
-    if version_id != dataset.latest_version_id:
-        versions.add_version(tx, dataset, version_id, counts, publication.author, publication.version_description)
-    elif match.regrouped:
-        datasets.touch(tx, dataset.id)
-    dataset = get_dataset(tx, dataset.id)
-    version = versions.get_version(tx, dataset, None)
-    return Published(
-        dataset, version, counts.created, counts.updated + match.regrouped, counts.deleted, base_id, is_new
-    )

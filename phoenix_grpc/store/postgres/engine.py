@@ -4,7 +4,7 @@ import asyncio
 import functools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate
 
@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.model import Row
 from phoenix_grpc.store import migrations
-from phoenix_grpc.store.engine import AuthRevision, P, T, Transaction
+from phoenix_grpc.store.engine import NO_PARAMS, AuthRevision, P, Params, T, Transaction
 from phoenix_grpc.store.leases import boottime
 from phoenix_grpc.store.postgres import greenlets
 from phoenix_grpc.store.postgres.connections import Connections
@@ -101,6 +101,13 @@ class PostgresEngine:
     async def stage(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._in_thread(self._stage, lambda tx: fn(tx, *args, **kwargs))
 
+    async def read_long(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._in_thread(self._look, lambda tx: fn(tx, *args, **kwargs))
+
+    async def fill(self, table: str, columns: Sequence[str], query: str, params: Params = NO_PARAMS) -> int:
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) {query} ON CONFLICT DO NOTHING"
+        return await self.stage(lambda tx: tx.run(statement, params))
+
     async def _in_thread(
         self, run: Callable[[Callable[[Transaction], T]], tuple[T, PostgresTransaction]], fn: Callable[[Transaction], T]
     ) -> T:
@@ -127,6 +134,9 @@ class PostgresEngine:
     def _stage(self, fn: Callable[[Transaction], T]) -> tuple[T, PostgresTransaction]:
         # The commit that publishes waits for the log as a whole, and so for what was staged before it.
         return self._transact(fn, IsolationLevel.READ_COMMITTED, "off")
+
+    def _look(self, fn: Callable[[Transaction], T]) -> tuple[T, PostgresTransaction]:
+        return self._transact(fn, IsolationLevel.REPEATABLE_READ, "off")
 
     def _transact(
         self, fn: Callable[[Transaction], T], isolation: IsolationLevel, synchronous: str

@@ -77,12 +77,15 @@ class PostgresTransaction:
     def define(self, sql: str) -> None:
         self._execute(definition(sql), NO_PARAMS)
 
-    def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
+        count = 0
         names = composed.SQL(", ").join(map(composed.Identifier, columns))
         statement = composed.SQL("COPY {} ({}) FROM STDIN").format(composed.Identifier(table), names)
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
                 copy.write_row(row)
+                count += 1
+        return count
 
     def take_ids(self, kind: str, count: int = 1) -> int:
         return self._ids.take(kind, count)

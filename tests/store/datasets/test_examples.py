@@ -97,7 +97,7 @@ async def test_history_tells_what_happened_newest_first(abc: Keeper) -> None:
     await abc.upload([record(1, "a")])
     dataset = await abc.dataset()
     (example_id,) = await abc.engine.read(examples.find_examples, dataset.id, [external("a")], None)
-    history = await abc.engine.read(examples.read_history, dataset.id, example_id)
+    history = await abc.engine.read(examples.read_history, dataset.id, example_id, dataset.latest_version_id)
     assert [revision.kind for revision in history] == ["CREATED", "DELETED", "UPDATED", "CREATED"]
     assert [revision.content and revision.content[1] for revision in history] == ["{}", None, '{"n":1}', "{}"]
     ids = [revision.version_id for revision in history]
@@ -112,7 +112,7 @@ async def test_history_ends_after_a_thousand_revisions(abc: Keeper, monkeypatch:
         await updated(abc.engine, "a", output=f'{{"n":{number}}}')
     dataset = await abc.dataset()
     (example_id,) = await abc.engine.read(examples.find_examples, dataset.id, [external("a")], None)
-    assert len(await abc.engine.read(examples.read_history, dataset.id, example_id)) == 3
+    assert len(await abc.engine.read(examples.read_history, dataset.id, example_id, dataset.latest_version_id)) == 3
 
 
 async def test_appended_examples_are_answered_in_the_order_of_the_request(abc: Keeper) -> None:

@@ -127,7 +127,7 @@ async def test_a_named_dataset_that_is_missing_is_created(keeper: Keeper, action
 async def test_a_dataset_that_is_missing_by_id_is_not_created(keeper: Keeper) -> None:
     upload_id = await keeper.stage([record(1)])
     with pytest.raises(NotFound):
-        await keeper.engine.write(uploads.publish, upload_id, Publication(numbered(5), "APPEND"))
+        await keeper.publish(upload_id, Publication(numbered(5), "APPEND"))
 
 
 async def test_creating_a_dataset_that_exists_is_refused(keeper: Keeper) -> None:
@@ -227,7 +227,7 @@ async def test_what_is_staged_is_invisible_and_discarded_with_its_upload(keeper:
         await keeper.dataset()
     await keeper.engine.stage(uploads.discard_upload, upload_id)
     with pytest.raises(Unavailable):
-        await keeper.engine.write(uploads.publish, upload_id, Publication(named("d"), "APPEND"))
+        await keeper.publish(upload_id, Publication(named("d"), "APPEND"))
     with pytest.raises(Unavailable):
         await keeper.engine.stage(uploads.stage_records, upload_id, 2, [record(2)])
 
@@ -244,8 +244,8 @@ async def test_sweeping_removes_what_is_over_and_nothing_else(keeper: Keeper, mo
     abandoned = await keeper.stage([], 1)
     assert await keeper.engine.stage(uploads.sweep_uploads, 10) == 1
     with pytest.raises(Unavailable):
-        await keeper.engine.write(uploads.publish, abandoned, Publication(named("e"), "APPEND"))
-    await keeper.engine.write(uploads.publish, open_one, Publication(named("e"), "APPEND"))
+        await keeper.publish(abandoned, Publication(named("e"), "APPEND"))
+    await keeper.publish(open_one, Publication(named("e"), "APPEND"))
     assert await keeper.contents("e") == [1]
 
 
@@ -272,7 +272,7 @@ async def test_uploads_to_one_dataset_at_once_are_all_kept(new_url: Callable[[],
     keepers = [Keeper(engine) for engine in engines]
     staged = [await keeper.stage([record(number)]) for number, keeper in enumerate(keepers)]
     for upload_id, engine in zip(staged, engines, strict=True):
-        await engine.write(uploads.publish, upload_id, Publication(named("d"), "APPEND"))
+        await Keeper(engine).publish(upload_id, Publication(named("d"), "APPEND"))
     assert await keepers[0].contents() == [0, 1]
     for engine in engines:
         await engine.close()

@@ -1,0 +1,192 @@
+"""Claims: a dataset has one publication at a time, whose rows are written in steps and not seen before it ends.
+
+The claim stands in the dataset's row, and is renewed as long as the publisher lives. One whose time is over was left by
+a publisher that died: what it wrote is undone before the next one begins. A publisher that was only thought dead
+finds its claim gone at its next step.
+"""
+
+from typing import NamedTuple
+
+from phoenix_grpc.errors import Unavailable
+from phoenix_grpc.model import now
+from phoenix_grpc.store.datasets.references import deleted_meanwhile
+from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.store.steps import Steps
+
+CLAIM_MICROS = 30 * 1_000_000
+"""How long a claim lasts without being renewed."""
+
+_UNDOING = 0
+"""Claims a dataset for undoing; uploads have other ids."""
+_WINDOW = 4000
+
+
+class DatasetBusy(Unavailable):
+    """Another publication into the dataset is under way.
+
+    Arguments:
+        dead: whether its publisher has died, so that what it wrote is to be undone.
+    """
+
+    def __init__(self, dataset_id: int, dead: bool) -> None:
+        super().__init__("an upload is being published into this dataset; try again")
+        self.dataset_id = dataset_id
+        self.dead = dead
+
+
+class _Leavings(NamedTuple):
+    dataset_id: int
+    version_id: int | None
+    edition: int
+    latest_version_id: int
+
+
+def hold(tx: Transaction, dataset_id: int) -> None:
+    """Keeps publications from beginning until the transaction ends.
+
+    Raises:
+        Aborted: DATASET_DELETED.
+        DatasetBusy: when one is under way.
+    """
+    row = tx.row(
+        "UPDATE datasets SET change = change WHERE id = :id AND deleted_at IS NULL"
+        " RETURNING publishing, publishing_until",
+        {"id": dataset_id},
+    )
+    if row is None:
+        raise deleted_meanwhile()
+    if row[0] is not None:
+        raise DatasetBusy(dataset_id, row[1] <= now())
+
+
+def claim(tx: Transaction, dataset_id: int, upload_id: int) -> None:
+    """Claims the dataset for the publication of an upload.
+
+    Raises:
+        as `hold`.
+    """
+    hold(tx, dataset_id)
+    tx.run(
+        "UPDATE datasets SET publishing = :upload, publishing_version = NULL, publishing_until = :until WHERE id = :id",
+        {"id": dataset_id, "upload": upload_id, "until": now() + CLAIM_MICROS},
+    )
+
+
+def renew(tx: Transaction, dataset_id: int, upload_id: int) -> None:
+    """Renews a claim; until the transaction ends nobody else can take it.
+
+    Raises:
+        Aborted: DATASET_DELETED.
+        Unavailable: when it was taken.
+    """
+    # A dataset that was never published is marked as deleted until it is.
+    renewed = tx.run(
+        "UPDATE datasets SET publishing_until = :until WHERE id = :id AND publishing = :upload"
+        " AND (deleted_at IS NULL OR latest_version_id = 0)",
+        {"id": dataset_id, "upload": upload_id, "until": now() + CLAIM_MICROS},
+    )
+    if renewed:
+        return
+    if not tx.row("SELECT 1 FROM datasets WHERE id = :id AND deleted_at IS NULL", {"id": dataset_id}):
+        raise deleted_meanwhile()
+    raise Unavailable("publishing was interrupted for so long that another upload took its turn; send it again")
+
+
+def renew_all(tx: Transaction, upload_id: int) -> None:
+    """Renews the claim of an upload on whichever dataset it has claimed."""
+    tx.run(
+        "UPDATE datasets SET publishing_until = :until WHERE publishing = :upload",
+        {"upload": upload_id, "until": now() + CLAIM_MICROS},
+    )
+
+
+def claimed_by(tx: Transaction, upload_id: int) -> list[int]:
+    """The datasets that an upload has claimed."""
+    return [row[0] for row in tx.rows("SELECT id FROM datasets WHERE publishing = :upload", {"upload": upload_id})]
+
+
+def abandoned(tx: Transaction) -> list[int]:
+    """The datasets whose publishers have died."""
+    rows = tx.rows(
+        "SELECT id FROM datasets WHERE publishing IS NOT NULL AND publishing_until <= :now LIMIT 10", {"now": now()}
+    )
+    return [row[0] for row in rows]
+
+
+async def undo(steps: Steps, dataset_id: int, upload_id: int | None = None) -> None:
+    """Undoes what a publication wrote that did not end, and gives its claim up.
+
+    Arguments:
+        upload_id: whose claim is undone even before its time is over.
+    """
+    left = await steps.stage(_take_over, dataset_id, upload_id)
+    if left is None:
+        return
+    # What a dataset had that was never published is swept with it.
+    after: int | None = 0 if left.version_id is not None and left.latest_version_id else None
+    while after is not None:
+        after = await steps.stage(_undo_window, left, after)
+    await steps.stage(_give_up, left)
+
+
+def _take_over(tx: Transaction, dataset_id: int, upload_id: int | None) -> _Leavings | None:
+    moment = now()
+    row = tx.row(
+        "UPDATE datasets SET publishing = :undoing, publishing_until = :until WHERE id = :id AND publishing IS NOT NULL"
+        " AND (publishing = :upload OR publishing_until <= :now)"
+        " RETURNING id, publishing_version, edition, latest_version_id",
+        {
+            "id": dataset_id,
+            "undoing": _UNDOING,
+            "upload": -1 if upload_id is None else upload_id,
+            "now": moment,
+            "until": moment + CLAIM_MICROS,
+        },
+    )
+    return _Leavings(*row) if row else None
+
+
+def _undo_window(tx: Transaction, left: _Leavings, after: int) -> int | None:
+    """Returns where the next window begins; None after the last."""
+    renew(tx, left.dataset_id, _UNDOING)
+    params = {
+        "dataset": left.dataset_id,
+        "version": left.version_id,
+        "edition": left.edition + 1,
+        "after": after,
+        "offset": _WINDOW - 1,
+    }
+    row = tx.row(
+        "SELECT id FROM examples WHERE dataset_id = :dataset AND id > :after ORDER BY id LIMIT 1 OFFSET :offset", params
+    )
+    until = row[0] if row else None
+    for table, column, rest in _UNDONE:
+        where = f"dataset_id = :dataset AND {column} > :after" + (f" AND {column} <= :until" if row else "")
+        tx.run(rest.format(table=table, where=where), {**params, "until": until})
+    return until
+
+
+# In this order: a revision of the version goes before the one that it replaced lives again.
+_UNDONE = (
+    ("revisions", "example_id", "DELETE FROM {table} WHERE {where} AND born = :version"),
+    ("revisions", "example_id", "UPDATE {table} SET died = NULL WHERE {where} AND died = :version"),
+    (
+        "examples",
+        "id",
+        "DELETE FROM {table} WHERE {where} AND NOT EXISTS"
+        " (SELECT 1 FROM revisions r WHERE r.dataset_id = :dataset AND r.example_id = examples.id)",
+    ),
+    ("split_members", "example_id", "DELETE FROM {table} WHERE {where} AND born = :edition"),
+    ("split_members", "example_id", "UPDATE {table} SET died = NULL WHERE {where} AND died = :edition"),
+)
+
+
+def _give_up(tx: Transaction, left: _Leavings) -> None:
+    params = {"dataset": left.dataset_id, "edition": left.edition + 1, "undoing": _UNDOING}
+    given = tx.run(
+        "UPDATE datasets SET publishing = NULL, publishing_version = NULL"
+        " WHERE id = :dataset AND publishing = :undoing",
+        params,
+    )
+    if given:
+        tx.run("DELETE FROM splits WHERE dataset_id = :dataset AND born = :edition", params)

@@ -1,0 +1,302 @@
+"""Publishing an upload: its records become a version of a dataset, all or nothing, and nobody waits for it meanwhile.
+
+The dataset is claimed, the staged records are matched with its examples, and rows are written in short transactions:
+revisions that a version above the latest brings, marks of those that it ends. No read takes them into account. One
+short transaction at the end makes the version the latest. What a publisher that dies has written is undone.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from phoenix_grpc.errors import AlreadyExists, Error, Invalid, Reason, Unavailable
+from phoenix_grpc.model import Dataset, now
+from phoenix_grpc.store.datasets import claims, datasets, matching, splits, versions
+from phoenix_grpc.store.datasets.claims import DatasetBusy
+from phoenix_grpc.store.datasets.references import deleted_meanwhile, get_dataset, lookup_dataset
+from phoenix_grpc.store.datasets.uploads import Publication, Published, find_target, keep_upload
+from phoenix_grpc.store.datasets.writing import Draft, delete_window, write_window
+from phoenix_grpc.store.engine import Engine, Transaction
+from phoenix_grpc.store.steps import Steps, Within, take
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 120.0
+"""How long a change waits for publications into the same dataset."""
+
+_HEARTBEAT_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A publication that is written and not seen yet.
+
+    Arguments:
+        dataset: as it was when it was claimed; None for validate_only when it would be created.
+        is_new: whether the dataset is created.
+        draft: what was written; None for validate_only.
+    """
+
+    upload_id: int
+    publication: Publication
+    dataset: Dataset | None
+    is_new: bool
+    match: matching.Match
+    counts: versions.Counts
+    draft: Draft | None = None
+    moved: Counter[int] = field(default_factory=Counter)
+
+
+class _DatasetAppeared(Exception):
+    """A dataset that was to be created has come into being meanwhile."""
+
+
+async def publish(
+    engine: Engine,
+    upload_id: int,
+    publication: Publication,
+    end: Callable[[Callable[[Transaction], Published]], Awaitable[T]],
+) -> T:
+    """Publishes an upload; returns what `end` returned.
+
+    Arguments:
+        end: runs a write transaction that calls the function it is given, which ends the publication. When it does not
+            call it, because the request is a repeated one, nothing is published.
+
+    Raises:
+        as `publish_at_once`; DatasetBusy, when publications into the dataset go on for longer than two minutes.
+    """
+    while True:
+        try:
+            return await _publish(engine, upload_id, publication, end)
+        except _DatasetAppeared:
+            continue
+
+
+async def _publish(
+    engine: Engine,
+    upload_id: int,
+    publication: Publication,
+    end: Callable[[Callable[[Transaction], Published]], Awaitable[T]],
+) -> T:
+    ended = False
+
+    def finished(tx: Transaction) -> Published:
+        nonlocal ended
+        published = finish(tx, prepared)
+        ended = True
+        return published
+
+    try:
+        async with _beating(engine, upload_id):
+            prepared = await unclaimed(engine, lambda: prepare(engine, upload_id, publication))
+            result = await end(finished)
+    except BaseException:
+        # Whatever happened, a claim that is still there is one of a publication that did not end.
+        await asyncio.shield(_abandon(engine, upload_id))
+        raise
+    if not ended:
+        await _abandon(engine, upload_id)
+    return result
+
+
+async def _abandon(engine: Engine, upload_id: int) -> None:
+    """Undoes the publication. When the store fails, the end of the claim's time leads to the same."""
+    with contextlib.suppress(Error):
+        for dataset_id in await engine.stage(claims.claimed_by, upload_id):
+            await claims.undo(engine, dataset_id, upload_id)
+
+
+@contextlib.asynccontextmanager
+async def _beating(engine: Engine, upload_id: int) -> AsyncIterator[None]:
+    """Renews the claim of an upload, and its lease, until the block ends: some steps take long."""
+
+    def beat(tx: Transaction) -> None:
+        claims.renew_all(tx, upload_id)
+        keep_upload(tx, upload_id)
+
+    async def beats() -> None:
+        while True:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            with contextlib.suppress(Error):
+                await engine.stage(beat)
+
+    heart = asyncio.create_task(beats())
+    try:
+        yield
+    finally:
+        heart.cancel()
+        await asyncio.gather(heart, return_exceptions=True)
+
+
+async def unclaimed(engine: Engine, act: Callable[[], Awaitable[T]]) -> T:
+    """The result of a change, which waits for publications into its dataset to end.
+
+    Raises:
+        DatasetBusy: when they go on for longer than two minutes.
+    """
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while True:
+        try:
+            return await act()
+        except DatasetBusy as busy:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            if busy.dead:
+                await claims.undo(engine, busy.dataset_id)
+            await asyncio.sleep(random.uniform(0.01, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
+
+
+def publish_at_once(tx: Transaction, upload_id: int, publication: Publication) -> Published:
+    """Publishes a small upload within a transaction: matches its records with the dataset and makes them a version.
+
+    When nothing is created, changed or deleted there is no new version. The upload is over afterwards.
+
+    Raises:
+        NotFound: for a dataset named by id.
+        AlreadyExists: when CREATE names a dataset that exists.
+        Aborted: VERSION_MOVED, when the base version is not the latest.
+        Invalid: INVALID_RECORD, when an example is addressed twice, or is none of the dataset's; or for an UPDATE
+            without a record.
+        StoreFull: when there is no room to write what was staged.
+        Unavailable: when the lease is over, or staged records were lost.
+        DatasetBusy: when another publication into the dataset is under way.
+    """
+    return finish(tx, take(prepare(Within(tx), upload_id, publication)))
+
+
+async def prepare(steps: Steps, upload_id: int, publication: Publication) -> Prepared:
+    """Claims the dataset, matches the records, and writes them where nobody sees them yet.
+
+    Raises:
+        as `publish_at_once`.
+    """
+    dataset = await steps.stage(_claim, upload_id, publication)
+    staged = await steps.read_long(matching.survey, upload_id)
+    if publication.action == "UPDATE" and not staged.count and not publication.allow_empty:
+        raise Invalid(publication.field, "no record came, and this would delete every example; allow_empty allows it")
+    known = dataset.id if dataset and not publication.all_new else None
+    match = await matching.match(steps, staged, known, publication.field)
+    deleted = dataset.example_count - match.same - match.changed if dataset and publication.action == "UPDATE" else 0
+    counts = versions.Counts(match.created, match.changed, deleted)
+    prepared = Prepared(upload_id, publication, dataset, dataset is None, match, counts)
+    if not publication.validate_only and (prepared.is_new or match.regrouped or any(counts)):
+        await _write(steps, prepared)
+    return prepared
+
+
+def _claim(tx: Transaction, upload_id: int, publication: Publication) -> Dataset | None:
+    tx.require_room(keep_upload(tx, upload_id))
+    dataset = find_target(tx, publication)
+    if dataset is None:
+        return None
+    claims.claim(tx, dataset.id, upload_id)
+    # Once more: it may have changed before it was claimed.
+    return find_target(tx, publication)
+
+
+async def _write(steps: Steps, prepared: Prepared) -> None:
+    draft = prepared.draft = await steps.stage(_begin, prepared)
+    after: int | None = 0 if prepared.counts.deleted else None
+    while after is not None:
+        after, wrote = await steps.stage(delete_window, draft, after)
+        draft.wrote += wrote
+    start: int | None = 1
+    while start is not None:
+        start, wrote = await steps.stage(write_window, draft, start)
+        draft.wrote += wrote
+
+
+def _begin(tx: Transaction, prepared: Prepared) -> Draft:
+    """Creates what is missing, hidden, and takes the numbers."""
+    dataset = prepared.dataset
+    if dataset is None:
+        name = prepared.publication.dataset.shown
+        dataset = datasets.insert_hidden(tx, name, prepared.publication.description, prepared.upload_id)
+        prepared.dataset = dataset
+    else:
+        claims.renew(tx, dataset.id, prepared.upload_id)
+    # A number taken now is above those of all versions that the dataset has.
+    makes_version = prepared.is_new or any(prepared.counts)
+    version_id = tx.take_ids("DatasetVersion") if makes_version else 0
+    row = tx.one(
+        "UPDATE datasets SET publishing_version = :version WHERE id = :id RETURNING edition",
+        {"id": dataset.id, "version": version_id},
+    )
+    base_id = tx.take_ids("DatasetExample", prepared.match.staged.last_ordinal) - 1 if prepared.match.new else 0
+    draft = Draft(prepared.upload_id, dataset.id, version_id, base_id, row[0] + 1, prepared.match)
+    draft.create_splits(tx)
+    return draft
+
+
+def finish(tx: Transaction, prepared: Prepared) -> Published:
+    """Makes a prepared publication the latest version of its dataset; the upload is over.
+
+    Raises:
+        as `publish_at_once`.
+    """
+    keep_upload(tx, prepared.upload_id, 0)
+    if prepared.publication.validate_only:
+        return _foreseen(tx, prepared)
+    dataset = prepared.dataset
+    if dataset is None:
+        raise deleted_meanwhile()
+    if prepared.is_new:
+        _reveal(tx, prepared, dataset)
+    else:
+        claims.renew(tx, dataset.id, prepared.upload_id)
+        versions.require_base(get_dataset(tx, dataset.id), prepared.publication.base_version_id)
+    draft, counts = prepared.draft, prepared.counts
+    base_id = None
+    if draft is not None:
+        draft.require_complete(counts)
+        base_id = draft.base_id if prepared.match.new else None
+        if draft.version_id:
+            author, description = prepared.publication.author, prepared.publication.version_description
+            versions.add_version(tx, dataset, draft.version_id, counts, author, description)
+        else:
+            datasets.touch(tx, dataset.id)
+        splits.move_counts(tx, dataset.id, draft.wrote.members)
+    tx.run(
+        "UPDATE datasets SET publishing = NULL, publishing_version = NULL, edition = edition + :raised WHERE id = :id",
+        {"id": dataset.id, "raised": int(draft is not None)},
+    )
+    latest = get_dataset(tx, dataset.id)
+    version = versions.get_version(tx, latest, None)
+    updated = counts.updated + prepared.match.regrouped
+    return Published(latest, version, counts.created, updated, counts.deleted, base_id, prepared.is_new)
+
+
+def _reveal(tx: Transaction, prepared: Prepared, dataset: Dataset) -> None:
+    name = prepared.publication.dataset
+    if lookup_dataset(tx, name):
+        if prepared.publication.action == "CREATE":
+            raise AlreadyExists("Dataset", name.shown, Reason.DATASET_EXISTS)
+        raise _DatasetAppeared
+    revealed = tx.run(
+        "UPDATE datasets SET deleted_at = NULL, created_at = :now WHERE id = :id AND publishing = :upload",
+        {"id": dataset.id, "upload": prepared.upload_id, "now": now()},
+    )
+    if not revealed:
+        raise Unavailable("publishing was interrupted for too long; send the upload again")
+
+
+def _foreseen(tx: Transaction, prepared: Prepared) -> Published:
+    """What the publication would do; its claim ends."""
+    counts, dataset = prepared.counts, prepared.dataset
+    if dataset is None:
+        moment, publication = now(), prepared.publication
+        shown = publication.dataset.shown
+        dataset = Dataset(0, shown, publication.description, "{}", moment, moment, 0, 0, counts.created)
+        return Published(dataset, None, counts.created, 0, 0)
+    tx.run(
+        "UPDATE datasets SET publishing = NULL WHERE id = :id AND publishing = :upload",
+        {"id": dataset.id, "upload": prepared.upload_id},
+    )
+    latest = versions.get_version(tx, get_dataset(tx, dataset.id), None)
+    return Published(dataset, latest, counts.created, counts.updated + prepared.match.regrouped, counts.deleted)

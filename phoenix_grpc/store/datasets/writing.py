@@ -1,0 +1,219 @@
+"""The rows of a publication, written a window at a time; see publishing."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from phoenix_grpc.errors import Unavailable
+from phoenix_grpc.model import Row, now
+from phoenix_grpc.store.datasets import claims, splits
+from phoenix_grpc.store.datasets.matching import Match
+from phoenix_grpc.store.datasets.versions import Counts
+from phoenix_grpc.store.engine import Transaction
+
+WINDOW_ROWS = 4000
+WINDOW_WEIGHT = 4 << 20
+"""How many records, and how much of them (uploads.weight), one transaction writes: well under 100 ms."""
+
+
+@dataclass(slots=True)
+class Wrote:
+    """How many rows were written.
+
+    Arguments:
+        members: how many examples each split gained, by its id.
+    """
+
+    revisions: int = 0
+    examples: int = 0
+    deaths: int = 0
+    members: Counter[int] = field(default_factory=Counter)
+
+    def __iadd__(self, other: "Wrote") -> "Wrote":
+        self.revisions += other.revisions
+        self.examples += other.examples
+        self.deaths += other.deaths
+        self.members.update(other.members)
+        return self
+
+
+@dataclass(slots=True)
+class Draft:
+    """A publication that is being written.
+
+    Arguments:
+        version_id: of the new version; 0 when only splits change.
+        base_id: a record that met nothing becomes the example base_id + ordinal.
+        edition: of the dataset when it is published.
+    """
+
+    upload_id: int
+    dataset_id: int
+    version_id: int
+    base_id: int
+    edition: int
+    match: Match
+    wrote: Wrote = field(default_factory=Wrote)
+
+    def params(self, **more: object) -> dict[str, object]:
+        """The parameters that the statements share."""
+        return {
+            "upload": self.upload_id,
+            "dataset": self.dataset_id,
+            "version": self.version_id,
+            "base": self.base_id,
+            "edition": self.edition,
+            "now": now(),
+            **more,
+        }
+
+    def require_complete(self, counts: Counts) -> None:
+        """Raises Unavailable when rows are missing: what was staged may be lost when a database server fails."""
+        match, wrote = self.match, self.wrote
+        expected = (match.new + match.changed + match.revived, match.new, match.changed + counts.deleted)
+        if (wrote.revisions, wrote.examples, wrote.deaths) != expected:
+            raise Unavailable("records of the upload were lost; send it again")
+
+    def create_splits(self, tx: Transaction) -> None:
+        """Creates the splits that records name, hidden until the edition."""
+        if not self.match.staged.with_splits:
+            return
+        missing = (
+            "FROM staged_splits w WHERE w.upload_id = :upload AND NOT EXISTS"
+            " (SELECT 1 FROM splits p WHERE p.dataset_id = :dataset AND p.name = w.name)"
+        )
+        row = tx.one(f"SELECT COUNT(DISTINCT w.name) {missing}", self.params())
+        if row[0]:
+            first = tx.take_ids("DatasetSplit", row[0])
+            tx.run(
+                "INSERT INTO splits (dataset_id, id, name, description, color, metadata, created_at, updated_at,"
+                " example_count, born)"
+                " SELECT :dataset, :first - 1 + ROW_NUMBER() OVER (ORDER BY name), name, NULL, :color, '{}', :now,"
+                f" :now, 0, :edition FROM (SELECT DISTINCT w.name AS name {missing}) AS names",
+                self.params(first=first, color=splits.UPLOADED_COLOR),
+            )
+
+
+def delete_window(tx: Transaction, draft: Draft, after: int) -> tuple[int | None, Wrote]:
+    """Marks the next live examples that no record met as deleted; out of the version is out of its splits.
+
+    Arguments:
+        after: the last example of the window before.
+
+    Returns where the next window begins, None after the last one.
+    """
+    claims.renew(tx, draft.dataset_id, draft.upload_id)
+    live = "FROM revisions WHERE dataset_id = :dataset AND died IS NULL AND example_id > :after"
+    params = draft.params(after=after, offset=WINDOW_ROWS - 1)
+    row = tx.row(f"SELECT example_id {live} ORDER BY example_id LIMIT 1 OFFSET :offset", params)
+    params["until"] = row[0] if row else None
+    where = (
+        "dataset_id = :dataset AND died IS NULL AND example_id > :after"
+        + (" AND example_id <= :until" if row else "")
+        + " AND NOT EXISTS (SELECT 1 FROM upload_matches m"
+        + " WHERE m.upload_id = :upload AND m.example_id = {0}.example_id)"
+    )
+    left = tx.rows(
+        f"UPDATE split_members SET died = :edition WHERE {where.format('split_members')} RETURNING split_id", params
+    )
+    deaths = tx.run(f"UPDATE revisions SET died = :version WHERE {where.format('revisions')}", params)
+    return (row[0] if row else None), Wrote(deaths=deaths, members=_counted(left, -1))
+
+
+def write_window(tx: Transaction, draft: Draft, start: int) -> tuple[int | None, Wrote]:
+    """Writes the next records.
+
+    Arguments:
+        start: the ordinal of the first.
+
+    Returns where the next window begins, None after the last one.
+    """
+    claims.renew(tx, draft.dataset_id, draft.upload_id)
+    last = _last_ordinal(tx, draft, start)
+    if last is None:
+        return None, Wrote()
+    params = draft.params(first=start, last=last)
+    wrote = Wrote()
+    if draft.match.changed:
+        wrote.deaths = tx.run(_DEATHS, params)
+    if draft.match.changed or draft.match.revived:
+        wrote.revisions = tx.run(_CHANGED, params)
+    if draft.match.new:
+        source = _NEW if draft.match.new < draft.match.staged.count else _ALL
+        wrote.examples = tx.run(_EXAMPLES + source, params)
+        wrote.revisions += tx.run(_REVISIONS.format(id=":base + s.ordinal") + source, params)
+    if draft.match.staged.with_splits:
+        wrote.members = _counted(tx.rows(_LEAVING, params), -1)
+        wrote.members.update(_counted(tx.rows(_JOINING, params), 1))
+    return last + 1, wrote
+
+
+def _last_ordinal(tx: Transaction, draft: Draft, start: int) -> int | None:
+    rows = tx.scan(
+        "SELECT ordinal, weight FROM staged_examples WHERE upload_id = :upload AND ordinal >= :start"
+        " ORDER BY ordinal LIMIT :limit",
+        {"upload": draft.upload_id, "start": start, "limit": WINDOW_ROWS},
+    )
+    last, total = None, 0
+    for last, weight in rows:  # noqa: B007 - the last one is what counts
+        total += weight
+        if total > WINDOW_WEIGHT:
+            break
+    return last
+
+
+def _counted(rows: Iterable[Row], sign: int) -> Counter[int]:
+    counts = Counter(row[0] for row in rows)
+    return Counter({split_id: sign * count for split_id, count in counts.items()})
+
+
+_WINDOW = "AND s.ordinal >= :first AND s.ordinal <= :last"
+_DEATHS = """
+    UPDATE revisions SET died = :version WHERE dataset_id = :dataset AND died IS NULL AND example_id IN
+    (SELECT m.example_id FROM upload_matches m
+        WHERE m.upload_id = :upload AND m.outcome = 1 AND m.ordinal >= :first AND m.ordinal <= :last)
+"""
+_EXAMPLES = """
+    INSERT INTO examples (dataset_id, id, external_id, span_id)
+    SELECT :dataset, :base + s.ordinal, s.external_id, s.span_id
+"""
+_REVISIONS = """
+    INSERT INTO revisions (dataset_id, example_id, born, died, created_at, content_hash, input, output, metadata)
+    SELECT :dataset, {id}, :version, NULL, :now, s.content_hash, s.input, s.output, s.metadata
+"""
+_CHANGED = (
+    _REVISIONS.format(id="m.example_id")
+    + f"""
+    FROM upload_matches m CROSS JOIN staged_examples s WHERE m.upload_id = :upload AND m.outcome > 0
+    AND m.ordinal >= :first AND m.ordinal <= :last AND s.upload_id = :upload AND s.ordinal = m.ordinal {_WINDOW}
+    ORDER BY m.ordinal
+"""
+)
+_ALL = f" FROM staged_examples s WHERE s.upload_id = :upload {_WINDOW} ORDER BY s.ordinal"
+_NEW = f"""
+    FROM staged_examples s WHERE s.upload_id = :upload {_WINDOW} AND NOT EXISTS
+    (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.ordinal = s.ordinal) ORDER BY s.ordinal
+"""
+# Splits that an example is in and its record, which names some, does not name.
+_LEAVING = f"""
+    UPDATE split_members SET died = :edition WHERE dataset_id = :dataset AND died IS NULL AND example_id IN
+    (SELECT m.example_id FROM staged_examples s CROSS JOIN upload_matches m WHERE s.upload_id = :upload {_WINDOW}
+        AND s.splits IS NOT NULL AND m.upload_id = :upload AND m.ordinal = s.ordinal)
+    AND NOT EXISTS (SELECT 1 FROM upload_matches m CROSS JOIN staged_splits w CROSS JOIN splits p
+        WHERE m.upload_id = :upload AND m.example_id = split_members.example_id
+        AND w.upload_id = :upload AND w.ordinal = m.ordinal
+        AND p.dataset_id = :dataset AND p.name = w.name AND p.id = split_members.split_id)
+    RETURNING split_id
+"""
+# A membership that ended, and was not removed yet, begins anew.
+_JOINING = """
+    INSERT INTO split_members (dataset_id, split_id, example_id, born)
+    SELECT :dataset, p.id, COALESCE(m.example_id, :base + w.ordinal), :edition
+    FROM staged_splits w CROSS JOIN splits p
+    LEFT JOIN upload_matches m ON m.upload_id = :upload AND m.ordinal = w.ordinal
+    WHERE w.upload_id = :upload AND w.ordinal >= :first AND w.ordinal <= :last
+    AND p.dataset_id = :dataset AND p.name = w.name
+    ON CONFLICT (dataset_id, split_id, example_id) DO UPDATE SET born = excluded.born, died = NULL
+    WHERE split_members.died < :edition
+    RETURNING split_id
+"""
