@@ -1,0 +1,55 @@
+"""How long the tests of faults run, where their databases are, and the figures that they end with."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.postgres import new_database
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, help="how many rounds a test of faults runs, in place of a few")
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> int | None:
+    """The number of rounds that was asked for."""
+    asked: int | None = request.config.getoption("--rounds", default=None)
+    return asked
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Takes what a test measured, by name; the run shows it at its end."""
+
+    def show(**values: object) -> None:
+        record_property("figures", ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in values.items()))
+
+    return show
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "figures":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}: {value}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database, on each engine."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'faults.db'}"
+    return new_database()
+
+
+def require_program(name: str, package: str) -> str:
+    """The path of a program; a test that needs it is skipped without it."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/bin")
+    if found is None:
+        pytest.skip(f"needs the Debian package {package}")
+    return found
