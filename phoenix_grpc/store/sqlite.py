@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Concatenate
+from typing import Any, Concatenate
 
 from phoenix_grpc.errors import ConfigurationError, StoreFull, Unavailable
 from phoenix_grpc.model import Row
@@ -179,12 +179,24 @@ class SqliteEngine:
 
     async def fill(self, table: str, columns: Sequence[str], query: str, params: Params = NO_PARAMS) -> int:
         # Read beside the writer, and written by it a piece at a time.
-        with contextlib.closing(self._connect_reader()) as connection:
-            rows = await asyncio.to_thread(connection.execute, query, params)
-            count = 0
-            while batch := await asyncio.to_thread(rows.fetchmany, _ROWS_PER_FILL):
+        connection = self._connect_reader()
+        reading: asyncio.Future[Any] = asyncio.ensure_future(asyncio.to_thread(connection.execute, query, params))
+        count = 0
+        try:
+            rows = await asyncio.shield(reading)
+            while True:
+                reading = asyncio.ensure_future(asyncio.to_thread(rows.fetchmany, _ROWS_PER_FILL))
+                batch = await asyncio.shield(reading)
+                if not batch:
+                    return count
                 count += await self._on_writer("NORMAL", SqliteTransaction.append_new, table, columns, batch)
-            return count
+        except sqlite3.Error as error:
+            raise _as_ours(error) from error
+        finally:
+            # A connection may not be closed under the thread that reads from it.
+            connection.interrupt()
+            await asyncio.gather(reading, return_exceptions=True)
+            connection.close()
 
     def _reading(self, connection: sqlite3.Connection) -> "_Transacting":
         return _Transacting(connection, self._disk, "BEGIN")

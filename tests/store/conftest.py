@@ -45,6 +45,20 @@ async def engine(new_url: Callable[[], str]) -> AsyncIterator[Engine]:
     await engine.close()
 
 
+@pytest_asyncio.fixture
+async def new_engine(new_url: Callable[[], str]) -> AsyncIterator[Callable[[], Engine]]:
+    """Makes engines, each on a database of its own."""
+    made: list[Engine] = []
+
+    def make() -> Engine:
+        made.append(open_engine(new_url()))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        await engine.close()
+
+
 @pytest.fixture
 def keeper(engine: Engine) -> Keeper:
     """Shortcuts to the store's functions."""

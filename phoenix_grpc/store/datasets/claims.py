@@ -38,7 +38,7 @@ class _Leavings(NamedTuple):
     dataset_id: int
     version_id: int | None
     edition: int
-    latest_version_id: int
+    swept: bool
 
 
 def hold(tx: Transaction, dataset_id: int) -> None:
@@ -122,8 +122,8 @@ async def undo(steps: Steps, dataset_id: int, upload_id: int | None = None) -> N
     left = await steps.stage(_take_over, dataset_id, upload_id)
     if left is None:
         return
-    # What a dataset had that was never published is swept with it.
-    after: int | None = 0 if left.version_id is not None and left.latest_version_id else None
+    # A dataset that is deleted, or was never published, is swept with all it has.
+    after: int | None = None if left.version_id is None or left.swept else 0
     while after is not None:
         after = await steps.stage(_undo_window, left, after)
     await steps.stage(_give_up, left)
@@ -134,7 +134,7 @@ def _take_over(tx: Transaction, dataset_id: int, upload_id: int | None) -> _Leav
     row = tx.row(
         "UPDATE datasets SET publishing = :undoing, publishing_until = :until WHERE id = :id AND publishing IS NOT NULL"
         " AND (publishing = :upload OR publishing_until <= :now)"
-        " RETURNING id, publishing_version, edition, latest_version_id",
+        " RETURNING id, publishing_version, edition, deleted_at IS NOT NULL",
         {
             "id": dataset_id,
             "undoing": _UNDOING,

@@ -28,6 +28,11 @@ _MEMBER = (
     "{0}.born <= (SELECT d.edition FROM datasets d WHERE d.id = :dataset)"
     " AND ({0}.died IS NULL OR {0}.died > (SELECT d.edition FROM datasets d WHERE d.id = :dataset))"
 )
+# A revision of example e that any version has; those of a publication under way are of none.
+_PUBLISHED = (
+    "r.dataset_id = :dataset AND r.example_id = e.id"
+    " AND r.born <= (SELECT d.latest_version_id FROM datasets d WHERE d.id = :dataset)"
+)
 _WINDOW = 1000
 
 
@@ -206,9 +211,11 @@ def find_examples(tx: Transaction, dataset_id: int, names: Sequence[ExampleRef],
     )
     found = [numbers.get(name.external_id) if name.id is None else name.id for name in names]
     marks, params = numbered("id", {number for number in found if number is not None})
-    held = f"SELECT e.id FROM examples e WHERE e.dataset_id = :dataset AND e.id IN ({marks})"
-    if version_id is not None:
-        held += f" AND EXISTS (SELECT 1 FROM revisions r WHERE {_AT_VERSION})"
+    some_revision = _AT_VERSION if version_id is not None else _PUBLISHED
+    held = (
+        f"SELECT e.id FROM examples e WHERE e.dataset_id = :dataset AND e.id IN ({marks})"
+        f" AND EXISTS (SELECT 1 FROM revisions r WHERE {some_revision})"
+    )
     known = {number for (number,) in tx.rows(held, {**values, **params})}
     for name, number in zip(names, found, strict=True):
         if number not in known:
