@@ -29,8 +29,9 @@ POOL_SECONDS = 5.0
 
 _MIGRATION_LOCK = 0x70686F656E6978
 _LOCK_SECONDS = 30
-_CONFLICT_RETRIES = 12
 _FIRST_PAUSE_SECONDS = 0.005
+_LONGEST_PAUSE_SECONDS = 0.2
+_RECONNECT_PAUSE_SECONDS = 0.1
 
 
 class PostgresEngine:
@@ -53,12 +54,13 @@ class PostgresEngine:
         self._readers: AsyncConnectionPool[psycopg.AsyncConnection[Row]] | None = None
         self._pool_size = pool_size
         self._writers = ConnectionPool(
-            url,
+            self._connections.url,
             kwargs=self._connections.options,
             min_size=1,
             max_size=pool_size,
             open=False,
             timeout=POOL_SECONDS,
+            reconnect_timeout=POOL_SECONDS,
             name="writes",
         )
         self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="postgres")
@@ -92,6 +94,7 @@ class PostgresEngine:
             max_size=self._pool_size,
             open=False,
             timeout=POOL_SECONDS,
+            reconnect_timeout=POOL_SECONDS,
             name="reads",
         )
 
@@ -129,32 +132,22 @@ class PostgresEngine:
                 time.sleep(retries.pause_after(error))
 
     def _write(self, fn: Callable[[Transaction], T]) -> tuple[T, PostgresTransaction]:
-        return self._transact(fn, IsolationLevel.SERIALIZABLE, "on")
+        return self._transact(fn, IsolationLevel.SERIALIZABLE)
 
     def _stage(self, fn: Callable[[Transaction], T]) -> tuple[T, PostgresTransaction]:
-        # The commit that publishes waits for the log as a whole, and so for what was staged before it.
-        return self._transact(fn, IsolationLevel.READ_COMMITTED, "off")
+        # Durable like any other: this process outlives the crash of the server's machine, and goes on from here.
+        return self._transact(fn, IsolationLevel.READ_COMMITTED)
 
     def _look(self, fn: Callable[[Transaction], T]) -> tuple[T, PostgresTransaction]:
-        return self._transact(fn, IsolationLevel.REPEATABLE_READ, "off")
+        return self._transact(fn, IsolationLevel.REPEATABLE_READ)
 
-    def _transact(
-        self, fn: Callable[[Transaction], T], isolation: IsolationLevel, synchronous: str
-    ) -> tuple[T, PostgresTransaction]:
+    def _transact(self, fn: Callable[[Transaction], T], isolation: IsolationLevel) -> tuple[T, PostgresTransaction]:
         self._writers.open()
         with self._writers.connection() as connection:
             connection.set_isolation_level(isolation)
-            if synchronous == "off":
-                connection.execute("SET LOCAL synchronous_commit = off")
             tx = PostgresTransaction(connection, self._ids)
             result = fn(tx)
-            try:
-                connection.commit()
-            except psycopg.OperationalError as error:
-                if not lost_connection(error):
-                    raise
-                # Whether it was committed can be told only when the server said so.
-                raise unknown_outcome() from error
+            commit(connection)
             return result, tx
 
     async def auth_revision(self) -> AuthRevision:
@@ -188,11 +181,37 @@ def migrate(connections: Connections) -> list[str]:
         raise ConfigurationError(f"PHOENIX_SQL_DATABASE_URL: {connections.explain(error)}") from None
 
 
+def commit(connection: psycopg.Connection[Row]) -> None:
+    """Commits the transaction that is open.
+
+    Raises:
+        Unavailable: when it cannot be known whether it was committed, or whether the commit would outlive the primary.
+    """
+    warnings: list[str | None] = []
+
+    def note(notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            warnings.append(notice.message_primary)
+
+    connection.add_notice_handler(note)
+    try:
+        connection.commit()
+    except psycopg.OperationalError as error:
+        if not lost_connection(error):
+            raise
+        raise unknown_outcome() from error
+    finally:
+        connection.remove_notice_handler(note)
+    if warnings:
+        # Somebody ended the wait for a synchronous standby: it is committed here, and perhaps nowhere else.
+        raise unknown_outcome()
+
+
 class _Retries:
-    """When to run a transaction again: after a conflict a few times, without a connection for some seconds."""
+    """When to run a transaction again: after a conflict, and without a connection, for some seconds."""
 
     def __init__(self) -> None:
-        self._begun = time.monotonic()
+        self._ends = time.monotonic() + POOL_SECONDS
         self._conflicts = 0
 
     def pause_after(self, error: psycopg.Error) -> float:
@@ -201,9 +220,11 @@ class _Retries:
         Raises:
             the error in the domain's words, when there is to be none.
         """
-        if isinstance(error, CONFLICTS) and self._conflicts < _CONFLICT_RETRIES:
-            self._conflicts += 1
-            return random.uniform(0, _FIRST_PAUSE_SECONDS * 2**self._conflicts)  # noqa: S311 - no secret
-        if lost_connection(error) and time.monotonic() - self._begun < POOL_SECONDS:
-            return 0.1
+        if time.monotonic() < self._ends:
+            if isinstance(error, CONFLICTS):
+                self._conflicts += 1
+                longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**self._conflicts)
+                return random.uniform(0, longest)  # noqa: S311 - no secret
+            if lost_connection(error):
+                return _RECONNECT_PAUSE_SECONDS
         raise as_ours(error) from error

@@ -16,6 +16,7 @@ _UNAVAILABLE: tuple[tuple[type[Exception], str, float | None], ...] = (
     (PoolTimeout, "the database cannot be reached, or all connections to it are busy", 1.0),
     (pg.SerializationFailure, "too many changes of the same data at once", 1.0),
     (pg.DeadlockDetected, "too many changes of the same data at once", 1.0),
+    (pg.UniqueViolation, "too many changes of the same data at once", 1.0),
     (pg.LockNotAvailable, "the database is locked by another process", 1.0),
     (pg.QueryCanceled, "the database took too long", 1.0),
     (pg.ReadOnlySqlTransaction, "the database cannot be written: it is read-only", 1.0),
@@ -25,7 +26,7 @@ _UNAVAILABLE: tuple[tuple[type[Exception], str, float | None], ...] = (
     (pg.DataCorrupted, "the database is damaged", None),
     (pg.IndexCorrupted, "the database is damaged", None),
     (pg.InsufficientPrivilege, "the database's role lacks a permission", None),
-    (pg.UndefinedTable, "the database has no schema of this release", None),
+    (pg.UndefinedTable, "the database has no schema of this release", 1.0),
 )
 _PREPARED = (
     "prepared statements do not work with the pooler before the database; set PHOENIX_SQL_PREPARED_STATEMENTS=false"

@@ -55,6 +55,8 @@ class IdBlocks:
     def _reserve(self, kind: str, count: int) -> int:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
+            # The database may have been set back to a time before these were given.
+            self._left.clear()
         # A transaction that commits to rows with these ids commits this with it: the log has it first.
         row = self._connection.execute(_TAKE, {"kind": kind, "count": count}).fetchone()
         if row is None:

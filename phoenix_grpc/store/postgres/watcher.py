@@ -5,12 +5,12 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 import psycopg
-import structlog
 
 from phoenix_grpc.errors import Unavailable
 from phoenix_grpc.model import Row
 from phoenix_grpc.store.engine import UNKNOWN_REVISION, AuthRevision
 from phoenix_grpc.store.leases import boottime
+from phoenix_grpc.store.postgres.connections import cut, cut_after
 from phoenix_grpc.store.postgres.transaction import CHANNEL
 
 LEASE_SECONDS = 0.5
@@ -19,12 +19,11 @@ LEASE_SECONDS = 0.5
 PATIENCE_SECONDS = 2.0
 """How long a call waits for a fresh read when the lease is over."""
 
+_RECONNECT_SECONDS = 1.0
 _READ = (
     "SELECT revision, (SELECT system_identifier FROM pg_control_system()),"
     " (SELECT timeline_id FROM pg_control_checkpoint()) FROM auth_revision"
 )
-
-log = structlog.get_logger()
 
 Connect = Callable[[], Awaitable[psycopg.AsyncConnection[Row]]]
 
@@ -46,6 +45,7 @@ class RevisionWatcher:
         self._ended = 0.0
         self._wanted = asyncio.Event()
         self._read = asyncio.Event()
+        self._open: list[psycopg.AsyncConnection[Row]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def revision(self) -> AuthRevision:
@@ -60,7 +60,10 @@ class RevisionWatcher:
 
     async def _wait_for_read(self) -> None:
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._listen())]
+            self._tasks = [
+                asyncio.create_task(self._keep(self._watch, self._seconds / 4)),
+                asyncio.create_task(self._keep(self._listen, _RECONNECT_SECONDS)),
+            ]
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while boottime() >= self._ends:
@@ -82,23 +85,39 @@ class RevisionWatcher:
 
     async def close(self) -> None:
         """Ends the reading."""
+        for connection in self._open:
+            cut(connection)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _watch(self) -> None:
+    async def _keep(self, use: Callable[[psycopg.AsyncConnection[Row]], Awaitable[None]], pause: float) -> None:
+        """Uses a connection, and then another one, for as long as the watcher is open."""
         while True:
-            with contextlib.suppress(psycopg.Error, OSError, TimeoutError):
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    connection = await self._connect()
-                async with connection:
-                    # Whatever was true on the connection before may be so no longer.
-                    self._source = ()
-                    while True:
-                        async with asyncio.timeout(PATIENCE_SECONDS):
-                            await self._read_on(connection)
-                        await self._rest()
-            await asyncio.sleep(self._seconds / 4)
+            with contextlib.suppress(psycopg.Error, OSError):
+                connection = await self._connect()
+                self._open.append(connection)
+                try:
+                    await use(connection)
+                finally:
+                    self._open.remove(connection)
+                    await connection.close()
+            await asyncio.sleep(pause)
+
+    async def _watch(self, connection: psycopg.AsyncConnection[Row]) -> None:
+        # Whatever was true on the connection before may be so no longer.
+        self._source = ()
+        while True:
+            with cut_after(connection, PATIENCE_SECONDS):
+                await self._read_on(connection)
+            await self._rest()
+
+    async def _listen(self, connection: psycopg.AsyncConnection[Row]) -> None:
+        """Reads at once when a node says so. Through a pooler nothing is heard, and the reads by time remain."""
+        with cut_after(connection, PATIENCE_SECONDS):
+            await connection.execute(f"LISTEN {CHANNEL}")
+        async for _ in connection.notifies():
+            self._wanted.set()
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -121,13 +140,3 @@ class RevisionWatcher:
             self._revision = AuthRevision(epoch, number)
         self._ends = begun + self._seconds
         self._read.set()
-
-    async def _listen(self) -> None:
-        """Reads at once when a node says so. Through a pooler nothing is heard, and the reads by time remain."""
-        while True:
-            with contextlib.suppress(psycopg.Error, OSError):
-                async with await self._connect() as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
-                    async for _ in connection.notifies():
-                        self._wanted.set()
-            await asyncio.sleep(1)
