@@ -36,8 +36,7 @@ from phoenix_grpc.rpc.listener import grpc_door
 from phoenix_grpc.rpc.reception import Reception
 from phoenix_grpc.rpc.statuses import status_name
 from phoenix_grpc.server import background
-from phoenix_grpc.server.first_start import first_start
-from phoenix_grpc.server.key_expiry import report_outliving
+from phoenix_grpc.server.beginning import Beginning
 from phoenix_grpc.server.signing_key import open_key_ring
 from phoenix_grpc.services.auth.servicer import AuthServicer
 from phoenix_grpc.services.datasets.servicer import DatasetsServicer
@@ -88,11 +87,12 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
             settings.disk_reserve_bytes,
             settings.sql_pool_size,
             settings.sql_prepared_statements,
+            waits=True,
         )
         stack.push_async_callback(engine.close)
         ring = open_key_ring(settings)
-        _show_password(await first_start(engine, settings))
-        await report_outliving(engine, settings)
+        beginning = Beginning(engine, settings)
+        await stack.enter_async_context(beginning.running())
         authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine, methods)
         calls = CallLog(settings.log_level, log_writer)
         stack.callback(calls.flush)
@@ -118,7 +118,7 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
             settings.download_stall_seconds,
             TrustedProxies(settings.trusted_proxies),
         )
-        door = await stack.enter_async_context(grpc_door(settings, interceptor, engine.check))
+        door = await stack.enter_async_context(grpc_door(settings, interceptor, beginning.check))
         backend = Backend(settings, guard, budget, lambda: door.serving)
         http_port = await stack.enter_async_context(http_door(backend, logins))
         # Both doors begin to drain at once, and share one grace.
@@ -228,12 +228,4 @@ def _invite(running: RunningServer) -> None:
     url = running.settings.root_url or f"http://{here}:{running.http_port}{prefix}"
     if sys.stderr.isatty():
         sys.stderr.write(f"\n  Open {url}\n\n")
-        sys.stderr.flush()
-
-
-def _show_password(password: str | None) -> None:
-    """Shows the first admin's password as soon as it is valid: it cannot be shown later, even if the start fails."""
-    if password is not None:
-        # Not through the log, which is kept: this is shown once.
-        sys.stderr.write(f"\n  First admin: admin@localhost\n  Password:    {password}\n  Shown once: change it.\n\n")
         sys.stderr.flush()

@@ -96,6 +96,15 @@ class Engine(Protocol):
     Raises, from read and write: errors.StoreFull, errors.Unavailable (locked, read-only, unreachable or damaged store).
     """
 
+    async def begin(self) -> None:
+        """Brings the schema of the database up to date, unless that is done.
+
+        Raises:
+            ConfigurationError: when that fails.
+            Unavailable: when the database does not answer.
+        """
+        ...
+
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls `fn(tx, ...)` in a read-only transaction: a snapshot. Keep it short: pages, not scans."""
         ...

@@ -11,7 +11,12 @@ _POSTGRES = ("postgresql://", "postgres://")
 
 
 def open_engine(
-    url: str, busy_seconds: float = 30.0, disk_reserve: int = 0, pool_size: int = 8, prepares: bool = True
+    url: str,
+    busy_seconds: float = 30.0,
+    disk_reserve: int = 0,
+    pool_size: int = 8,
+    prepares: bool = True,
+    waits: bool = False,
 ) -> Engine:
     """The engine for a database URL (`sqlite:///path`, `postgresql://host/name`), its schema brought up to date.
 
@@ -20,6 +25,7 @@ def open_engine(
         disk_reserve: bytes of the file's disk that are left to what makes room (Transaction.require_room).
         pool_size: how many connections to PostgreSQL reads have at most, and as many writes.
         prepares: whether statements are prepared on PostgreSQL.
+        waits: leaves the schema in PostgreSQL to Engine.begin, since the database may be away.
 
     Raises:
         ConfigurationError: when the URL is of no known kind, or the database cannot be opened or migrated.
@@ -32,7 +38,10 @@ def open_engine(
         raise ConfigurationError(
             "PHOENIX_SQL_DATABASE_URL: PostgreSQL takes more packages: pip install 'phoenix-grpc[postgres]'"
         ) from None
-    return PostgresEngine(url, pool_size, prepares)
+    engine = PostgresEngine(url, pool_size, prepares)
+    if not waits:
+        engine.migrate()
+    return engine
 
 
 def open_existing(url: str) -> Engine:

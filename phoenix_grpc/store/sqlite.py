@@ -159,6 +159,9 @@ class SqliteEngine:
         self._lease = RevisionLease(self._read_auth_revision, LEASE_SECONDS)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
 
+    async def begin(self) -> None:
+        """Nothing is left to do: opening the file did it."""
+
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._reading(self._reader) as tx:
             return fn(tx, *args, **kwargs)

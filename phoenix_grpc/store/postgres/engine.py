@@ -12,7 +12,7 @@ import psycopg
 from psycopg import IsolationLevel
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.errors import ConfigurationError, Unavailable
 from phoenix_grpc.model import Row
 from phoenix_grpc.store import migrations
 from phoenix_grpc.store.engine import NO_PARAMS, AuthRevision, P, Params, T, Transaction
@@ -35,7 +35,7 @@ _RECONNECT_PAUSE_SECONDS = 0.1
 
 
 class PostgresEngine:
-    """See engine.Engine. Brings the schema of the database up to date.
+    """See engine.Engine. Nothing is connected before `migrate` or `begin` is called.
 
     Arguments:
         url: a connection URI (`postgresql://user:password@host/database`), of several hosts too.
@@ -43,12 +43,11 @@ class PostgresEngine:
         prepares: whether statements are prepared; poolers of old cannot pass them on.
 
     Raises:
-        ConfigurationError: when the database cannot be opened or migrated.
+        ConfigurationError: when the URL cannot be read.
     """
 
     def __init__(self, url: str, pool_size: int = 8, prepares: bool = True) -> None:
         self._connections = Connections(url, prepares)
-        migrate(self._connections)
         self._ids = IdBlocks(self._connections.open_for_ids)
         self._lease = RevisionWatcher(self._connections.open_for_watching)
         self._readers: AsyncConnectionPool[psycopg.AsyncConnection[Row]] | None = None
@@ -64,6 +63,26 @@ class PostgresEngine:
             name="writes",
         )
         self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="postgres")
+
+    def migrate(self) -> None:
+        """As `begin`, for a program that does not wait for the database.
+
+        Raises:
+            ConfigurationError: when the database cannot be opened or migrated.
+        """
+        try:
+            migrate(self._connections)
+        except psycopg.Error as error:
+            raise ConfigurationError(f"PHOENIX_SQL_DATABASE_URL: {self._connections.explain(error)}") from None
+
+    async def begin(self) -> None:
+        try:
+            await asyncio.to_thread(migrate, self._connections)
+        except psycopg.Error as error:
+            reason = self._connections.explain(error)
+            if lost_connection(error) or isinstance(error, psycopg.errors.LockNotAvailable):
+                raise Unavailable(reason) from None
+            raise ConfigurationError(f"PHOENIX_SQL_DATABASE_URL: {reason}") from None
 
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         retries = _Retries()
@@ -169,16 +188,14 @@ def migrate(connections: Connections) -> list[str]:
     """Brings the schema up to date, in one process at a time; returns the names of the migrations applied.
 
     Raises:
-        ConfigurationError: when the database cannot be opened or migrated.
+        ConfigurationError: when the database was migrated by a newer release.
+        psycopg.Error: when it cannot be opened or migrated.
     """
-    try:
-        with connections.open() as connection:
-            connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
-            # Of the transaction, not of the session: a pooler keeps sessions, and every process would wait for ever.
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
-            return migrations.migrate(PostgresTransaction(connection, OwnIds(connection)))
-    except psycopg.Error as error:
-        raise ConfigurationError(f"PHOENIX_SQL_DATABASE_URL: {connections.explain(error)}") from None
+    with connections.open() as connection:
+        connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
+        # Of the transaction, not of the session: a pooler keeps sessions, and every process would wait for ever.
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
+        return migrations.migrate(PostgresTransaction(connection, OwnIds(connection)))
 
 
 def commit(connection: psycopg.Connection[Row]) -> None:
