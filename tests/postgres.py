@@ -66,6 +66,11 @@ class PostgresServer:
                 os.rename(fresh, copied)
         return copied / bin_folder.parents[1].name / bin_folder.parent.name / "bin"
 
+    @property
+    def socket(self) -> Path:
+        """The Unix socket that it listens on."""
+        return self.folder / ".s.PGSQL.5432"
+
     def initialize(self) -> None:
         """Makes the empty cluster."""
         self.folder.mkdir(parents=True, exist_ok=True)

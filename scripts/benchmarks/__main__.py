@@ -4,26 +4,35 @@ References: a bare grpc.aio echo server that returns the same bytes; sqlite3's e
 Machines are noisy: a figure counts only beside its reference.
 """
 
+import contextlib
 import functools
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import parts_attacks
 import parts_grpc
 import parts_http
+import parts_publishing
 import parts_soak
 from rich.console import Console
 from rich.table import Table
 from servers import Server, serve_echo
 
+sys.path.append(str(Path(__file__).parents[2]))  # tests/postgres.py
+
+# As an operator leaves it, whatever makes tests fast.
+SAFE = {"fsync": "on", "full_page_writes": "on"}
 PARTS = {
     "start": parts_grpc.bench_start,
     "calls": parts_grpc.bench_calls,
     "streams": parts_grpc.bench_streams,
     "million": parts_grpc.bench_million,
     "growth": parts_grpc.bench_growth,
+    "publishing": parts_publishing.bench_publishing,
     "http": parts_http.bench_http,
     "attacks": parts_attacks.bench_attacks,
     "soak": parts_soak.bench_soak,
@@ -34,7 +43,8 @@ _BY_H2LOAD = {"calls", "growth", "http"}
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "echo"]))
 @click.option("--seconds", default=60, show_default=True, help="How long soak lasts; ten minutes tell most.")
-def main(parts: tuple[str, ...], seconds: float) -> None:
+@click.option("--engine", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True)
+def main(parts: tuple[str, ...], seconds: float, engine: str) -> None:
     """Measures PARTS (all of them by default), each on a server of its own."""
     if parts == ("echo",):
         serve_echo()
@@ -44,8 +54,8 @@ def main(parts: tuple[str, ...], seconds: float) -> None:
     measured = {**PARTS, "soak": functools.partial(parts_soak.bench_soak, seconds=seconds)}
     table = Table("what", "figure", "beside", "ratio", "budget", "met")
     for part in parts or PARTS:
-        with tempfile.TemporaryDirectory() as folder:
-            server = Server(Path(folder) / "work")
+        with tempfile.TemporaryDirectory() as folder, _database(Path(folder), engine) as url:
+            server = Server(Path(folder) / "work", url)
             try:
                 for line in measured[part](server, Path(folder)):
                     met = {True: "yes", False: "NO", None: ""}[line.met]
@@ -57,6 +67,24 @@ def main(parts: tuple[str, ...], seconds: float) -> None:
             finally:
                 server.stop()
     Console().print(table)
+
+
+@contextlib.contextmanager
+def _database(folder: Path, engine: str) -> Iterator[str]:
+    """The URL of an empty database; of SQLite, the server makes its own."""
+    if engine == "sqlite":
+        yield ""
+        return
+    from tests.postgres import PostgresServer
+
+    folder.chmod(0o755)  # its server runs as another user
+    server = PostgresServer(folder / "postgres", **SAFE, shared_buffers="512MB")
+    server.initialize()
+    server.start()
+    try:
+        yield server.create_database()
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":

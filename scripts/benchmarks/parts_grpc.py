@@ -20,7 +20,7 @@ LIST_EXAMPLES = "/phoenix_grpc.v1.DatasetsService/ListExamples"
 
 def bench_start(server: Server, _folder: Path) -> Iterator[Line]:
     """Start on an existing database, and memory at rest."""
-    again = Server(server.folder)
+    again = Server(server.folder, server.database_url)
     memory = again.memory()
     again.stop()
     seconds = again.seconds_to_serving

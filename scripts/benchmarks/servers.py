@@ -19,6 +19,7 @@ import grpc
 from phoenix_grpc.v1 import auth_pb2, auth_pb2_grpc, datasets_pb2, datasets_pb2_grpc
 
 ADMIN_SECRET = "a-benchmark-secret-of-32-characters-1"
+SECRET = "a-signing-secret-of-32-characters-1"
 CHUNK = 256 << 10
 
 Metadata = tuple[tuple[str, str], ...]
@@ -27,12 +28,20 @@ Metadata = tuple[tuple[str, str], ...]
 class Server:
     """A `phoenix-grpc serve` of its own, on a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str = "") -> None:
         self.folder = folder
+        self.database_url = database_url
         started = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "phoenix_grpc", "serve", "--grpc-port", "0", "--working-dir", str(folder)],
-            env={"PHOENIX_ADMIN_SECRET": ADMIN_SECRET, "PATH": "/usr/bin:/bin", "PHOENIX_PORT": "0"},
+            env={
+                "PHOENIX_ADMIN_SECRET": ADMIN_SECRET,
+                "PHOENIX_SECRET": SECRET,
+                "PHOENIX_SQL_DATABASE_URL": database_url,
+                "PHOENIX_DISABLE_RATE_LIMIT": "true",
+                "PATH": "/usr/bin:/bin",
+                "PHOENIX_PORT": "0",
+            },
             stderr=subprocess.PIPE,
         )
         started_line = _started(self.process)

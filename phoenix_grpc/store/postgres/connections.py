@@ -46,6 +46,7 @@ class Connections:
                 "PHOENIX_SQL_DATABASE_URL: must be like postgresql://USER:PASSWORD@HOST:5432/DATABASE"
             ) from None
         self.url = make_conninfo("", **{**defaults, **given})
+        self.database = given.get("dbname", "")
         # Every whole number is a bigint, so that one text of a statement is one prepared statement.
         self._adapters = psycopg.adapters.__class__(psycopg.adapters)
         self._adapters.register_dumper(int, Int8Dumper)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 CHANNEL = "phoenix_grpc_auth"
 """Where a process is told that the auth revision has moved."""
 
-_FIRST_FETCH = 16
+_FIRST_FETCH = 64
 _FETCH_GROWTH = 16
 _FETCH_CHARS = 1 << 20
 
@@ -42,13 +42,11 @@ class PostgresTransaction:
         self.waits_out_leases = False
 
     def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
-        cursor = self._execute(sql, params)
-        found: list[Row] = self._done(cursor.fetchall())
+        found: list[Row] = self._fetched(sql, params, "fetchall")
         return found
 
     def row(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
-        cursor = self._execute(sql, params)
-        found: Row | None = self._done(cursor.fetchone())
+        found: Row | None = self._fetched(sql, params, "fetchone")
         return found
 
     def one(self, sql: str, params: Params = NO_PARAMS) -> Row:
@@ -107,7 +105,17 @@ class PostgresTransaction:
         self.waits_out_leases = True
 
     def _execute(self, sql: str, params: Params) -> Any:
-        return self._done(self._connection.execute(for_psycopg(sql), params))
-
-    def _done(self, result: Any) -> Any:
+        result = self._connection.execute(for_psycopg(sql), params)
         return result if self._wait is None else self._wait(result)
+
+    def _fetched(self, sql: str, params: Params, method: str) -> Any:
+        """The rows of a statement, by a method of the cursor."""
+        if self._wait is not None:
+            # One wait for both, though the second has nothing left to wait for.
+            return self._wait(_fetch(self._connection, for_psycopg(sql), params, method))
+        return getattr(self._connection.execute(for_psycopg(sql), params), method)()
+
+
+async def _fetch(connection: psycopg.AsyncConnection[Row], sql: str, params: Params, method: str) -> Any:
+    cursor = await connection.execute(sql, params)  # type: ignore[arg-type] # the store's own text
+    return await getattr(cursor, method)()
