@@ -9,7 +9,7 @@ from phoenix_grpc.errors import StoreFull
 # A reserve for deletes, revocations and logins is a small share of any disk.
 _LARGEST_SHARE = 20
 _SHORTEST_LOG = 64 << 10
-_LONGEST_LOG = 4 << 20
+_LONGEST_LOG = 16 << 20
 # What the smallest change may take.
 _LEAST_BYTES = 256 << 10
 

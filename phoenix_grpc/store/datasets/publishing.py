@@ -8,6 +8,7 @@ short transaction at the end makes the version the latest. What a publisher that
 import asyncio
 import contextlib
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from phoenix_grpc.store.datasets import claims, datasets, matching, splits, vers
 from phoenix_grpc.store.datasets.claims import DatasetBusy
 from phoenix_grpc.store.datasets.references import deleted_meanwhile, get_dataset, lookup_dataset
 from phoenix_grpc.store.datasets.uploads import Publication, Published, find_target, keep_upload
-from phoenix_grpc.store.datasets.writing import Draft, delete_window, write_window
+from phoenix_grpc.store.datasets.writing import Draft, Wrote, delete_window, write_window
 from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.store.steps import Steps, Within, take
 
@@ -202,13 +203,19 @@ def _claim(tx: Transaction, upload_id: int, publication: Publication) -> Dataset
 
 async def _write(steps: Steps, prepared: Prepared) -> None:
     draft = prepared.draft = await steps.stage(_begin, prepared)
-    after: int | None = 0 if prepared.counts.deleted else None
-    while after is not None:
-        after, wrote = await steps.stage(delete_window, draft, after)
-        draft.wrote += wrote
-    start: int | None = 1
-    while start is not None:
-        start, wrote = await steps.stage(write_window, draft, start)
+    if prepared.counts.deleted:
+        await _write_windows(steps, draft, delete_window, 0)
+    await _write_windows(steps, draft, write_window, 1)
+
+
+async def _write_windows(
+    steps: Steps, draft: Draft, write: Callable[[Transaction, Draft, int], tuple[int | None, Wrote]], start: int
+) -> None:
+    place: int | None = start
+    while place is not None:
+        begun = time.monotonic()
+        place, wrote = await steps.stage(write, draft, place)
+        draft.adapt(time.monotonic() - begun)
         draft.wrote += wrote
 
 

@@ -11,9 +11,13 @@ from phoenix_grpc.store.datasets.matching import Match
 from phoenix_grpc.store.datasets.versions import Counts
 from phoenix_grpc.store.engine import Transaction
 
-WINDOW_ROWS = 4000
+WINDOW_ROWS = 2000
+MAX_WINDOW_ROWS = 10_000
 WINDOW_WEIGHT = 4 << 20
-"""How many records, and how much of them (uploads.weight), one transaction writes: well under 100 ms."""
+"""How many records one transaction writes, at first and at most, and how much of them (uploads.stage_records)."""
+
+WINDOW_SECONDS = 0.06
+"""How long one transaction is to take. The longer the fewer pages are written twice; others wait for it."""
 
 
 @dataclass(slots=True)
@@ -45,6 +49,7 @@ class Draft:
         version_id: of the new version; 0 when only splits change.
         base_id: a record that met nothing becomes the example base_id + ordinal.
         edition: of the dataset when it is published.
+        rows: how many records, or examples, the next window has.
     """
 
     upload_id: int
@@ -54,6 +59,12 @@ class Draft:
     edition: int
     match: Match
     wrote: Wrote = field(default_factory=Wrote)
+    rows: int = field(default_factory=lambda: WINDOW_ROWS)
+
+    def adapt(self, seconds: float) -> None:
+        """Makes the next window smaller or larger, after one that took so long."""
+        factor = min(2.0, max(0.5, WINDOW_SECONDS / max(seconds, 0.001)))
+        self.rows = max(1, min(MAX_WINDOW_ROWS, round(self.rows * factor)))
 
     def params(self, **more: object) -> dict[str, object]:
         """The parameters that the statements share."""
@@ -104,7 +115,7 @@ def delete_window(tx: Transaction, draft: Draft, after: int) -> tuple[int | None
     """
     claims.renew(tx, draft.dataset_id, draft.upload_id)
     live = "FROM revisions WHERE dataset_id = :dataset AND died IS NULL AND example_id > :after"
-    params = draft.params(after=after, offset=WINDOW_ROWS - 1)
+    params = draft.params(after=after, offset=draft.rows - 1)
     row = tx.row(f"SELECT example_id {live} ORDER BY example_id LIMIT 1 OFFSET :offset", params)
     params["until"] = row[0] if row else None
     where = (
@@ -152,7 +163,7 @@ def _last_ordinal(tx: Transaction, draft: Draft, start: int) -> int | None:
     rows = tx.scan(
         "SELECT ordinal, weight FROM staged_examples WHERE upload_id = :upload AND ordinal >= :start"
         " ORDER BY ordinal LIMIT :limit",
-        {"upload": draft.upload_id, "start": start, "limit": WINDOW_ROWS},
+        {"upload": draft.upload_id, "start": start, "limit": draft.rows},
     )
     last, total = None, 0
     for last, weight in rows:  # noqa: B007 - the last one is what counts

@@ -117,5 +117,5 @@ class PostgresTransaction:
 
 
 async def _fetch(connection: psycopg.AsyncConnection[Row], sql: str, params: Params, method: str) -> Any:
-    cursor = await connection.execute(sql, params)  # type: ignore[arg-type] # the store's own text
+    cursor = await connection.execute(sql, params)
     return await getattr(cursor, method)()

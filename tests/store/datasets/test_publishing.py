@@ -62,6 +62,7 @@ class Steps:
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few rows make many steps."""
     monkeypatch.setattr(writing, "WINDOW_ROWS", 2)
+    monkeypatch.setattr(writing, "MAX_WINDOW_ROWS", 2)
     monkeypatch.setattr(claims, "_WINDOW", 2)
 
 
