@@ -19,7 +19,7 @@ from hypothesis import settings as hypothesis_settings
 
 from phoenix_grpc.config import Settings, load_settings
 from phoenix_grpc.v1 import auth_pb2, auth_pb2_grpc, datasets_pb2, datasets_pb2_grpc
-from tests.postgres import new_database
+from tests.postgres import new_database, stop_shared_server
 
 if TYPE_CHECKING:
     from phoenix_grpc.server.serving import RunningServer
@@ -31,6 +31,19 @@ hypothesis_settings.load_profile("project")
 
 ON_POSTGRES = os.environ.get("PHOENIX_TEST_ENGINE") == "postgresql"
 """Whether the servers of the tests keep their data in PostgreSQL; see CONTRIBUTING.md."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is about SQLite's file while the servers use PostgreSQL."""
+    if ON_POSTGRES:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("sqlite")])
+        items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
+
+
+def pytest_sessionfinish() -> None:
+    """Ends the PostgreSQL server of this process, if it has one."""
+    stop_shared_server()
+
 
 ADMIN_PASSWORD = "correct horse battery"
 ADMIN_SECRET = "an-admin-secret-of-32-characters-1"

@@ -159,13 +159,17 @@ def shared_server() -> PostgresServer:
     server = PostgresServer(folder / "server")
     server.initialize()
     server.start()
-    atexit.register(_end, server, folder)
+    atexit.register(stop_shared_server)
     return server
 
 
-def _end(server: PostgresServer, folder: Path) -> None:
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+def stop_shared_server() -> None:
+    """Ends it, and removes what it kept."""
+    if shared_server.cache_info().currsize:
+        server = shared_server()
+        shared_server.cache_clear()
+        server.stop()
+        shutil.rmtree(server.folder.parent, ignore_errors=True)
 
 
 @functools.cache

@@ -34,6 +34,7 @@ class ServerProcess:
             "PHOENIX_SQL_DATABASE_URL": database_url(folder),
             **variables,
         }
+        self.database_url = environment["PHOENIX_SQL_DATABASE_URL"] or f"sqlite:///{folder}/work/phoenix_grpc.db"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "phoenix_grpc", "serve"],
             env={name: value for name, value in environment.items() if value},

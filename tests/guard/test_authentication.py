@@ -134,6 +134,7 @@ async def test_a_fresh_check_of_a_key_is_one_read_and_the_next_none(
     assert reads == ["find_owner"]  # it was identified to make the key, which revoked nothing
 
 
+@pytest.mark.sqlite
 async def test_the_read_of_a_key_uses_an_index_only(accounts: Accounts) -> None:
     sql = (
         "EXPLAIN QUERY PLAN SELECT 1 FROM api_key_secrets s JOIN api_keys k ON k.id = s.api_key_id"

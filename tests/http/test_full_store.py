@@ -10,6 +10,8 @@ import pytest_asyncio
 
 from tests.http.conftest import Web, door_settings, web_of
 
+pytestmark = pytest.mark.sqlite
+
 ROWS = [{"text": "x" * 1000, "n": number} for number in range(100)]
 LINES = b"\n".join(b'{"text":"%s%d"}' % (b"x" * 1000, number) for number in range(100))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.attackers import stalled_requests
+from tests.conftest import ON_POSTGRES
 from tests.http.conftest import ADMIN
 from tests.http.test_memory import download, upload_form
 from tests.process import ServerProcess
@@ -23,7 +24,7 @@ def test_stalled_readers_hold_little_and_are_cut_off(tmp_path: Path) -> None:
         def stall() -> None:
             path = f"/v1/datasets/{dataset_id}/examples"
             with stalled_requests(server.started["http"], path, ADMIN, 50) as connections:
-                time.sleep(3)
+                time.sleep(8 if ON_POSTGRES else 3)  # their first pages take a while to be read
                 for one in connections:
                     one.settimeout(5)
                     with pytest.raises(ConnectionResetError):

@@ -23,6 +23,7 @@ SERVICES = ("", "phoenix_grpc.v1.AuthService", "phoenix_grpc.v1.DatasetsService"
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+@pytest.mark.sqlite
 def test_a_first_start_makes_secret_and_admin_and_shows_the_password_once(tmp_path: Path) -> None:
     variables = {"PHOENIX_SECRET": "", "PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD": ""}
     with ServerProcess(tmp_path, **variables) as server:
@@ -38,6 +39,7 @@ def test_a_first_start_makes_secret_and_admin_and_shows_the_password_once(tmp_pa
         server.auth.Login(auth_pb2.LoginRequest(email="admin@localhost", password=shown[1]))
 
 
+@pytest.mark.sqlite
 def test_tokens_survive_a_restart(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, PHOENIX_SECRET="") as server:
         request = auth_pb2.LoginRequest(email="admin@localhost", password=ADMIN_PASSWORD)
@@ -239,6 +241,7 @@ def test_reflection_v1_describes_every_service(tmp_path: Path) -> None:
             assert pool.FindServiceByName(name).methods
 
 
+@pytest.mark.sqlite
 def test_the_first_password_is_shown_even_when_the_start_fails_later(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

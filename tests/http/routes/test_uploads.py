@@ -1,11 +1,9 @@
 """Uploads over REST: JSON and forms, Phoenix's rules, and every kind of bad body."""
 
 import asyncio
-import contextlib
 import gzip
 import json
 import secrets
-import sqlite3
 import zlib
 from typing import Any
 
@@ -13,6 +11,7 @@ import httpx
 import pytest
 from backports import zstd
 
+from tests.databases import store_waits
 from tests.http.conftest import ADMIN, Web
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -343,10 +342,7 @@ async def test_strangers_and_viewers_are_refused_before_the_body_is_read(web: We
 async def test_who_goes_while_the_server_stores_has_cancelled_the_upload(web: Web, kind: str) -> None:
     name = secrets.token_hex(8)
     body = {"json": document(name=name)} if kind == "json" else form(name=name, action="create")
-    database = web.api.server.settings.working_dir / "phoenix_grpc.db"
-    lock = sqlite3.connect(database, isolation_level=None)
-    with contextlib.closing(lock):
-        lock.execute("BEGIN IMMEDIATE")  # the store waits
+    with store_waits(web.api.server.settings.database_url):
         with pytest.raises(httpx.ReadTimeout):
             await web.send("POST", URL, timeout=0.5, **body)
         await asyncio.sleep(0.3)  # the server sees that the connection is gone

@@ -53,6 +53,7 @@ async def test_a_key_is_shown_once_and_identifies_its_owner(accounts: Accounts, 
     assert list(listed.api_keys) == [made.api_key]
 
 
+@pytest.mark.sqlite
 async def test_the_key_itself_is_nowhere_in_the_store(accounts: Accounts) -> None:
     made = await accounts.key(await accounts.session())
     await accounts.engine.read(lambda tx: tx.run("PRAGMA wal_checkpoint"))
