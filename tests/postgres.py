@@ -46,6 +46,8 @@ class PostgresServer:
         self._numbers = itertools.count(1)
         # The server refuses to run as root.
         self._user = "nobody" if os.geteuid() == 0 else None
+        # Python would fork to change the user, and a fork beside gRPC's threads may crash.
+        self._as_user = ["setpriv", "--reuid", self._user] if self._user else []
         self._bin = self._reachable(bin_folder or binaries())
 
     def _reachable(self, bin_folder: Path) -> Path:
@@ -85,18 +87,16 @@ class PostgresServer:
             shutil.chown(path, self._user)
 
     def _run(self, program: str, *args: object) -> None:
-        done = subprocess.run(
-            [str(self._bin / program), *map(str, args)], user=self._user, cwd="/", capture_output=True, text=True
-        )
-        assert done.returncode == 0, f"{program} failed:\n{done.stdout}\n{done.stderr}"
+        command = [*self._as_user, str(self._bin / program), *map(str, args)]
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True)
+        assert done.returncode == 0, f"{program} failed ({done.returncode}):\n{done.stdout}\n{done.stderr}"
 
     def start(self) -> None:
         """Starts it, and waits until it takes connections."""
         options = [f"--{name}={value}" for name, value in self._settings.items()]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(self._bin / "postgres"), "-D", str(self.data), "-k", str(self.folder), *options],
-                user=self._user,
+                [*self._as_user, str(self._bin / "postgres"), "-D", str(self.data), "-k", str(self.folder), *options],
                 cwd="/",
                 stdout=log,
                 stderr=log,

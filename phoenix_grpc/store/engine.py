@@ -118,7 +118,7 @@ class Engine(Protocol):
         ...
 
     async def stage(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As write, but a crash of the machine may undo it: for what nobody was told of yet."""
+        """As write, but a crash may undo it that ends this process too: for what nobody was told of yet."""
         ...
 
     async def read_long(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,0 +1,104 @@
+"""The primary of a replicated PostgreSQL dies: no acknowledged write is lost, none is torn, and service comes back."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from phoenix_grpc.errors import Unavailable
+from phoenix_grpc.store.datasets.uploads import begin_upload
+from phoenix_grpc.store.postgres.engine import PostgresEngine
+from tests.faults.clients import Team
+from tests.faults.cluster import Cluster, running_cluster, until
+from tests.process import ServerProcess
+
+ROUNDS = 3
+PROMISED_SECONDS = 10
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def one_cluster() -> Iterator[Cluster]:
+    with running_cluster() as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(one_cluster: Cluster) -> Cluster:
+    """The cluster, with a standby."""
+    if not one_cluster.standby.runs:
+        one_cluster.add_standby()
+    return one_cluster
+
+
+def test_no_acknowledged_write_is_lost_when_the_primary_dies(
+    tmp_path: Path, cluster: Cluster, rounds: int | None, figures: Callable[..., None]
+) -> None:
+    cluster.primary.execute("CREATE DATABASE failover")
+    database = cluster.url("failover")
+    back: list[float] = []
+    with (
+        ServerProcess(tmp_path, PHOENIX_SQL_DATABASE_URL=database) as one,
+        ServerProcess(tmp_path, PHOENIX_SQL_DATABASE_URL=database) as two,
+    ):
+        with Team([one.address, two.address], "replicated", patience=PATIENCE) as team:
+            for _ in range(rounds or ROUNDS):
+                time.sleep(2)
+                promoted = cluster.fail_over()
+                until(lambda since=promoted: team.acknowledged(since), PATIENCE)
+                back.append(min(one.end for one in team.acknowledged(promoted)) - promoted)
+                cluster.add_standby()
+        versions = team.check(two.address)
+    assert max(back) < PROMISED_SECONDS
+    assert {error.partition(" ")[0] for error in team.errors} <= {"NOT_FOUND", "UNAVAILABLE"}, team.errors
+    figures(
+        rounds=len(back),
+        acknowledged_writes=len(team.acknowledged()),
+        versions=len(versions),
+        slowest_return_in_seconds=round(max(back), 2),
+        errors=dict(team.errors),
+    )
+
+
+async def test_what_a_publisher_has_staged_is_there_after_a_failover(cluster: Cluster) -> None:
+    """A publisher outlives the primary: it must not publish rows that died with it."""
+    cluster.primary.execute("CREATE DATABASE staged")
+    engine = PostgresEngine(cluster.url("staged"))
+    await engine.begin()
+    try:
+        await engine.stage(begin_upload)
+        upload_id = await engine.stage(begin_upload)
+        cluster.fail_over()
+        rows = await engine.read(lambda tx: tx.rows("SELECT id FROM uploads"))
+    finally:
+        await engine.close()
+    assert (upload_id,) in rows
+
+
+async def test_a_long_outage_does_not_make_the_return_longer(cluster: Cluster) -> None:
+    """Those who try again more and more seldom notice late that a new primary is there."""
+    cluster.primary.execute("CREATE DATABASE outage")
+    engine = PostgresEngine(cluster.url("outage"), pool_size=1)
+    await engine.begin()
+    try:
+        await engine.write(begin_upload)
+        await engine.check()
+        call = asyncio.create_task(_until_done(engine))
+        promoted = await asyncio.to_thread(cluster.fail_over, 20)
+        assert await call - promoted < PROMISED_SECONDS / 2
+    finally:
+        await engine.close()
+
+
+async def _until_done(engine: PostgresEngine) -> float:
+    """When a write was done that begins again as long as it is refused, from after the outage began."""
+    await asyncio.sleep(2)
+    while True:
+        with contextlib.suppress(Unavailable):
+            await engine.check()
+            await engine.write(begin_upload)
+            return time.monotonic()
+        await asyncio.sleep(0.2)
