@@ -4,9 +4,18 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 _PIECE = 1 << 16
+
+
+@dataclass(frozen=True)
+class _Line:
+    client: socket.socket
+    server: socket.socket
+    flowing: threading.Event = field(default_factory=threading.Event)
+    losing: threading.Event = field(default_factory=threading.Event)
 
 
 class Proxy:
@@ -22,9 +31,8 @@ class Proxy:
         self._database = parts.path
         self._port = 0
         self._listener: socket.socket | None = None
-        self._lines: list[tuple[socket.socket, socket.socket]] = []
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self._lines: list[_Line] = []
+        self._flows = True
         self._cut_at: bytes | None = None
         self._passes_it = False
         self.sent: list[bytes] = []
@@ -55,7 +63,8 @@ class Proxy:
         """Ends all connections."""
         lines, self._lines = self._lines, []
         for line in lines:
-            _end(*line)
+            line.flowing.set()
+            _end(line.client, line.server)
 
     def cut_at(self, words: bytes, after: bool = False) -> None:
         """Cuts the next connection on which a client sends these words, and only this once.
@@ -65,13 +74,21 @@ class Proxy:
         """
         self._cut_at, self._passes_it = words, after
 
-    def stall(self) -> None:
-        """Leaves all connections open and passes nothing on."""
-        self._flowing.clear()
+    def stall(self, new: bool = True) -> None:
+        """Leaves all connections open and passes nothing on.
+
+        Arguments:
+            new: whether connections that are made later stall, too.
+        """
+        self._flows = not new
+        for line in self._lines:
+            line.flowing.clear()
 
     def go_on(self) -> None:
         """Passes on what has waited, and what comes."""
-        self._flowing.set()
+        self._flows = True
+        for line in self._lines:
+            line.flowing.set()
 
     def keep(self) -> None:
         """Keeps what clients send from now on."""
@@ -89,36 +106,38 @@ class Proxy:
             except OSError:
                 client.close()
                 continue
-            self._lines.append((client, server))
-            losing = threading.Event()
-            threading.Thread(target=self._pass_orders, args=(client, server, losing), daemon=True).start()
-            threading.Thread(target=self._pass_answers, args=(client, server, losing), daemon=True).start()
+            line = _Line(client, server)
+            if self._flows:
+                line.flowing.set()
+            self._lines.append(line)
+            threading.Thread(target=self._pass_orders, args=(line,), daemon=True).start()
+            threading.Thread(target=self._pass_answers, args=(line,), daemon=True).start()
 
-    def _pass_orders(self, client: socket.socket, server: socket.socket, losing: threading.Event) -> None:
-        for data in _received(client):
-            self._flowing.wait()
+    def _pass_orders(self, line: _Line) -> None:
+        for data in _received(line.client):
+            line.flowing.wait()
             if self._keeps:
                 self.sent.append(data)
             if self._cut_at is not None and self._cut_at in data:
                 self._cut_at = None
                 if not self._passes_it:
                     break
-                losing.set()
+                line.losing.set()
             with contextlib.suppress(OSError):
-                server.sendall(data)
-        if not losing.is_set():
-            _end(client, server)
-        client.close()
+                line.server.sendall(data)
+        if not line.losing.is_set():
+            _end(line.client, line.server)
+        line.client.close()
 
-    def _pass_answers(self, client: socket.socket, server: socket.socket, losing: threading.Event) -> None:
-        for data in _received(server):
-            self._flowing.wait()
-            if losing.is_set():
+    def _pass_answers(self, line: _Line) -> None:
+        for data in _received(line.server):
+            line.flowing.wait()
+            if line.losing.is_set():
                 break
             with contextlib.suppress(OSError):
-                client.sendall(data)
-        _end(client, server)
-        server.close()
+                line.client.sendall(data)
+        _end(line.client, line.server)
+        line.server.close()
 
 
 def _received(end: socket.socket) -> Iterator[bytes]:

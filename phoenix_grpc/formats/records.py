@@ -212,6 +212,8 @@ def record(
     """
     if span_id is not None and not isinstance(span_id, str):
         raise InvalidRecord(line, "the span id must be a string or null")
+    if span_id is not None and "\0" in span_id:
+        raise InvalidRecord(line, "the span id must not have NUL characters")
     names = None if splits is None else _split_names(line, splits)
     external, number = (None, None) if example_id is None else _identity(line, example_id)
     input, output, metadata = buckets

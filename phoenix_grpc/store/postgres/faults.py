@@ -4,7 +4,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
 
-from phoenix_grpc.errors import StoreFull, Unavailable
+from phoenix_grpc.errors import Invalid, StoreFull, Unavailable
 
 CONFLICTS = (pg.SerializationFailure, pg.DeadlockDetected, pg.UniqueViolation)
 """The transaction met another one and left nothing behind; it may succeed when it runs again.
@@ -48,6 +48,9 @@ def as_ours(error: Exception) -> Exception:
     for kind, message, retry_after in _UNAVAILABLE:
         if isinstance(error, kind):
             return Unavailable(message or _PREPARED, retry_after=retry_after)
+    if isinstance(error, psycopg.DataError) and error.sqlstate is None and "NUL" in str(error):
+        # Whatever is stored was checked; this is something that is looked for, and cannot be there.
+        return Invalid("", "no text may have NUL characters")
     if isinstance(error, psycopg.OperationalError):
         return Unavailable("the database does not answer")
     return error

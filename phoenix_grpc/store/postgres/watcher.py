@@ -85,8 +85,12 @@ class RevisionWatcher:
 
     async def close(self) -> None:
         """Ends the reading."""
+        # A task that is cancelled while it reads would ask the server to stop, and wait for that.
         for connection in self._open:
             cut(connection)
+        self._wanted.set()
+        while self._open:
+            await asyncio.sleep(0.001)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from phoenix_grpc.errors import Error, StoreFull, Unavailable
+from phoenix_grpc.errors import Error, Invalid, StoreFull, Unavailable
 from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.store.opening import open_engine
 from phoenix_grpc.store.postgres.faults import as_ours
@@ -162,6 +162,13 @@ async def test_a_name_that_is_always_taken_is_unavailable_and_no_fault_of_ours(
     begun = time.monotonic()
     assert isinstance(await failure_of(database, twice), Unavailable)
     assert time.monotonic() - begun < 3
+
+
+async def test_a_text_that_cannot_be_there_is_not_looked_for(database: str) -> None:
+    error = await failure_of(
+        database, lambda tx: tx.rows("SELECT 1 FROM datasets WHERE name = :name", {"name": "a\0b"})
+    )
+    assert isinstance(error, Invalid)
 
 
 async def test_a_full_disk_is_a_full_store(database: str) -> None:
