@@ -18,6 +18,10 @@ _OFFLINE_CODES = {NotFound: NOT_FOUND, PermissionDenied: DENIED, Unavailable: UN
 COMMANDS = {
     "audit": ("audit:audit", "List audit events, newest first, including refusals."),
     "backup": ("store:backup", "Copy the database to the new FILE."),
+    "copy": (
+        "copy:copy",
+        "Copy the store in SOURCE to the new database TARGET.",
+    ),
     "datasets": ("datasets:datasets", "List, upload, download and delete datasets."),
     "keys": ("keys:keys", "Create, list, rotate and revoke API keys."),
     "login": ("login:login", "Log in with e-mail and password."),

@@ -12,6 +12,7 @@ from phoenix_grpc.errors import ConfigurationError, Error, Unavailable
 from phoenix_grpc.server.first_start import first_start
 from phoenix_grpc.server.key_expiry import report_outliving
 from phoenix_grpc.store.engine import Engine
+from phoenix_grpc.store.moving import require_here
 
 RETRY_SECONDS = 1.0
 
@@ -68,6 +69,7 @@ class Beginning:
 
     async def _begin(self) -> None:
         await self._engine.begin()
+        await self._engine.read(require_here)
         _show_password(await first_start(self._engine, self._settings))
         await report_outliving(self._engine, self._settings)
         self._begun = True

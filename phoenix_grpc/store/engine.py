@@ -11,6 +11,9 @@ Params = Mapping[str, object]
 
 NO_PARAMS: Params = {}
 
+WRITES_REFUSED = "the database takes no writes: it is being moved, or was moved, to another"
+"""What a caller is told after Transaction.refuse_writes."""
+
 
 class AuthRevision(NamedTuple):
     """How far the changes of credentials are known: a number that grows within an epoch.
@@ -56,6 +59,18 @@ class Transaction(Protocol):
 
     def define(self, sql: str) -> None:
         """Runs a statement that defines the schema."""
+        ...
+
+    def columns(self, table: str) -> list[str]:
+        """The names of a table's columns, in their order; that of the engines may differ."""
+        ...
+
+    def refuse_writes(self, tables: Sequence[str]) -> None:
+        """Makes every write to these tables, by any process, fail with Unavailable from the commit on."""
+        ...
+
+    def allow_writes(self, tables: Sequence[str]) -> None:
+        """Ends refuse_writes."""
         ...
 
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:

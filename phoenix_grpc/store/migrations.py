@@ -165,6 +165,11 @@ def m010_publishing(tx: Transaction) -> None:
     )
 
 
+def m011_moves(tx: Transaction) -> None:
+    """Whether the store is being moved to another database, or was, or is arriving from one."""
+    run_script(tx, "CREATE TABLE moves (id TEXT PRIMARY KEY, state TEXT NOT NULL, other TEXT NOT NULL)")
+
+
 MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m001_sequences,
     m002_accounts,
@@ -176,4 +181,5 @@ MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m008_key_expiry,
     m009_flaws,
     m010_publishing,
+    m011_moves,
 )

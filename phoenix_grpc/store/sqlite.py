@@ -17,7 +17,16 @@ from phoenix_grpc.errors import ConfigurationError, StoreFull, Unavailable
 from phoenix_grpc.model import Row
 from phoenix_grpc.store import migrations
 from phoenix_grpc.store.disk import Disk, Pages
-from phoenix_grpc.store.engine import NO_PARAMS, UNKNOWN_REVISION, AuthRevision, P, Params, T, Transaction
+from phoenix_grpc.store.engine import (
+    NO_PARAMS,
+    UNKNOWN_REVISION,
+    WRITES_REFUSED,
+    AuthRevision,
+    P,
+    Params,
+    T,
+    Transaction,
+)
 from phoenix_grpc.store.imports import unimportable
 from phoenix_grpc.store.leases import RevisionLease, boottime
 
@@ -45,6 +54,7 @@ _PRAGMAS = (
 )
 
 
+_VERBS = ("INSERT", "UPDATE", "DELETE")
 _PAGES = ("PRAGMA page_count", "PRAGMA freelist_count", "PRAGMA page_size")
 
 
@@ -77,6 +87,22 @@ class SqliteTransaction:
 
     def define(self, sql: str) -> None:
         self._connection.execute(sql)
+
+    def columns(self, table: str) -> list[str]:
+        return [row[1] for row in self.rows(f"PRAGMA table_info({table})")]
+
+    def refuse_writes(self, tables: Sequence[str]) -> None:
+        for table in tables:
+            for verb in _VERBS:
+                self.run(
+                    f"CREATE TRIGGER refuse_{verb}_{table} BEFORE {verb} ON {table}"
+                    " BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                )
+
+    def allow_writes(self, tables: Sequence[str]) -> None:
+        for table in tables:
+            for verb in _VERBS:
+                self.run(f"DROP TRIGGER IF EXISTS refuse_{verb}_{table}")
 
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
         return self._insert("INSERT", table, columns, rows)
@@ -346,6 +372,8 @@ _UNAVAILABLE = {
 
 def _as_ours(error: sqlite3.Error) -> Exception:
     """The domain's error for a failure of the environment; any other is returned as it is."""
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+        return Unavailable(WRITES_REFUSED, retry_after=None)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StoreFull()

@@ -5,6 +5,7 @@ from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
 
 from phoenix_grpc.errors import Invalid, StoreFull, Unavailable
+from phoenix_grpc.store.engine import WRITES_REFUSED
 
 CONFLICTS = (pg.SerializationFailure, pg.DeadlockDetected, pg.UniqueViolation)
 """The transaction met another one and left nothing behind; it may succeed when it runs again.
@@ -45,6 +46,8 @@ def as_ours(error: Exception) -> Exception:
     """The domain's error for a failure of the environment; any other is returned as it is."""
     if isinstance(error, pg.DiskFull):
         return StoreFull()
+    if isinstance(error, psycopg.Error) and error.sqlstate == "PG001":  # Transaction.refuse_writes
+        return Unavailable(WRITES_REFUSED, retry_after=None)
     for kind, message, retry_after in _UNAVAILABLE:
         if isinstance(error, kind):
             return Unavailable(message or _PREPARED, retry_after=retry_after)

@@ -16,6 +16,11 @@ T = TypeVar("T")
 CHANNEL = "phoenix_grpc_auth"
 """Where a process is told that the auth revision has moved."""
 
+_REFUSE = """
+    CREATE OR REPLACE FUNCTION phoenix_grpc_refuse_writes() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = 'PG001'; END $$
+"""
+
 _FIRST_FETCH = 64
 _FETCH_GROWTH = 16
 _FETCH_CHARS = 1 << 20
@@ -74,6 +79,27 @@ class PostgresTransaction:
 
     def define(self, sql: str) -> None:
         self._execute(definition(sql), NO_PARAMS)
+
+    def columns(self, table: str) -> list[str]:
+        rows = self.rows(
+            "SELECT column_name FROM information_schema.columns"
+            " WHERE table_schema = CURRENT_SCHEMA() AND table_name = :table ORDER BY ordinal_position",
+            {"table": table},
+        )
+        return [name for (name,) in rows]
+
+    def refuse_writes(self, tables: Sequence[str]) -> None:
+        self.run(_REFUSE)
+        for table in tables:
+            # It waits for the writes that are under way.
+            self.run(
+                f"CREATE TRIGGER refuse_writes BEFORE INSERT OR UPDATE OR DELETE ON {table}"
+                " FOR EACH STATEMENT EXECUTE FUNCTION phoenix_grpc_refuse_writes()"
+            )
+
+    def allow_writes(self, tables: Sequence[str]) -> None:
+        for table in tables:
+            self.run(f"DROP TRIGGER IF EXISTS refuse_writes ON {table}")
 
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
         count = 0
