@@ -85,7 +85,7 @@ def cut_after(connection: psycopg.AsyncConnection[Row], seconds: float) -> Itera
         cutting.cancel()
 
 
-def cut(connection: psycopg.AsyncConnection[Row]) -> None:
+def cut(connection: psycopg.AsyncConnection[Row] | psycopg.Connection[Row]) -> None:
     """Ends a connection as if the network had."""
     with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)

@@ -21,6 +21,7 @@ from phoenix_grpc.store.postgres import greenlets
 from phoenix_grpc.store.postgres.connections import Connections
 from phoenix_grpc.store.postgres.faults import CONFLICTS, as_ours, lost_connection, unknown_outcome
 from phoenix_grpc.store.postgres.ids import IdBlocks, OwnIds
+from phoenix_grpc.store.postgres.silence import Silence
 from phoenix_grpc.store.postgres.transaction import PostgresTransaction
 from phoenix_grpc.store.postgres.watcher import RevisionWatcher
 
@@ -50,6 +51,7 @@ class PostgresEngine:
         self._connections = Connections(url, prepares)
         self._ids = IdBlocks(self._connections.open_for_ids)
         self._lease = RevisionWatcher(self._connections.open_for_watching)
+        self._silence = Silence(self._lease.silence, self._ids.cut)
         self._readers: AsyncConnectionPool[psycopg.AsyncConnection[Row]] | None = None
         self._pool_size = pool_size
         self._writers = ConnectionPool(
@@ -96,9 +98,11 @@ class PostgresEngine:
         if self._readers is None:
             self._readers = self._open_readers()
             await self._readers.open()
+        self._silence.watch()
         async with self._readers.connection() as connection:
             tx = PostgresTransaction(connection, self._ids, greenlets.wait)
-            return await greenlets.run(lambda: fn(tx))
+            with self._silence.ends(connection):
+                return await greenlets.run(lambda: fn(tx))
 
     def _open_readers(self) -> AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
         async def configure(connection: psycopg.AsyncConnection[Row]) -> None:
@@ -133,6 +137,7 @@ class PostgresEngine:
     async def _in_thread(
         self, run: Callable[[Callable[[Transaction], T]], tuple[T, PostgresTransaction]], fn: Callable[[Transaction], T]
     ) -> T:
+        self._silence.watch()
         loop = asyncio.get_running_loop()
         result, tx = await loop.run_in_executor(self._threads, self._repeat, functools.partial(run, fn))
         committed = boottime()
@@ -162,7 +167,7 @@ class PostgresEngine:
 
     def _transact(self, fn: Callable[[Transaction], T], isolation: IsolationLevel) -> tuple[T, PostgresTransaction]:
         self._writers.open()
-        with self._writers.connection() as connection:
+        with self._writers.connection() as connection, self._silence.ends(connection):
             connection.set_isolation_level(isolation)
             tx = PostgresTransaction(connection, self._ids)
             result = fn(tx)
@@ -176,8 +181,8 @@ class PostgresEngine:
         await self.read(lambda tx: tx.row("SELECT revision FROM auth_revision"))
 
     async def close(self) -> None:
-        await self._lease.close()
         await asyncio.to_thread(self._threads.shutdown)
+        await self._lease.close()
         await asyncio.to_thread(self._writers.close)
         self._ids.close()
         if self._readers is not None:

@@ -7,6 +7,7 @@ from typing import Protocol
 import psycopg
 
 from phoenix_grpc.model import Row
+from phoenix_grpc.store.postgres.connections import cut
 
 # What nobody lists in the order of its ids comes in blocks. All else comes one request at a time, in the order of time.
 _BLOCKS = {"AuditEvent": 200, "Upload": 20}
@@ -62,6 +63,11 @@ class IdBlocks:
         if row is None:
             raise LookupError("no row")
         return int(row[0])
+
+    def cut(self) -> None:
+        """Ends the connection as if the network had; whoever waits for an id fails at once."""
+        if self._connection is not None:
+            cut(self._connection)
 
     def close(self) -> None:
         """Closes the connection."""

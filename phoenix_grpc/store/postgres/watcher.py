@@ -43,6 +43,7 @@ class RevisionWatcher:
         self._source: tuple[object, ...] = ()
         self._ends = 0.0
         self._ended = 0.0
+        self._heard = 0.0
         self._wanted = asyncio.Event()
         self._read = asyncio.Event()
         self._open: list[psycopg.AsyncConnection[Row]] = []
@@ -58,12 +59,21 @@ class RevisionWatcher:
             await self._wait_for_read()
         return self._revision
 
-    async def _wait_for_read(self) -> None:
+    def silence(self) -> float:
+        """For how many seconds the database has not answered."""
+        self._begin()
+        return boottime() - self._heard
+
+    def _begin(self) -> None:
         if not self._tasks:
+            self._heard = boottime()
             self._tasks = [
                 asyncio.create_task(self._keep(self._watch, self._seconds / 4)),
                 asyncio.create_task(self._keep(self._listen, _RECONNECT_SECONDS)),
             ]
+
+    async def _wait_for_read(self) -> None:
+        self._begin()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while boottime() >= self._ends:
@@ -132,6 +142,7 @@ class RevisionWatcher:
     async def _read_on(self, connection: psycopg.AsyncConnection[Row]) -> None:
         begun = boottime()
         row = await (await connection.execute(_READ)).fetchone()
+        self._heard = boottime()
         if row is None or begun < self._ended:
             self._wanted.set()
             return
