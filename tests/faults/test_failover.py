@@ -17,6 +17,9 @@ from tests.process import ServerProcess
 
 ROUNDS = 3
 PROMISED_SECONDS = 10
+PAUSES = [0, 12, 4]
+"""Seconds without a primary, in turn: calls wait for it, or fail and are repeated; publications go on or are undone."""
+
 PATIENCE = 60.0
 
 
@@ -45,9 +48,9 @@ def test_no_acknowledged_write_is_lost_when_the_primary_dies(
         ServerProcess(tmp_path, PHOENIX_SQL_DATABASE_URL=database) as two,
     ):
         with Team([one.address, two.address], "replicated", patience=PATIENCE) as team:
-            for _ in range(rounds or ROUNDS):
+            for turn in range(rounds or ROUNDS):
                 time.sleep(2)
-                promoted = cluster.fail_over()
+                promoted = cluster.fail_over(PAUSES[turn % len(PAUSES)])
                 until(lambda since=promoted: team.acknowledged(since), PATIENCE)
                 back.append(min(one.end for one in team.acknowledged(promoted)) - promoted)
                 cluster.add_standby()

@@ -13,8 +13,8 @@ from phoenix_grpc.store.datasets.references import deleted_meanwhile
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.steps import Steps
 
-CLAIM_MICROS = 30 * 1_000_000
-"""How long a claim lasts without being renewed."""
+CLAIM_MICROS = 8 * 1_000_000
+"""How long a claim lasts without being renewed: nobody writes a dataset for so long after its publisher died."""
 
 _UNDOING = 0
 """Claims a dataset for undoing; uploads have other ids."""

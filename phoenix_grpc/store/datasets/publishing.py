@@ -29,7 +29,7 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 120.0
 """How long a change waits for publications into the same dataset."""
 
-_HEARTBEAT_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 0.1
 
 
