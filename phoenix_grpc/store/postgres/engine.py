@@ -167,6 +167,7 @@ class PostgresEngine:
 
     def _transact(self, fn: Callable[[Transaction], T], isolation: IsolationLevel) -> tuple[T, PostgresTransaction]:
         self._writers.open()
+        self._ids.open()
         with self._writers.connection() as connection, self._silence.ends(connection):
             connection.set_isolation_level(isolation)
             tx = PostgresTransaction(connection, self._ids)

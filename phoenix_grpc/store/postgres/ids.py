@@ -35,14 +35,31 @@ class IdBlocks:
     def __init__(self, connect: Callable[[], psycopg.Connection[Row]]) -> None:
         self._connect = connect
         self._connection: psycopg.Connection[Row] | None = None
+        self._pooled = False
         self._lock = threading.Lock()
         self._left: dict[str, tuple[int, int]] = {}
+
+    def open(self) -> None:
+        """Connects, if need be. To be called by whoever holds no connection: a pooler may have no other left.
+
+        Raises:
+            psycopg.OperationalError: when the database does not answer.
+        """
+        with self._lock:
+            if self._connection is not None and not self._connection.closed:
+                return
+            self._connection = self._connect()
+            # The database may have been set back to a time before these were given.
+            self._left.clear()
+            self._pooled = _is_pooled(self._connection)
+            if self._pooled:
+                self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
 
     def take(self, kind: str, count: int) -> int:
         """As IdSource.
 
         Raises:
-            psycopg.OperationalError: when the database does not answer.
+            psycopg.OperationalError: when the connection is lost.
         """
         with self._lock:
             first, end = self._left.get(kind, (0, 0))
@@ -54,15 +71,19 @@ class IdBlocks:
             return first
 
     def _reserve(self, kind: str, count: int) -> int:
-        if self._connection is None or self._connection.closed:
-            self._connection = self._connect()
-            # The database may have been set back to a time before these were given.
-            self._left.clear()
+        if self._connection is None:
+            raise psycopg.OperationalError("not connected")
         # A transaction that commits to rows with these ids commits this with it: the log has it first.
-        row = self._connection.execute(_TAKE, {"kind": kind, "count": count}).fetchone()
-        if row is None:
-            raise LookupError("no row")
-        return int(row[0])
+        if not self._pooled:
+            return _take(self._connection, kind, count)
+        # Transactions hold the other connections of the pooler while they wait for this one, so it is never given back.
+        try:
+            first = _take(self._connection, kind, count)
+            self._connection.execute("COMMIT AND CHAIN")
+        except psycopg.Error as error:
+            self._connection.close()
+            raise psycopg.OperationalError("the connection for ids has failed") from error
+        return first
 
     def cut(self) -> None:
         """Ends the connection as if the network had; whoever waits for an id fails at once."""
@@ -76,6 +97,19 @@ class IdBlocks:
                 self._connection.close()
 
 
+def _is_pooled(connection: psycopg.Connection[Row]) -> bool:
+    """Whether a pooler stands before the database."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return row is not None and row[0] != connection.info.backend_pid
+
+
+def _take(connection: psycopg.Connection[Row], kind: str, count: int) -> int:
+    row = connection.execute(_TAKE, {"kind": kind, "count": count}).fetchone()
+    if row is None:
+        raise LookupError("no row")
+    return int(row[0])
+
+
 class OwnIds:
     """Takes ids within a transaction: for a migration, which is alone."""
 
@@ -84,7 +118,4 @@ class OwnIds:
 
     def take(self, kind: str, count: int) -> int:
         """As IdSource."""
-        row = self._connection.execute(_TAKE, {"kind": kind, "count": count}).fetchone()
-        if row is None:
-            raise LookupError("no row")
-        return int(row[0])
+        return _take(self._connection, kind, count)
