@@ -25,13 +25,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(
+        1, description="Number of processes that serve the ports together."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     grpc_port: Port = Field(50051, description="Port of the gRPC door; 0 takes a free one.")
     grpc_max_connections: Annotated[int, Field(ge=1)] = Field(
-        4000, description="Maximum number of open connections on the gRPC port; further ones are closed."
+        4000,
+        description="Maximum number of open connections on the gRPC port, of each worker; further ones are closed.",
     )
     grpc_max_connections_per_address: Annotated[int, Field(ge=1)] = Field(
         200, description="Maximum number of these from one address; trusted proxies may have more."
+    )
+    grpc_max_connection_age_seconds: Seconds = Field(
+        1800,
+        description="How long a gRPC connection takes new calls; clients then open another, which another worker may"
+        " get. Calls that run are not cut off.",
     )
     grpc_unix_socket: Path | None = Field(None, description="Path of a Unix socket on which gRPC is served as well.")
     grpc_reflection: bool = Field(True, description="Whether server reflection is open to callers without credentials.")
@@ -124,7 +133,9 @@ class Settings(BaseSettings):
         description="How long a client may not read from a download, or from any HTTP response, before it is cut off.",
     )
     max_downloads_per_caller: Annotated[int, Field(ge=1)] = Field(
-        100, description="Maximum number of open downloads of one caller; further ones are RESOURCE_EXHAUSTED, or 429."
+        100,
+        description="Maximum number of open downloads of one caller, of each worker; further ones are"
+        " RESOURCE_EXHAUSTED, or 429.",
     )
     max_concurrent_calls: Annotated[int, Field(ge=1)] = Field(
         10_000, description="Maximum number of calls served at once; further ones are RESOURCE_EXHAUSTED."
@@ -174,7 +185,8 @@ class Settings(BaseSettings):
     )
     http_max_connections: Annotated[int, Field(ge=1)] = Field(
         1000,
-        description="Maximum number of open HTTP connections; a new one then closes the one that is idle longest.",
+        description="Maximum number of open HTTP connections, of each worker; a new one then closes the one that is"
+        " idle longest.",
     )
     http_max_connections_per_address: Annotated[int, Field(ge=1)] = Field(
         200, description="Maximum number of these from one address; trusted proxies may have more."

@@ -25,17 +25,18 @@ _HEAD_SECONDS = 30
 
 
 @contextlib.asynccontextmanager
-async def http_door(backend: Backend, logins: RateLimit) -> AsyncIterator[int]:
+async def http_door(backend: Backend, logins: RateLimit, shared: bool = False) -> AsyncIterator[int]:
     """Serves HTTP until the block ends, then lets running requests end within the grace; returns the port.
 
     Arguments:
         logins: how often one address may log in, by either door.
+        shared: whether other processes listen on the same port.
 
     Raises:
         ConfigurationError: when it cannot listen.
     """
     settings = backend.settings
-    listener = _listen(settings)
+    listener = _listen(settings, shared)
     config = uvicorn.Config(
         create_app(backend, logins),
         http=functools.partial(  # type: ignore[arg-type]
@@ -73,10 +74,10 @@ async def http_door(backend: Backend, logins: RateLimit) -> AsyncIterator[int]:
         await serving
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: Settings, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048, reuse_port=shared)
     except OSError as error:
         raise ConfigurationError(
             f"PHOENIX_HOST, PHOENIX_PORT: cannot listen on {settings.host}:{settings.port}: {error.strerror}"

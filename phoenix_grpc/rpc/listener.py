@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import errno
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from phoenix_grpc.rpc.reflection import add_reflection
 HEALTH = "grpc.health.v1.Health"
 _HEALTH_SECONDS = 2.0
 _SHARE_SECONDS = 1.0
+_TELLING_SECONDS = 0.2
 _STREAMS_PER_CONNECTION = 100
 _HANDSHAKE_SECONDS = 20
 _IDLE_SECONDS = 600
@@ -42,22 +42,29 @@ class GrpcDoor:
     Arguments:
         interceptor: brings each call before the guard.
         check: raises if the store cannot be read.
+        shared: whether other processes listen on the same port.
     """
 
-    def __init__(self, settings: Settings, interceptor: GuardInterceptor, check: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        interceptor: GuardInterceptor,
+        check: Callable[[], Awaitable[None]],
+        shared: bool = False,
+    ) -> None:
         self.serving = False
         self._settings = settings
         self._check = check
         self._health = HealthServicer()
-        network = self._server(interceptor, [*_options(settings), *_bounds(settings)])
-        self.port = _listen(network, settings)
+        network = self._server(interceptor, [*_options(settings, shared), *_bounds(settings)])
+        self.port = _listen(network, settings, shared)
         self._servers = [network]
         if settings.grpc_unix_socket is not None:
             local = self._server(interceptor, _options(settings))
             _listen_on_socket(local, settings.grpc_unix_socket)
             self._servers.append(local)
         self._draining = False
-        self._ends_at = 0.0
+        self._stops: list[asyncio.Task[None]] = []
 
     def _server(self, interceptor: GuardInterceptor, options: list[tuple[str, int]]) -> grpc.aio.Server:
         # Our own methods are not registered: the guard alone holds what serves them.
@@ -75,15 +82,17 @@ class GrpcDoor:
             await server.start()
 
     async def drain(self) -> None:
-        """Reports NOT_SERVING, and begins the grace of running calls."""
+        """Reports NOT_SERVING, has clients turn to other connections, and begins the grace of running calls."""
         self._draining, self.serving = True, False
-        self._ends_at = time.monotonic() + self._settings.shutdown_grace_seconds
         await self._health.enter_graceful_shutdown()
+        grace = self._settings.shutdown_grace_seconds
+        self._stops = [asyncio.create_task(server.stop(grace)) for server in self._servers]
+        # Calls that were on their way when the client was told are served.
+        await asyncio.sleep(min(grace, _TELLING_SECONDS))
 
     async def stop(self) -> None:
         """Waits for running calls as long as the grace lasts, then ends them."""
-        grace = max(0.0, self._ends_at - time.monotonic())
-        await asyncio.gather(*(server.stop(grace) for server in self._servers))
+        await asyncio.gather(*self._stops or (server.stop(0) for server in self._servers))
 
     async def watch(self) -> None:
         """Keeps health at SERVING while the store can be read; runs until it is cancelled."""
@@ -112,17 +121,18 @@ class GrpcDoor:
 
 @contextlib.asynccontextmanager
 async def grpc_door(
-    settings: Settings, interceptor: GuardInterceptor, check: Callable[[], Awaitable[None]]
+    settings: Settings, interceptor: GuardInterceptor, check: Callable[[], Awaitable[None]], shared: bool = False
 ) -> AsyncIterator[GrpcDoor]:
     """Serves gRPC until the block ends.
 
     Arguments:
         check: raises if the store cannot be read.
+        shared: whether other processes listen on the same port.
 
     Raises:
         ConfigurationError: when it cannot listen.
     """
-    door = GrpcDoor(settings, interceptor, check)
+    door = GrpcDoor(settings, interceptor, check, shared)
     await door.start()
     watches = [asyncio.create_task(work) for work in (door.watch(), door.share_connections())]
     try:
@@ -133,7 +143,7 @@ async def grpc_door(
         await door.stop()
 
 
-def _options(settings: Settings) -> list[tuple[str, int]]:
+def _options(settings: Settings, shared: bool = False) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
@@ -150,7 +160,7 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         # The loop takes calls up in bursts; C-core would drop them when about 1,000 wait.
         ("grpc.server.max_pending_requests", settings.max_concurrent_calls),
         # Two servers on one port would silently share it.
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(shared)),
     ]
 
 
@@ -165,14 +175,17 @@ def _bounds(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", _STREAMS_PER_CONNECTION),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_SECONDS * 1000),
         ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
+        # Without a grace, which is for ever: an upload may take longer than anybody would set.
+        ("grpc.max_connection_age_ms", round(settings.grpc_max_connection_age_seconds * 1000)),
     ]
 
 
-def _listen(server: grpc.aio.Server, settings: Settings) -> int:
+def _listen(server: grpc.aio.Server, settings: Settings, shared: bool) -> int:
     """Binds the port, and returns it."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
-        _require_free(settings.host, settings.grpc_port)
+        if not shared:  # or else the supervisor has found it free, and holds it
+            _require_free(settings.host, settings.grpc_port)
         return int(server.add_insecure_port(f"{host}:{settings.grpc_port}"))
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "gRPC refuses it"

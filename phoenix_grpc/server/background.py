@@ -42,17 +42,28 @@ Sweep = Callable[[Transaction, int], int]
 
 @contextlib.asynccontextmanager
 async def running(
-    engine: Engine, settings: Settings, authenticator: Authenticator, refusals: RefusalRecorder
+    engine: Engine,
+    settings: Settings,
+    authenticator: Authenticator,
+    refusals: RefusalRecorder,
+    maintains: bool = True,
 ) -> AsyncIterator[None]:
-    """Does the work until the block ends, and then writes what is left in memory."""
+    """Does the work until the block ends, and then writes what is left in memory.
+
+    Arguments:
+        maintains: whether this process sweeps and sends notices; another one may do that for all.
+    """
     mailer = Mailer(settings)
     jobs: tuple[tuple[float, Callable[[], Awaitable[None]]], ...] = (
         (REFUSALS_SECONDS, refusals.flush),
         (KEY_USES_SECONDS, authenticator.flush),
-        (SWEEP_SECONDS, lambda: sweep(engine, settings)),
         (MEMORY_SECONDS, lambda: asyncio.to_thread(return_memory)),
-        (NOTICES_SECONDS, lambda: send_notices(engine, settings, mailer)),
     )
+    if maintains:
+        jobs += (
+            (SWEEP_SECONDS, lambda: sweep(engine, settings)),
+            (NOTICES_SECONDS, lambda: send_notices(engine, settings, mailer)),
+        )
     tasks = [asyncio.create_task(_repeat(seconds, job)) for seconds, job in jobs]
     try:
         yield

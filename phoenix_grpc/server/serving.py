@@ -38,11 +38,15 @@ from phoenix_grpc.rpc.statuses import status_name
 from phoenix_grpc.server import background
 from phoenix_grpc.server.beginning import Beginning
 from phoenix_grpc.server.signing_key import open_key_ring
+from phoenix_grpc.server.workers import Worker, follow_supervisor, tell_supervisor
 from phoenix_grpc.services.auth.servicer import AuthServicer
 from phoenix_grpc.services.datasets.servicer import DatasetsServicer
 from phoenix_grpc.store.engine import Engine
 from phoenix_grpc.store.opening import open_engine, without_secrets
 from phoenix_grpc.v1 import access_pb2
+
+ALONE = Worker()
+"""A server of one process."""
 
 _LOGINS_AT_ONCE = 30
 _LOGINS_PER_MINUTE = 30
@@ -73,12 +77,18 @@ class RunningServer:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, log_writer: LogWriter | None = None) -> AsyncIterator[RunningServer]:
+async def serving(
+    settings: Settings, log_writer: LogWriter | None = None, worker: Worker = ALONE
+) -> AsyncIterator[RunningServer]:
     """Serves until the block ends, then drains: NOT_SERVING, running calls within the grace, background work written.
+
+    Arguments:
+        worker: which of several processes on the same ports this is.
 
     Raises:
         ConfigurationError: when a setting, the database or a port stops the start.
     """
+    settings = worker.share(settings)
     methods = served_methods(settings)
     async with contextlib.AsyncExitStack() as stack:
         engine = open_engine(
@@ -96,13 +106,14 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
         authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine, methods)
         calls = CallLog(settings.log_level, log_writer)
         stack.callback(calls.flush)
-        await stack.enter_async_context(background.running(engine, settings, authenticator, refusals))
+        await stack.enter_async_context(background.running(engine, settings, authenticator, refusals, worker.maintains))
         auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)
         stack.push_async_callback(auth.close)
         # One of each for both doors: memory and passwords are the same for both.
         budget = ByteBudget(settings.max_inflight_bytes)
         reception = Reception(budget, settings.max_message_bytes)
-        logins = RateLimit(math.inf if settings.disable_rate_limit else _LOGINS_AT_ONCE, _LOGINS_PER_MINUTE)
+        at_once = math.inf if settings.disable_rate_limit else max(1, _LOGINS_AT_ONCE // worker.count)
+        logins = RateLimit(at_once, _LOGINS_PER_MINUTE / worker.count)
         guard = Guard(
             methods,
             _behaviors(auth, datasets),
@@ -118,24 +129,24 @@ async def serving(settings: Settings, log_writer: LogWriter | None = None) -> As
             settings.download_stall_seconds,
             TrustedProxies(settings.trusted_proxies),
         )
-        door = await stack.enter_async_context(grpc_door(settings, interceptor, beginning.check))
+        door = await stack.enter_async_context(grpc_door(settings, interceptor, beginning.check, worker.shares_ports))
         backend = Backend(settings, guard, budget, lambda: door.serving)
-        http_port = await stack.enter_async_context(http_door(backend, logins))
+        http_port = await stack.enter_async_context(http_door(backend, logins, worker.shares_ports))
         # Both doors begin to drain at once, and share one grace.
-        stack.push_async_callback(door.drain)
         stack.callback(guard.drain)
+        stack.push_async_callback(door.drain)
         running = RunningServer(
             settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard, reception
         )
-        _announce(running)
+        _announce(running, worker)
         # Objects of the start live on: the collector need not traverse them again and again.
         gc.collect()
         gc.freeze()
         yield running
 
 
-def run(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT.
+def run(settings: Settings, worker: Worker = ALONE) -> None:
+    """Serves until SIGTERM or SIGINT, or until the supervisor is gone.
 
     Raises:
         ConfigurationError: as `serving`.
@@ -146,7 +157,7 @@ def run(settings: Settings) -> None:
     # How long a thread computes before the loop runs; the default is 5 ms, and a call waits for it several times.
     sys.setswitchinterval(0.001)
     try:
-        uvloop.run(_run(settings, writer))
+        uvloop.run(_run(settings, writer, worker))
     finally:
         if writer is not None:
             writer.close()
@@ -170,15 +181,20 @@ def _give_back_large_blocks() -> None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
-async def _run(settings: Settings, log_writer: LogWriter | None) -> None:
+async def _run(settings: Settings, log_writer: LogWriter | None, worker: Worker) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     # Work in threads computes, so more threads than cores would only take memory, each with a heap of its own.
     loop.set_default_executor(ThreadPoolExecutor((os.cpu_count() or 1) + 1, thread_name_prefix="worker"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with serving(settings, log_writer) as running:
-        _invite(running)
+    if worker.shares_ports:
+        follow_supervisor(stopped)
+    async with serving(settings, log_writer, worker) as running:
+        if worker.shares_ports:
+            tell_supervisor(running.address, running.http_address)
+        else:
+            _invite(running)
         await stopped.wait()
         log.info("stopping", grace_seconds=settings.shutdown_grace_seconds)
     log.info("stopped")
@@ -203,16 +219,18 @@ def served_methods(settings: Settings) -> Mapping[str, Method]:
     }
 
 
-def _announce(running: RunningServer) -> None:
+def _announce(running: RunningServer, worker: Worker) -> None:
     settings = running.settings
     log.info(
-        "serving",
+        "worker serves" if worker.shares_ports else "serving",
         version=__version__,
         grpc=running.address,
         http=running.http_address,
         database=without_secrets(settings.database_url),
         authentication=settings.enable_auth,
     )
+    if not worker.maintains:
+        return
     if settings.enable_auth and settings.host not in _LOOPBACK:
         log.warning(
             "credentials cross the network unencrypted: listening beyond loopback without TLS", host=settings.host

@@ -15,7 +15,7 @@ SERVE = """
 import os, sys, types
 from phoenix_grpc.cli import main
 sys.modules["phoenix_grpc.server.serving"] = types.SimpleNamespace(
-    run=lambda settings: print(os.environ["GRPC_EXPERIMENTS"], "grpc" in sys.modules)
+    run=lambda settings, worker: print(os.environ["GRPC_EXPERIMENTS"], "grpc" in sys.modules)
 )
 main(["serve"])
 """

@@ -1,0 +1,279 @@
+"""Several processes that serve the same ports: the supervisor starts, watches, replaces and ends them.
+
+The system spreads connections over the processes that listen (SO_REUSEPORT). A worker's standard output says when it
+serves, its standard error is relayed line by line, and its standard input ends with the supervisor: so does the worker.
+"""
+
+import asyncio
+import contextlib
+import json
+import math
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from phoenix_grpc.config import Settings
+from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.logs import configure_logs
+
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+_PROVEN_SECONDS = 60.0
+"""How long a worker that died is waited for, at first and at most; one that served for a minute is new to failing."""
+
+_KILLING_SECONDS = 15.0
+"""How much longer than its grace a worker may take to end."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Which of how many processes this is; the first one sweeps and sends notices for all."""
+
+    number: int = 1
+    count: int = 1
+
+    @property
+    def shares_ports(self) -> bool:
+        """Whether others listen on the same ports."""
+        return self.count > 1
+
+    @property
+    def maintains(self) -> bool:
+        """Whether it does the work that one process is to do."""
+        return self.number == 1
+
+    def share(self, settings: Settings) -> Settings:
+        """Settings whose limits are this worker's share of the server's."""
+        if self.count == 1:
+            return settings
+        return settings.model_copy(
+            update={
+                "max_concurrent_calls": math.ceil(settings.max_concurrent_calls / self.count),
+                "max_inflight_bytes": max(settings.max_message_bytes, settings.max_inflight_bytes // self.count),
+                # A path can be listened on once.
+                "grpc_unix_socket": settings.grpc_unix_socket if self.maintains else None,
+            }
+        )
+
+
+class _Process:
+    """A worker's process."""
+
+    def __init__(self, number: int, process: asyncio.subprocess.Process) -> None:
+        self.number = number
+        self.started = time.monotonic()
+        self._process = process
+        self.exited = asyncio.ensure_future(process.wait())
+        self._relay = asyncio.ensure_future(self._relay_log())
+
+    async def serves(self) -> Mapping[str, str] | None:
+        """Where it serves, as soon as it does; None when it ends before."""
+        if self._process.stdout is None:
+            return None
+        line = await self._process.stdout.readline()
+        return json.loads(line) if line else None
+
+    async def end(self, seconds: float) -> None:
+        """Has it drain, and kills it if that takes longer than so many seconds."""
+        orders: tuple[tuple[signal.Signals, float | None], ...] = ((signal.SIGTERM, seconds), (signal.SIGKILL, None))
+        for order, patience in orders:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(order)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await asyncio.shield(self.exited)
+                    break
+        await self._relay
+
+    async def code(self) -> int:
+        """Its exit code."""
+        await self._relay
+        return await self.exited
+
+    async def _relay_log(self) -> None:
+        """Passes its log on, whole lines only, each with the worker's number."""
+        if self._process.stderr is None:
+            return
+        with contextlib.suppress(ValueError):  # a line beyond the limit of the stream: the rest of its log is lost
+            async for line in self._process.stderr:
+                relay(self.number, line)
+
+
+def relay(number: int, line: bytes) -> None:
+    """Writes a line of a worker's log."""
+    if line.startswith(b"{") and sys.stderr.isatty():
+        fields = json.loads(line)
+        log.log(_LEVELS.get(fields.pop("level", ""), 20), fields.pop("event", ""), worker=number, **fields)
+        return
+    if line.startswith(b"{"):
+        line = b'{"worker":%d,' % number + line[1:]
+    with contextlib.suppress(OSError):
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
+
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+
+class Supervisor:
+    """Keeps as many workers as the settings say.
+
+    Arguments:
+        options: those of the command line that the workers repeat.
+    """
+
+    def __init__(self, settings: Settings, options: Sequence[str]) -> None:
+        self._settings = settings
+        self._options = options
+        self._patience = settings.shutdown_grace_seconds + _KILLING_SECONDS
+        self._workers: dict[int, _Process] = {}
+        self._stopping = asyncio.Event()
+        self._rolls = asyncio.Event()
+
+    async def run(self) -> int:
+        """Serves until SIGTERM or SIGINT; returns the exit code.
+
+        Raises:
+            ConfigurationError: when a port is taken.
+        """
+        loop = asyncio.get_running_loop()
+        for order in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(order, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._rolls.set)
+        with _reserved(self._settings) as ports:
+            self._options = [*self._options, *ports]
+            place: Mapping[str, str] | None = None
+            # One alone first: it brings the schema up to date, and shows the first password.
+            for number in range(1, self._settings.workers + 1):
+                place = await self._start(number)
+                if place is None:
+                    return await self._give_up(number)
+            log.info("serving", workers=self._settings.workers, **(place or {}))
+            await self._keep_all()
+        log.info("stopped")
+        return 0
+
+    async def _give_up(self, number: int) -> int:
+        code = await self._workers.pop(number).code()
+        await self._end_all()
+        return code
+
+    async def _keep_all(self) -> None:
+        tasks = [asyncio.create_task(self._keep(number)) for number in self._workers]
+        tasks.append(asyncio.create_task(self._roll()))
+        await self._stopping.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        log.info("stopping", grace_seconds=self._settings.shutdown_grace_seconds)
+        await self._end_all()
+
+    async def _end_all(self) -> None:
+        await asyncio.gather(*(worker.end(self._patience) for worker in self._workers.values()))
+
+    async def _start(self, number: int) -> Mapping[str, str] | None:
+        """Starts a worker in this place; returns where it serves, or None when it ended instead."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "phoenix_grpc", "serve", *self._options, "--worker", str(number)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=1 << 20,
+            start_new_session=True,  # Ctrl-C is for the supervisor
+        )
+        worker = _Process(number, process)
+        before, self._workers[number] = self._workers.get(number), worker
+        place = await worker.serves()
+        if place is not None and before is not None and not before.exited.done():
+            await before.end(self._patience)
+        return place
+
+    async def _keep(self, number: int) -> None:
+        """Starts the worker in this place again whenever it ends by itself."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            worker = self._workers[number]
+            code = await asyncio.shield(worker.exited)
+            if worker is not self._workers[number]:  # it was replaced
+                continue
+            if time.monotonic() - worker.started > _PROVEN_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
+            log.error("a worker ended; it is started again", worker=number, exit_code=code, pause_seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            await self._start(number)
+
+    async def _roll(self) -> None:
+        """Replaces the workers one by one, whenever it is asked to; each serves before the one before it ends."""
+        while True:
+            await self._rolls.wait()
+            self._rolls.clear()
+            for number in list(self._workers):
+                if await self._start(number) is None:
+                    log.error("the new worker does not start; the others stay as they are", worker=number)
+                    break
+                log.info("a worker was replaced", worker=number)
+
+
+@contextlib.contextmanager
+def _reserved(settings: Settings) -> Iterator[list[str]]:
+    """Holds both ports until the block ends, so that nobody else takes them; the options that name them."""
+    with contextlib.ExitStack() as stack:
+        options = []
+        for setting, port in (("grpc-port", settings.grpc_port), ("port", settings.port)):
+            family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+            try:
+                # Without sharing at first: with it, another server of this user would be joined in silence.
+                with socket.create_server((settings.host, port), family=family):
+                    pass
+                holder = stack.enter_context(socket.socket(family))
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                holder.bind((settings.host, port))
+            except OSError as error:
+                name, reason = setting.replace("-", "_").upper(), os.strerror(error.errno or 0)
+                raise ConfigurationError(
+                    f"PHOENIX_HOST, PHOENIX_{name}: cannot listen on {settings.host}:{port}: {reason}"
+                ) from None
+            options += [f"--{setting}", str(holder.getsockname()[1])]
+        yield options
+
+
+def supervise(settings: Settings, options: Sequence[str]) -> int:
+    """Runs the workers that the settings ask for until SIGTERM or SIGINT; returns the exit code.
+
+    Raises:
+        ConfigurationError: when a port is taken.
+    """
+    writer = configure_logs(settings.log_level)
+    try:
+        return asyncio.run(Supervisor(settings, options).run())
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def tell_supervisor(grpc: str, http: str) -> None:
+    """Says on standard output that this worker serves, and where."""
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), json.dumps({"grpc": grpc, "http": http}).encode() + b"\n")
+
+
+def follow_supervisor(stopped: asyncio.Event) -> None:
+    """Sets `stopped` when the supervisor is gone, however it ended."""
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        if not os.read(sys.stdin.fileno(), 1):
+            loop.remove_reader(sys.stdin.fileno())
+            stopped.set()
+
+    loop.add_reader(sys.stdin.fileno(), look)

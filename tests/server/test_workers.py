@@ -1,0 +1,181 @@
+"""Several workers on the same ports: started, watched, replaced and ended by their supervisor."""
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+
+from phoenix_grpc.v1 import auth_pb2, datasets_pb2, datasets_pb2_grpc
+from tests.conftest import bearer
+from tests.process import ServerProcess, serve_fails
+
+WHO_AM_I = auth_pb2.WhoAmIRequest()
+
+
+def workers_of(server: ServerProcess) -> list[int]:
+    """The process ids of its workers."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    return [int(child) for child in children.split()]
+
+
+def new_channel(server: ServerProcess) -> grpc.Channel:
+    """A connection of its own, which any of the workers may get."""
+    return grpc.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)])
+
+
+def wait_until(check: object, seconds: float = 20) -> None:
+    """Waits until `check` returns something true."""
+    end = time.monotonic() + seconds
+    while not check():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A server of three workers."""
+    with ServerProcess(tmp_path, PHOENIX_WORKERS="3", PHOENIX_SHUTDOWN_GRACE_SECONDS="3") as server:
+        yield server
+
+
+def lines_of(server: ServerProcess) -> list[dict[str, object]]:
+    """The lines of the log, which are all whole."""
+    return [json.loads(line) for line in list(server.lines) if line.strip()]
+
+
+def test_workers_share_the_ports_and_one_log(server: ServerProcess) -> None:
+    assert len(workers_of(server)) == 3
+    for _ in range(40):
+        with new_channel(server) as channel:
+            stub = datasets_pb2_grpc.DatasetsServiceStub(channel)
+            stub.ListDatasets(datasets_pb2.ListDatasetsRequest(), metadata=server.admin)
+        assert httpx.get(f"{server.started['http']}/readyz").status_code == 200
+    wait_until(lambda: len({line.get("worker") for line in lines_of(server) if line["event"] == "call"}) > 1)
+    assert [line.get("workers") for line in lines_of(server) if line["event"] == "serving"] == [3]
+
+
+def test_a_key_that_one_worker_revokes_is_refused_by_all(server: ServerProcess) -> None:
+    for _ in range(5):
+        made = server.auth.CreateSystemApiKey(auth_pb2.CreateApiKeyRequest(name="k"), metadata=server.admin)
+        channels = [new_channel(server) for _ in range(12)]
+        stubs = [datasets_pb2_grpc.DatasetsServiceStub(channel) for channel in channels]
+        for stub in stubs:
+            stub.ListDatasets(datasets_pb2.ListDatasetsRequest(), metadata=bearer(made.key))
+        request = auth_pb2.RevokeApiKeyRequest(api_key_id=made.api_key.api_key_id)
+        server.auth.RevokeSystemApiKey(request, metadata=server.admin)
+        for stub in stubs:
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.ListDatasets(datasets_pb2.ListDatasetsRequest(), metadata=bearer(made.key))
+            assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        for channel in channels:
+            channel.close()
+
+
+def test_a_worker_that_is_killed_is_replaced(server: ServerProcess) -> None:
+    before = workers_of(server)
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: len(set(workers_of(server)) - set(before)) == 1)
+    wait_until(lambda: [line for line in lines_of(server) if line["event"] == "a worker ended; it is started again"])
+    server.auth.WhoAmI(WHO_AM_I, metadata=server.admin, wait_for_ready=True)
+
+
+def test_a_roll_replaces_every_worker_and_calls_go_on(server: ServerProcess) -> None:
+    """A call that meets the end of its connection may fail, as the client sees, and succeeds when it is repeated."""
+    before = set(workers_of(server))
+    repeated: list[grpc.StatusCode] = []
+    served = 0
+    ended = threading.Event()
+
+    def list_once(stub: datasets_pb2_grpc.DatasetsServiceStub) -> None:
+        request = datasets_pb2.ListDatasetsRequest()
+        stub.ListDatasets(request, metadata=server.admin, wait_for_ready=True, timeout=20)
+
+    def call() -> None:
+        nonlocal served
+        with new_channel(server) as channel:
+            stub = datasets_pb2_grpc.DatasetsServiceStub(channel)
+            while not ended.is_set():
+                try:
+                    list_once(stub)
+                except grpc.RpcError as error:
+                    repeated.append(error.code())
+                    list_once(stub)
+                served += 1
+
+    with ThreadPoolExecutor(6) as pool:
+        calls = [pool.submit(call) for _ in range(6)]
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(set(workers_of(server))) == 3 and not before & set(workers_of(server)), 60)
+        ended.set()
+    for one in calls:
+        one.result()
+    assert set(repeated) <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    assert len(repeated) <= 6 * 3
+    assert served > 50
+
+
+def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, PHOENIX_WORKERS="2")
+    workers = workers_of(server)
+    server.kill()
+    wait_until(lambda: not [worker for worker in workers if Path(f"/proc/{worker}/cmdline").exists()])
+
+
+def test_sigterm_drains_all_and_exits_zero(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, PHOENIX_WORKERS="2") as server:
+        workers = workers_of(server)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+    assert not [worker for worker in workers if Path(f"/proc/{worker}/cmdline").exists()]
+
+
+def test_a_port_that_another_server_shares_is_refused(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "a", PHOENIX_WORKERS="2") as server:
+        port = server.address.rpartition(":")[2]
+        code, stderr = serve_fails(tmp_path / "b", PHOENIX_WORKERS="2", PHOENIX_GRPC_PORT=port, PHOENIX_PORT="0")
+        assert (code, stderr) == (
+            2,
+            f"Error: PHOENIX_HOST, PHOENIX_GRPC_PORT: cannot listen on 127.0.0.1:{port}: {IN_USE}\n",
+        )
+
+
+IN_USE = os.strerror(errno.EADDRINUSE)
+
+
+def test_a_first_worker_that_cannot_start_ends_the_server(tmp_path: Path) -> None:
+    variables = {"PHOENIX_WORKERS": "2", "PHOENIX_GRPC_PORT": "0", "PHOENIX_PORT": "0"}
+    code, stderr = serve_fails(tmp_path, **variables, PHOENIX_SQL_DATABASE_URL="sqlite:////proc/nowhere/x.db")
+    assert code == 2
+    assert "/proc/nowhere/x.db" in stderr
+
+
+@pytest.mark.sqlite
+def test_the_first_password_is_shown_once(tmp_path: Path) -> None:
+    variables = {"PHOENIX_SECRET": "", "PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD": "", "PHOENIX_WORKERS": "2"}
+    with ServerProcess(tmp_path, **variables) as server:
+        assert "".join(server.lines).count("Password:") == 1
+
+
+def test_more_connections_than_workers_are_spread(server: ServerProcess) -> None:
+    address = (server.address.rpartition(":")[0], int(server.address.rpartition(":")[2]))
+    sockets = [socket.create_connection(address) for _ in range(60)]
+    try:
+        counts = []
+        for worker in workers_of(server):
+            shown = subprocess.run(["ls", "-l", f"/proc/{worker}/fd"], capture_output=True, text=True, check=True)
+            counts.append(shown.stdout.count("socket:"))
+        assert min(counts) > 5
+    finally:
+        for one in sockets:
+            one.close()
