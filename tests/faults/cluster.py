@@ -64,9 +64,31 @@ class Node(PostgresServer):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.own(self.folder)
         shutil.rmtree(self.data, ignore_errors=True)
-        source = f"host=127.0.0.1 port={primary.port} user=phoenix application_name=standby{self.port}"
-        self._run("pg_basebackup", "-D", self.data, "-d", source, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        self._copy(primary, self.data, "-R")
         self.start()
+
+    def back_up(self) -> None:
+        """Copies the whole server while it runs, for `restore`."""
+        shutil.rmtree(self.folder / "backup", ignore_errors=True)
+        self._copy(self, self.folder / "backup")
+
+    def restore(self) -> None:
+        """Kills it, and lets it begin anew as it was when it was backed up: the same system on another timeline."""
+        self.kill_9()
+        shutil.rmtree(self.data)
+        (self.folder / "backup").rename(self.data)
+        signal_file = self.data / "recovery.signal"
+        signal_file.touch()
+        self.own(signal_file)
+        self._settings.update(
+            recovery_target="immediate", recovery_target_action="promote", restore_command="/bin/false"
+        )
+        self.start()
+        until(lambda: not self.ask("SELECT pg_is_in_recovery()"))
+
+    def _copy(self, source: "Node", folder: Path, *options: str) -> None:
+        address = f"host=127.0.0.1 port={source.port} user=phoenix application_name=standby{self.port}"
+        self._run("pg_basebackup", "-D", folder, "-d", address, *options, "-X", "stream", "-c", "fast", "--no-sync")
 
 
 class Cluster:
