@@ -1,38 +1,27 @@
 """The engine for PostgreSQL: short reads in greenlets over the event loop, writes and long work in threads."""
 
 import asyncio
-import functools
-import random
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate
 
 import psycopg
 from psycopg import IsolationLevel
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from phoenix_grpc.errors import ConfigurationError, Unavailable
-from phoenix_grpc.model import Row
 from phoenix_grpc.store import migrations
 from phoenix_grpc.store.engine import NO_PARAMS, AuthRevision, P, Params, T, Transaction
 from phoenix_grpc.store.leases import boottime
-from phoenix_grpc.store.postgres import greenlets
 from phoenix_grpc.store.postgres.connections import Connections
-from phoenix_grpc.store.postgres.faults import CONFLICTS, as_ours, lost_connection, unknown_outcome
+from phoenix_grpc.store.postgres.faults import lost_connection
 from phoenix_grpc.store.postgres.ids import IdBlocks, OwnIds
+from phoenix_grpc.store.postgres.reading import Reader
 from phoenix_grpc.store.postgres.silence import Silence
+from phoenix_grpc.store.postgres.threads import Threads
 from phoenix_grpc.store.postgres.transaction import PostgresTransaction
 from phoenix_grpc.store.postgres.watcher import RevisionWatcher
 
-POOL_SECONDS = 5.0
-"""How long a call waits for a connection, or for the database to come back."""
-
 _MIGRATION_LOCK = 0x70686F656E6978
 _LOCK_SECONDS = 30
-_FIRST_PAUSE_SECONDS = 0.005
-_LONGEST_PAUSE_SECONDS = 0.2
-_RECONNECT_PAUSE_SECONDS = 0.1
 
 
 class PostgresEngine:
@@ -40,7 +29,7 @@ class PostgresEngine:
 
     Arguments:
         url: a connection URI (`postgresql://user:password@host/database`), of several hosts too.
-        pool_size: how many connections reads have at most, and as many writes.
+        pool_size: how many connections reads have at most; as many have writes, and as many the work of uploads.
         prepares: whether statements are prepared; poolers of old cannot pass them on.
 
     Raises:
@@ -52,19 +41,10 @@ class PostgresEngine:
         self._ids = IdBlocks(self._connections.open_for_ids)
         self._lease = RevisionWatcher(self._connections.open_for_watching)
         self._silence = Silence(self._lease.silence, self._ids.cut)
-        self._readers: AsyncConnectionPool[psycopg.AsyncConnection[Row]] | None = None
-        self._pool_size = pool_size
-        self._writers = ConnectionPool(
-            self._connections.url,
-            kwargs=self._connections.options,
-            min_size=1,
-            max_size=pool_size,
-            open=False,
-            timeout=POOL_SECONDS,
-            reconnect_timeout=POOL_SECONDS,
-            name="writes",
-        )
-        self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="postgres")
+        self._reader = Reader(self._connections, self._ids, self._silence, pool_size)
+        # No login and no revocation waits for the long work of uploads.
+        self._writes = Threads(self._connections, self._ids, self._silence, pool_size, "writes")
+        self._work = Threads(self._connections, self._ids, self._silence, pool_size, "work")
 
     def migrate(self) -> None:
         """As `begin`, for a program that does not wait for the database.
@@ -87,93 +67,30 @@ class PostgresEngine:
             raise ConfigurationError(f"PHOENIX_SQL_DATABASE_URL: {reason}") from None
 
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        retries = _Retries()
-        while True:
-            try:
-                return await self._read(lambda tx: fn(tx, *args, **kwargs))
-            except psycopg.Error as error:
-                await asyncio.sleep(retries.pause_after(error))
-
-    async def _read(self, fn: Callable[[Transaction], T]) -> T:
-        if self._readers is None:
-            self._readers = self._open_readers()
-            await self._readers.open()
-        self._silence.watch()
-        async with self._readers.connection() as connection:
-            tx = PostgresTransaction(connection, self._ids, greenlets.wait)
-            with self._silence.ends(connection):
-                return await greenlets.run(lambda: fn(tx))
-
-    def _open_readers(self) -> AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
-        async def configure(connection: psycopg.AsyncConnection[Row]) -> None:
-            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-            await connection.set_read_only(True)
-
-        return AsyncConnectionPool(
-            self._connections.url,
-            kwargs=self._connections.options,
-            configure=configure,
-            min_size=1,
-            max_size=self._pool_size,
-            open=False,
-            timeout=POOL_SECONDS,
-            reconnect_timeout=POOL_SECONDS,
-            name="reads",
-        )
+        return await self._reader.run(lambda tx: fn(tx, *args, **kwargs), getattr(fn, "__code__", None))
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._in_thread(self._write, lambda tx: fn(tx, *args, **kwargs))
+        return await self._committed(self._writes, lambda tx: fn(tx, *args, **kwargs), IsolationLevel.SERIALIZABLE)
 
     async def stage(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._in_thread(self._stage, lambda tx: fn(tx, *args, **kwargs))
+        # Durable like any other: this process outlives the crash of the server's machine, and goes on from here.
+        return await self._committed(self._work, lambda tx: fn(tx, *args, **kwargs), IsolationLevel.READ_COMMITTED)
 
     async def read_long(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._in_thread(self._look, lambda tx: fn(tx, *args, **kwargs))
+        return await self._committed(self._work, lambda tx: fn(tx, *args, **kwargs), IsolationLevel.REPEATABLE_READ)
 
     async def fill(self, table: str, columns: Sequence[str], query: str, params: Params = NO_PARAMS) -> int:
         statement = f"INSERT INTO {table} ({', '.join(columns)}) {query} ON CONFLICT DO NOTHING"
         return await self.stage(lambda tx: tx.run(statement, params))
 
-    async def _in_thread(
-        self, run: Callable[[Callable[[Transaction], T]], tuple[T, PostgresTransaction]], fn: Callable[[Transaction], T]
-    ) -> T:
-        self._silence.watch()
-        loop = asyncio.get_running_loop()
-        result, tx = await loop.run_in_executor(self._threads, self._repeat, functools.partial(run, fn))
+    async def _committed(self, threads: Threads, fn: Callable[[Transaction], T], isolation: IsolationLevel) -> T:
+        result, tx = await threads.run(fn, isolation)
         committed = boottime()
         if tx.auth_has_changed:
             self._lease.end()
         if tx.waits_out_leases:
             await self._lease.wait_out(committed)
         return result
-
-    def _repeat(self, transact: Callable[[], T]) -> T:
-        retries = _Retries()
-        while True:
-            try:
-                return transact()
-            except psycopg.Error as error:
-                time.sleep(retries.pause_after(error))
-
-    def _write(self, fn: Callable[[Transaction], T]) -> tuple[T, PostgresTransaction]:
-        return self._transact(fn, IsolationLevel.SERIALIZABLE)
-
-    def _stage(self, fn: Callable[[Transaction], T]) -> tuple[T, PostgresTransaction]:
-        # Durable like any other: this process outlives the crash of the server's machine, and goes on from here.
-        return self._transact(fn, IsolationLevel.READ_COMMITTED)
-
-    def _look(self, fn: Callable[[Transaction], T]) -> tuple[T, PostgresTransaction]:
-        return self._transact(fn, IsolationLevel.REPEATABLE_READ)
-
-    def _transact(self, fn: Callable[[Transaction], T], isolation: IsolationLevel) -> tuple[T, PostgresTransaction]:
-        self._writers.open()
-        self._ids.open()
-        with self._writers.connection() as connection, self._silence.ends(connection):
-            connection.set_isolation_level(isolation)
-            tx = PostgresTransaction(connection, self._ids)
-            result = fn(tx)
-            commit(connection)
-            return result, tx
 
     async def auth_revision(self) -> AuthRevision:
         return await self._lease.revision()
@@ -182,12 +99,13 @@ class PostgresEngine:
         await self.read(lambda tx: tx.row("SELECT revision FROM auth_revision"))
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._threads.shutdown)
+        for threads in (self._writes, self._work):
+            await asyncio.to_thread(threads.shut_down)
         await self._lease.close()
-        await asyncio.to_thread(self._writers.close)
+        for threads in (self._writes, self._work):
+            await asyncio.to_thread(threads.close)
         self._ids.close()
-        if self._readers is not None:
-            await self._readers.close()
+        await self._reader.close()
 
 
 def migrate(connections: Connections) -> list[str]:
@@ -202,52 +120,3 @@ def migrate(connections: Connections) -> list[str]:
         # Of the transaction, not of the session: a pooler keeps sessions, and every process would wait for ever.
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
         return migrations.migrate(PostgresTransaction(connection, OwnIds(connection)))
-
-
-def commit(connection: psycopg.Connection[Row]) -> None:
-    """Commits the transaction that is open.
-
-    Raises:
-        Unavailable: when it cannot be known whether it was committed, or whether the commit would outlive the primary.
-    """
-    warnings: list[str | None] = []
-
-    def note(notice: psycopg.errors.Diagnostic) -> None:
-        if notice.severity_nonlocalized == "WARNING":
-            warnings.append(notice.message_primary)
-
-    connection.add_notice_handler(note)
-    try:
-        connection.commit()
-    except psycopg.OperationalError as error:
-        if not lost_connection(error):
-            raise
-        raise unknown_outcome() from error
-    finally:
-        connection.remove_notice_handler(note)
-    if warnings:
-        # Somebody ended the wait for a synchronous standby: it is committed here, and perhaps nowhere else.
-        raise unknown_outcome()
-
-
-class _Retries:
-    """When to run a transaction again: after a conflict, and without a connection, for some seconds."""
-
-    def __init__(self) -> None:
-        self._ends = time.monotonic() + POOL_SECONDS
-        self._conflicts = 0
-
-    def pause_after(self, error: psycopg.Error) -> float:
-        """How many seconds to wait before the next try.
-
-        Raises:
-            the error in the domain's words, when there is to be none.
-        """
-        if time.monotonic() < self._ends:
-            if isinstance(error, CONFLICTS):
-                self._conflicts += 1
-                longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**self._conflicts)
-                return random.uniform(0, longest)  # noqa: S311 - no secret
-            if lost_connection(error):
-                return _RECONNECT_PAUSE_SECONDS
-        raise as_ours(error) from error

@@ -103,7 +103,7 @@ async def test_a_database_that_is_away_for_a_while_is_waited_for(engine: Engine,
 async def test_a_database_that_stays_away_is_unavailable(
     engine: Engine, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("phoenix_grpc.store.postgres.engine.POOL_SECONDS", 0.5)
+    monkeypatch.setattr("phoenix_grpc.store.postgres.retries.PATIENCE_SECONDS", 0.5)
     await engine.check()
     proxy.close()
     for attempt in (engine.check(), engine.write(Adding())):
@@ -113,7 +113,7 @@ async def test_a_database_that_stays_away_is_unavailable(
 
 
 async def test_a_busy_pool_is_unavailable_with_a_time_to_retry(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phoenix_grpc.store.postgres.engine.POOL_SECONDS", 0.3)
+    monkeypatch.setattr("phoenix_grpc.store.postgres.retries.PATIENCE_SECONDS", 0.3)
     engine = open_engine(database, pool_size=1)
     try:
         busy = asyncio.create_task(engine.read(lambda tx: tx.rows("SELECT pg_sleep(1.5)")))
@@ -153,7 +153,7 @@ async def test_a_statement_that_takes_too_long_is_unavailable() -> None:
 async def test_a_name_that_is_always_taken_is_unavailable_and_no_fault_of_ours(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("phoenix_grpc.store.postgres.engine.POOL_SECONDS", 0.5)
+    monkeypatch.setattr("phoenix_grpc.store.postgres.retries.PATIENCE_SECONDS", 0.5)
 
     def twice(tx: Transaction) -> None:
         Adding()(tx)
