@@ -29,7 +29,7 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("project")
 
-ON_POSTGRES = os.environ.get("PHOENIX_TEST_ENGINE") == "postgresql"
+ON_POSTGRES = os.environ.get("TEST_ENGINE") == "postgresql"
 """Whether the servers of the tests keep their data in PostgreSQL; see CONTRIBUTING.md."""
 
 

