@@ -21,6 +21,9 @@ from tests.faults.history import Operation, Outcome, Version, check
 KEYS = [f"key-{number}" for number in range(24)]
 """The examples that all clients write: few, so that they meet."""
 
+_CALL_SECONDS = 60
+"""Longer than any outage: the library's own retries of a call take place within it."""
+
 _DEFINITE = {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ABORTED, grpc.StatusCode.RESOURCE_EXHAUSTED}
 _PASSING = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
@@ -58,7 +61,7 @@ class Team:
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
         for thread in self._threads:
-            thread.join(self._patience + 60)
+            thread.join(self._patience + 2 * _CALL_SECONDS)
             assert not thread.is_alive(), "a call never ended"
 
     def acknowledged(self, since: float = 0.0) -> list[Operation]:
@@ -88,7 +91,7 @@ class Team:
             yield Version(_number(version.version_id), version.description, version.live_count)
 
     def _client(self, number: int) -> Client:
-        return Client(self._addresses[number % len(self._addresses)], ADMIN_SECRET, timeout=20)
+        return Client(self._addresses[number % len(self._addresses)], ADMIN_SECRET, timeout=_CALL_SECONDS)
 
     def _work(self, number: int) -> None:
         client = self._client(number)
@@ -132,7 +135,9 @@ class Team:
     def _upload(self, client: Client, name: str, request_id: str, draw: random.Random, intended: Did) -> Did:
         intended["puts"] = dict.fromkeys(draw.sample(KEYS, 12), name)
         lines = [json.dumps({"id": key, "input": {"value": name}}).encode() + b"\n" for key in intended["puts"]]
-        response = client.upload(lines, self._dataset, timeout=20, version_description=name, request_id=request_id)
+        response = client.upload(
+            lines, self._dataset, timeout=_CALL_SECONDS, version_description=name, request_id=request_id
+        )
         return _written(response, intended)
 
     def _update(self, client: Client, name: str, request_id: str, draw: random.Random, intended: Did) -> Did:
@@ -155,7 +160,7 @@ class Team:
     def _download(self, client: Client, _name: str, _id: str, _draw: random.Random, intended: Did) -> Did:
         intended["read"] = {}
         file = io.BytesIO()
-        header = client.download(self._dataset, file, timeout=20)
+        header = client.download(self._dataset, file, timeout=_CALL_SECONDS)
         examples = [json.loads(line) for line in file.getvalue().splitlines()]
         read = {example["id"]: example["input"]["value"] for example in examples}
         assert len(read) == len(examples), "an example was read twice"

@@ -1,10 +1,8 @@
 """How long the tests of faults run, where their databases are, and the figures that they end with."""
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -54,16 +52,3 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'faults.db'}"
     return new_database()
-
-
-def require_program(name: str, package: str) -> str:
-    """The path of a program; a test that needs it is skipped without it."""
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/bin")
-    return found or lacks(package)
-
-
-def lacks(package: str) -> NoReturn:
-    """Skips the test visibly; in CI it fails."""
-    if "CI" in os.environ:
-        pytest.fail(f"needs the Debian package {package}")
-    pytest.skip(f"needs the Debian package {package}")

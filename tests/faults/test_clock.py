@@ -13,8 +13,8 @@ from phoenix_grpc.v1 import auth_pb2
 from tests.conftest import ADMIN_PASSWORD, Metadata, bearer, reason_of
 from tests.faults.clients import Team
 from tests.faults.cluster import until
-from tests.faults.conftest import require_program
 from tests.process import ServerProcess
+from tests.toolchains import need
 
 HOUR = 3600
 JUMPS = [HOUR, -HOUR, 24 * HOUR, 0]
@@ -41,7 +41,7 @@ class Clock:
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Clock:
-    require_program("cc", "gcc")
+    need("cc")
     return Clock(tmp_path)
 
 
