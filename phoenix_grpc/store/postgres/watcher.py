@@ -48,6 +48,7 @@ class RevisionWatcher:
         self._read = asyncio.Event()
         self._open: list[psycopg.AsyncConnection[Row]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
 
     async def revision(self) -> AuthRevision:
         """The revision, as committed a lease ago or later.
@@ -96,10 +97,11 @@ class RevisionWatcher:
     async def close(self) -> None:
         """Ends the reading."""
         # A task that is cancelled while it reads would ask the server to stop, and wait for that.
-        for connection in self._open:
-            cut(connection)
+        self._closing = True
         self._wanted.set()
         while self._open:
+            for connection in self._open:
+                cut(connection)
             await asyncio.sleep(0.001)
         for task in self._tasks:
             task.cancel()
@@ -107,7 +109,7 @@ class RevisionWatcher:
 
     async def _keep(self, use: Callable[[psycopg.AsyncConnection[Row]], Awaitable[None]], pause: float) -> None:
         """Uses a connection, and then another one, for as long as the watcher is open."""
-        while True:
+        while not self._closing:
             with contextlib.suppress(psycopg.Error, OSError):
                 connection = await self._connect()
                 self._open.append(connection)

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from phoenix_grpc.errors import Unavailable
+from phoenix_grpc.model import Row
 from phoenix_grpc.store.opening import open_engine
 from phoenix_grpc.store.postgres.connections import Connections
 from phoenix_grpc.store.postgres.watcher import LEASE_SECONDS, RevisionWatcher
@@ -182,3 +183,22 @@ async def test_a_node_that_is_cut_off_honours_nothing_that_was_revoked(proxy: Pr
         proxy.go_on()
         for node in nodes:
             await node.close()
+
+
+async def test_a_connection_that_is_made_while_the_watcher_closes_is_closed_too(database: str) -> None:
+    connections = Connections(database, prepares=True)
+    made: list[psycopg.AsyncConnection[Row]] = []
+
+    async def connect() -> psycopg.AsyncConnection[Row]:
+        connection = await connections.open_for_watching()
+        made.append(connection)
+        while connection is not made[0] and not made[0].closed:  # it is there when the first one ends
+            await asyncio.sleep(0)
+        return connection
+
+    watcher = RevisionWatcher(connect)
+    await watcher.revision()
+    await eventually(lambda: len(made) == 2)
+    async with asyncio.timeout(5):
+        await watcher.close()
+    assert all(connection.closed for connection in made)
