@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from phoenix_grpc.errors import Unavailable
 from phoenix_grpc.store.datasets.uploads import begin_upload
 from phoenix_grpc.store.postgres.engine import PostgresEngine
+from phoenix_grpc.v1 import auth_pb2
+from tests.conftest import ADMIN_PASSWORD, Metadata, bearer, reason_of
 from tests.faults.clients import Team
 from tests.faults.cluster import Cluster, running_cluster, until
 from tests.process import ServerProcess
@@ -48,11 +52,14 @@ def test_no_acknowledged_write_is_lost_when_the_primary_dies(
         ServerProcess(tmp_path, PHOENIX_SQL_DATABASE_URL=database) as two,
     ):
         with Team([one.address, two.address], "replicated", patience=PATIENCE) as team:
+            revoked = []
             for turn in range(rounds or ROUNDS):
                 time.sleep(2)
+                revoked.append(_revoked_key(one))
                 promoted = cluster.fail_over(PAUSES[turn % len(PAUSES)])
                 until(lambda since=promoted: team.acknowledged(since), PATIENCE)
                 back.append(min(one.end for one in team.acknowledged(promoted)) - promoted)
+                assert {_reason(server, key) for server in (one, two) for key in revoked} == {"API_KEY_REVOKED"}
                 cluster.add_standby()
         versions = team.check(two.address)
     assert max(back) < PROMISED_SECONDS
@@ -64,6 +71,23 @@ def test_no_acknowledged_write_is_lost_when_the_primary_dies(
         slowest_return_in_seconds=round(max(back), 2),
         errors=dict(team.errors),
     )
+
+
+def _revoked_key(server: ServerProcess) -> Metadata:
+    """A key that was made, used and revoked just now."""
+    login = auth_pb2.LoginRequest(email="admin@localhost", password=ADMIN_PASSWORD)
+    session = bearer(server.auth.Login(login).access_token)
+    made = server.auth.CreateApiKey(auth_pb2.CreateApiKeyRequest(name=secrets.token_hex(4)), metadata=session)
+    server.auth.WhoAmI(auth_pb2.WhoAmIRequest(), metadata=bearer(made.key))
+    server.auth.RevokeApiKey(auth_pb2.RevokeApiKeyRequest(api_key_id=made.api_key.api_key_id), metadata=session)
+    return bearer(made.key)
+
+
+def _reason(server: ServerProcess, caller: Metadata) -> str:
+    """Why a call is refused."""
+    with pytest.raises(grpc.RpcError) as caught:
+        server.auth.WhoAmI(auth_pb2.WhoAmIRequest(), metadata=caller)
+    return reason_of(caught.value)
 
 
 async def test_what_a_publisher_has_staged_is_there_after_a_failover(cluster: Cluster) -> None:
