@@ -20,9 +20,11 @@ PATIENCE_SECONDS = 2.0
 """How long a call waits for a fresh read when the lease is over."""
 
 _RECONNECT_SECONDS = 1.0
+# The timeline of the log that is being written: that of the last checkpoint is the old one for minutes after a standby
+# was promoted. A server that is a standby has none, and its revision is not to be trusted.
 _READ = (
     "SELECT revision, (SELECT system_identifier FROM pg_control_system()),"
-    " (SELECT timeline_id FROM pg_control_checkpoint()) FROM auth_revision"
+    " (SELECT LEFT(pg_walfile_name(pg_current_wal_lsn()), 8)) FROM auth_revision"
 )
 
 Connect = Callable[[], Awaitable[psycopg.AsyncConnection[Row]]]
