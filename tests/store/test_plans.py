@@ -116,6 +116,7 @@ NAME = [ExampleRef(None, "id1", "id1")]
         (examples.read_page, (1, 3, 0, 10, [1])),
         (examples.read_some, (1, 2, [1, 2])),
         (examples.find_examples, (1, NAME, 2)),
+        (examples.find_latest, (named("d"), ExampleRef(1, None, ""))),
         (examples.read_splits, (1, Page([(1,), (2,)], None))),
         (examples.read_splits, (1, Page([(1,), (9,)], None))),
         (examples.split_names, (1, 1)),

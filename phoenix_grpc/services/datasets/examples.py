@@ -90,9 +90,22 @@ class ExampleMethods(DatasetMethods):
     async def GetExample(self, request: datasets_pb2.GetExampleRequest) -> datasets_pb2.GetExampleResponse:
         version_id = optional_id("DatasetVersion", request.version_id, "version_id")
         name = example_ref(request.example_id, "example_id")
-        found = await self.engine.read(_get_example, dataset_ref(request), name, version_id, request.with_history)
+        ref = dataset_ref(request)
+        if version_id is None and name.id is not None and not request.with_history:
+            found = await self._get_latest(ref, name)
+        else:
+            found = await self.engine.read(_get_example, ref, name, version_id, request.with_history)
         contents = [found.row or (), *(revision.content or () for revision in found.history)]
         return await _converted(_chars(contents), _example_response, found)
+
+    async def _get_latest(self, ref: DatasetRef, name: ExampleRef) -> _Found:
+        latest = await self.engine.read(examples.find_latest, ref, name)
+        example_id, external_id = latest.row[:2]
+        names: tuple[str, ...] = ()
+        if latest.grouped:
+            # Splits have no version: they are as they are now, in a read of its own as well.
+            names = await self.engine.read(examples.split_names, latest.dataset_id, example_id)
+        return _Found(latest.row, names, example_id, external_id, [])
 
     async def AppendExamples(self, request: datasets_pb2.AppendExamplesRequest) -> datasets_pb2.ChangeExamplesResponse:
         records = await asyncio.to_thread(_records, limited(request, "examples"))

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from phoenix_grpc.errors import NotFound, Reason
+from phoenix_grpc.errors import NotFound, Reason, dataset_not_found
 from phoenix_grpc.model import Row
-from phoenix_grpc.store.datasets.references import deleted_meanwhile
+from phoenix_grpc.store.datasets.references import DatasetRef, deleted_meanwhile
 from phoenix_grpc.store.engine import Transaction, numbered
 
 PAGE_CHARS = 4 << 20
@@ -33,6 +33,17 @@ _PUBLISHED = (
     "r.dataset_id = :dataset AND r.example_id = e.id"
     " AND r.born <= (SELECT d.latest_version_id FROM datasets d WHERE d.id = :dataset)"
 )
+# The edition and the latest version are those of the row of d.
+_LATEST = f"""
+    SELECT d.id, EXISTS (SELECT 1 FROM split_members c WHERE c.dataset_id = d.id AND c.example_id = e.id
+        AND c.born <= d.edition AND (c.died IS NULL OR c.died > d.edition)), {_COLUMNS}
+    FROM datasets d LEFT JOIN examples e ON e.dataset_id = d.id AND e.id = :example
+    LEFT JOIN revisions r ON r.dataset_id = d.id AND r.example_id = e.id AND r.born =
+        (SELECT MAX(x.born) FROM revisions x
+        WHERE x.dataset_id = d.id AND x.example_id = e.id AND x.born <= d.latest_version_id)
+    AND (r.died IS NULL OR r.died > d.latest_version_id)
+    WHERE d.deleted_at IS NULL AND
+"""
 _WINDOW = 1000
 
 
@@ -57,6 +68,19 @@ class Page(NamedTuple):
     after: int | None
 
 
+class Latest(NamedTuple):
+    """An example as the latest version of its dataset has it.
+
+    Arguments:
+        row: as those of a Page.
+        grouped: whether it is in any split.
+    """
+
+    dataset_id: int
+    row: Row
+    grouped: bool
+
+
 class Revision(NamedTuple):
     """What happened to an example in one version.
 
@@ -68,6 +92,25 @@ class Revision(NamedTuple):
     version_id: int
     created_at: int
     content: tuple[str, str, str] | None
+
+
+def find_latest(tx: Transaction, ref: DatasetRef, name: ExampleRef) -> Latest:
+    """An example as the latest version has it: what is read most often, and so by one statement.
+
+    Arguments:
+        name: its number.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND, EXAMPLE_NOT_FOUND.
+    """
+    which = "d.id = :id" if ref.id is not None else "d.name = :name"
+    row = tx.row(_LATEST + which, {"id": ref.id, "name": ref.name, "example": name.id})
+    if row is None:
+        raise dataset_not_found(ref.shown)
+    dataset_id, grouped, *columns = row
+    if columns[-1] is None:
+        raise example_not_found(name)
+    return Latest(dataset_id, tuple(columns), bool(grouped))
 
 
 def read_page(
@@ -178,7 +221,9 @@ def read_some(
         more: whether there are others after these.
     """
     marks, params = numbered("id", ids)
-    rows = tx.scan(
+    # One is read at once, whatever its size.
+    read = tx.rows if len(ids) == 1 else tx.scan
+    rows = read(
         f"SELECT {_COLUMNS} FROM examples e CROSS JOIN revisions r WHERE e.dataset_id = :dataset"
         f" AND e.id IN ({marks}) AND {_AT_VERSION} ORDER BY e.id",
         {**params, "dataset": dataset_id, "version": version_id},

@@ -54,6 +54,31 @@ async def test_an_example_that_no_version_has_is_not_found(abc: Keeper, name: Ex
         assert refused.value.reason == "EXAMPLE_NOT_FOUND"
 
 
+async def test_an_example_is_found_as_the_latest_version_has_it(abc: Keeper) -> None:
+    dataset = await abc.dataset()
+    rows = await abc.rows(dataset.id, dataset.latest_version_id)
+    names = [ExampleRef(row[0], None, "x") for row in rows]
+    for ref in (named("d"), numbered(dataset.id)):
+        found = [await abc.engine.read(examples.find_latest, ref, name) for name in names]
+        assert [latest.row for latest in found] == rows
+        assert [(latest.dataset_id, latest.grouped) for latest in found] == [
+            (dataset.id, True),
+            (dataset.id, False),
+            (dataset.id, True),
+        ]
+    await updated(abc.engine, "a", input='{"value":"new"}')
+    await deleted(abc.engine, "b")
+    latest = await abc.engine.read(examples.find_latest, named("d"), names[0])
+    assert json.loads(latest.row[2]) == {"value": "new"}
+    for missing in (names[1], ExampleRef(10**9, None, "x")):
+        with pytest.raises(NotFound) as refused:
+            await abc.engine.read(examples.find_latest, named("d"), missing)
+        assert refused.value.reason == "EXAMPLE_NOT_FOUND"
+    with pytest.raises(NotFound) as refused:
+        await abc.engine.read(examples.find_latest, named("none"), names[0])
+    assert refused.value.reason == "DATASET_NOT_FOUND"
+
+
 async def test_a_deleted_example_is_found_only_at_the_versions_that_had_it(abc: Keeper) -> None:
     before = await abc.dataset()
     await deleted(abc.engine, "b")
