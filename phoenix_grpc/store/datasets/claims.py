@@ -5,19 +5,18 @@ a publisher that died: what it wrote is undone before the next one begins. A pub
 finds its claim gone at its next step.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from phoenix_grpc.errors import Unavailable
-from phoenix_grpc.model import now
+from phoenix_grpc.model import Row, now
 from phoenix_grpc.store.datasets.references import deleted_meanwhile
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.steps import Steps
+from phoenix_grpc.store.sweeping import MAX_CHARS
 
 CLAIM_MICROS = 8 * 1_000_000
 """How long a claim lasts without being renewed: nobody writes a dataset for so long after its publisher died."""
 
-_UNDOING = 0
-"""Claims a dataset for undoing; uploads have other ids."""
 _WINDOW = 4000
 
 
@@ -35,6 +34,9 @@ class DatasetBusy(Unavailable):
 
 
 class _Leavings(NamedTuple):
+    """What a publication has left, claimed by whoever undoes it under an id of its own, as if it were an upload."""
+
+    claim_id: int
     dataset_id: int
     version_id: int | None
     edition: int
@@ -48,11 +50,25 @@ def hold(tx: Transaction, dataset_id: int) -> None:
         Aborted: DATASET_DELETED.
         DatasetBusy: when one is under way.
     """
-    row = tx.row(
-        "UPDATE datasets SET change = change WHERE id = :id AND deleted_at IS NULL"
-        " RETURNING publishing, publishing_until",
-        {"id": dataset_id},
+    # A publication writes the row again and again: whoever waits for its end does not wait for the row as well.
+    _require_free(
+        dataset_id,
+        tx.row(
+            "SELECT publishing, publishing_until FROM datasets WHERE id = :id AND deleted_at IS NULL",
+            {"id": dataset_id},
+        ),
     )
+    _require_free(
+        dataset_id,
+        tx.row(
+            "UPDATE datasets SET change = change WHERE id = :id AND deleted_at IS NULL"
+            " RETURNING publishing, publishing_until",
+            {"id": dataset_id},
+        ),
+    )
+
+
+def _require_free(dataset_id: int, row: Row | None) -> None:
     if row is None:
         raise deleted_meanwhile()
     if row[0] is not None:
@@ -72,21 +88,37 @@ def claim(tx: Transaction, dataset_id: int, upload_id: int) -> None:
     )
 
 
+def require(tx: Transaction, dataset_id: int, upload_id: int) -> None:
+    """Looks whether a claim is still there; `renew` at the end of the transaction makes it sure.
+
+    Raises:
+        as `renew`.
+    """
+    row = tx.row(f"SELECT 1 FROM datasets WHERE {_CLAIMED}", {"id": dataset_id, "upload": upload_id})
+    if row is None:
+        _refuse_lost(tx, dataset_id)
+
+
 def renew(tx: Transaction, dataset_id: int, upload_id: int) -> None:
-    """Renews a claim; until the transaction ends nobody else can take it.
+    """Renews a claim; until the transaction ends nobody else can take it, or change the dataset's row.
 
     Raises:
         Aborted: DATASET_DELETED.
         Unavailable: when it was taken.
     """
-    # A dataset that was never published is marked as deleted until it is.
     renewed = tx.run(
-        "UPDATE datasets SET publishing_until = :until WHERE id = :id AND publishing = :upload"
-        " AND (deleted_at IS NULL OR latest_version_id = 0)",
+        f"UPDATE datasets SET publishing_until = :until WHERE {_CLAIMED}",
         {"id": dataset_id, "upload": upload_id, "until": now() + CLAIM_MICROS},
     )
-    if renewed:
-        return
+    if not renewed:
+        _refuse_lost(tx, dataset_id)
+
+
+# A dataset that was never published is marked as deleted until it is.
+_CLAIMED = "id = :id AND publishing = :upload AND (deleted_at IS NULL OR latest_version_id = 0)"
+
+
+def _refuse_lost(tx: Transaction, dataset_id: int) -> NoReturn:
     if not tx.row("SELECT 1 FROM datasets WHERE id = :id AND deleted_at IS NULL", {"id": dataset_id}):
         raise deleted_meanwhile()
     raise Unavailable("publishing was interrupted for so long that another upload took its turn; send it again")
@@ -134,10 +166,10 @@ def _take_over(tx: Transaction, dataset_id: int, upload_id: int | None) -> _Leav
     row = tx.row(
         "UPDATE datasets SET publishing = :undoing, publishing_until = :until WHERE id = :id AND publishing IS NOT NULL"
         " AND (publishing = :upload OR publishing_until <= :now)"
-        " RETURNING id, publishing_version, edition, deleted_at IS NOT NULL",
+        " RETURNING publishing, id, publishing_version, edition, deleted_at IS NOT NULL",
         {
             "id": dataset_id,
-            "undoing": _UNDOING,
+            "undoing": tx.take_ids("Upload"),
             "upload": -1 if upload_id is None else upload_id,
             "now": moment,
             "until": moment + CLAIM_MICROS,
@@ -148,22 +180,36 @@ def _take_over(tx: Transaction, dataset_id: int, upload_id: int | None) -> _Leav
 
 def _undo_window(tx: Transaction, left: _Leavings, after: int) -> int | None:
     """Returns where the next window begins; None after the last."""
-    renew(tx, left.dataset_id, _UNDOING)
+    require(tx, left.dataset_id, left.claim_id)
+    until = _end_of_window(tx, left, after)
     params = {
         "dataset": left.dataset_id,
         "version": left.version_id,
         "edition": left.edition + 1,
         "after": after,
-        "offset": _WINDOW - 1,
+        "until": until,
     }
-    row = tx.row(
-        "SELECT id FROM examples WHERE dataset_id = :dataset AND id > :after ORDER BY id LIMIT 1 OFFSET :offset", params
-    )
-    until = row[0] if row else None
     for table, column, rest in _UNDONE:
-        where = f"dataset_id = :dataset AND {column} > :after" + (f" AND {column} <= :until" if row else "")
-        tx.run(rest.format(table=table, where=where), {**params, "until": until})
+        where = f"dataset_id = :dataset AND {column} > :after" + (f" AND {column} <= :until" if until else "")
+        tx.run(rest.format(table=table, where=where), params)
+    renew(tx, left.dataset_id, left.claim_id)
     return until
+
+
+def _end_of_window(tx: Transaction, left: _Leavings, after: int) -> int | None:
+    """The last example of a window; None when all that follow are in it. Its revisions that go are not too long."""
+    rows = tx.scan(
+        "SELECT example_id, CASE WHEN born = :version THEN LENGTH(input) + LENGTH(output) + LENGTH(metadata) ELSE 0 END"
+        " FROM revisions WHERE dataset_id = :dataset AND example_id > :after ORDER BY example_id LIMIT :limit",
+        {"dataset": left.dataset_id, "version": left.version_id, "after": after, "limit": _WINDOW},
+    )
+    count = chars = 0
+    example_id: int | None = None
+    for count, (example_id, length) in enumerate(rows, 1):  # noqa: B007 - the last one is what counts
+        chars += length
+        if chars > MAX_CHARS:
+            return example_id
+    return example_id if count == _WINDOW else None
 
 
 # In this order: a revision of the version goes before the one that it replaced lives again.
@@ -182,7 +228,7 @@ _UNDONE = (
 
 
 def _give_up(tx: Transaction, left: _Leavings) -> None:
-    params = {"dataset": left.dataset_id, "edition": left.edition + 1, "undoing": _UNDOING}
+    params = {"dataset": left.dataset_id, "edition": left.edition + 1, "undoing": left.claim_id}
     given = tx.run(
         "UPDATE datasets SET publishing = NULL, publishing_version = NULL"
         " WHERE id = :dataset AND publishing = :undoing",

@@ -212,15 +212,15 @@ def touch(tx: Transaction, dataset_id: int) -> None:
 
 def sweep_datasets(tx: Transaction, limit: int) -> int:
     """Removes up to `limit` rows of a deleted dataset, fewer of long ones; returns how many, 0 when none is left."""
+    # A publisher that was thought dead finds its claim gone; or it was faster, and the dataset is there to stay.
+    over = "deleted_at IS NOT NULL AND (publishing IS NULL OR publishing_until <= :now)"
     row = tx.row(
-        "SELECT id FROM datasets WHERE deleted_at IS NOT NULL AND (publishing IS NULL OR publishing_until <= :now)"
-        " ORDER BY deleted_at LIMIT 1",
+        f"UPDATE datasets SET publishing = NULL WHERE {over}"
+        f" AND id = (SELECT id FROM datasets WHERE {over} ORDER BY deleted_at LIMIT 1) RETURNING id",
         {"now": now()},
     )
     if row is None:
         return 0
-    # A publisher that was thought dead finds its claim gone.
-    tx.run("UPDATE datasets SET publishing = NULL WHERE id = :id AND publishing IS NOT NULL", {"id": row[0]})
     for table, key, texts in _PARTS:
         removed = remove_rows(tx, table, "dataset_id = :id", {"id": row[0]}, key, limit, texts)
         if removed:

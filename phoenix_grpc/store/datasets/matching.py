@@ -123,9 +123,13 @@ def survey(tx: Transaction, upload_id: int) -> Staged:
     )
     staged = Staged(upload_id, *row)
     if tx.one("SELECT record_count FROM uploads WHERE id = :upload", {"upload": upload_id})[0] != staged.count:
-        # The tables of what is staged are not logged on PostgreSQL: a server that fails empties them.
-        raise Unavailable("records of the upload were lost; send it again")
+        raise records_lost()
     return staged
+
+
+def records_lost() -> Unavailable:
+    """The tables of what is staged are not logged on PostgreSQL: a server that fails empties them."""
+    return Unavailable("records of the upload were lost; send it again")
 
 
 _MATCHES = ("upload_id", "ordinal", "example_id", "outcome")
@@ -185,7 +189,7 @@ def _refuse_twice(tx: Transaction, params: Params, column: str, field: str) -> N
 
 def _refuse_unmatched(tx: Transaction, params: Params, field: str) -> None:
     """Raises for the first record whose DatasetExample id met nothing."""
-    row = tx.one(
+    row = tx.row(
         "SELECT s.ordinal, s.example_id,"
         " EXISTS (SELECT 1 FROM upload_matches m WHERE m.upload_id = :upload AND m.example_id = s.example_id)"
         " FROM staged_examples s WHERE s.upload_id = :upload AND s.example_id IS NOT NULL AND NOT EXISTS"
@@ -193,6 +197,8 @@ def _refuse_unmatched(tx: Transaction, params: Params, field: str) -> None:
         " ORDER BY s.ordinal LIMIT 1",
         params,
     )
+    if row is None:
+        raise records_lost()
     ordinal, example_id, met = row
     why = "is addressed twice: by this id and by its external id" if met else "is not in the dataset's latest version"
     raise _invalid(field, ordinal, f"the example {_shown(example_id)} {why}")

@@ -14,13 +14,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from phoenix_grpc.errors import AlreadyExists, Error, Invalid, Reason, Unavailable
+from phoenix_grpc.errors import Aborted, AlreadyExists, Error, Invalid, Reason, Unavailable
 from phoenix_grpc.model import Dataset, now
 from phoenix_grpc.store.datasets import claims, datasets, matching, splits, versions
 from phoenix_grpc.store.datasets.claims import DatasetBusy
 from phoenix_grpc.store.datasets.references import deleted_meanwhile, get_dataset, lookup_dataset
 from phoenix_grpc.store.datasets.uploads import Publication, Published, find_target, keep_upload
-from phoenix_grpc.store.datasets.writing import Draft, Wrote, delete_window, write_window
+from phoenix_grpc.store.datasets.writing import (
+    WINDOW_ROWS,
+    Draft,
+    Wrote,
+    add_splits,
+    delete_window,
+    missing_splits,
+    write_window,
+)
 from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.store.steps import Steps, Within, take
 
@@ -149,7 +157,9 @@ async def unclaimed(engine: Engine, act: Callable[[], Awaitable[T]]) -> T:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             if busy.dead:
-                await claims.undo(engine, busy.dataset_id)
+                # Somebody else may have begun to undo it, or the dataset may be gone: the next try tells.
+                with contextlib.suppress(Aborted, Unavailable):
+                    await claims.undo(engine, busy.dataset_id)
             await asyncio.sleep(random.uniform(0.01, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
 
 
@@ -197,12 +207,17 @@ def _claim(tx: Transaction, upload_id: int, publication: Publication) -> Dataset
     if dataset is None:
         return None
     claims.claim(tx, dataset.id, upload_id)
-    # Once more: it may have changed before it was claimed.
-    return find_target(tx, publication)
+    # Once more: it may have changed before it was claimed, even its name.
+    dataset = get_dataset(tx, dataset.id)
+    versions.require_base(dataset, publication.base_version_id)
+    return dataset
 
 
 async def _write(steps: Steps, prepared: Prepared) -> None:
     draft = prepared.draft = await steps.stage(_begin, prepared)
+    names = await steps.read_long(missing_splits, draft)
+    for start in range(0, len(names), WINDOW_ROWS):
+        await steps.stage(add_splits, draft, names[start : start + WINDOW_ROWS])
     if prepared.counts.deleted:
         await _write_windows(steps, draft, delete_window, 0)
     await _write_windows(steps, draft, write_window, 1)
@@ -236,9 +251,7 @@ def _begin(tx: Transaction, prepared: Prepared) -> Draft:
         {"id": dataset.id, "version": version_id},
     )
     base_id = tx.take_ids("DatasetExample", prepared.match.staged.last_ordinal) - 1 if prepared.match.new else 0
-    draft = Draft(prepared.upload_id, dataset.id, version_id, base_id, row[0] + 1, prepared.match)
-    draft.create_splits(tx)
-    return draft
+    return Draft(prepared.upload_id, dataset.id, version_id, base_id, row[0] + 1, prepared.match)
 
 
 def finish(tx: Transaction, prepared: Prepared) -> Published:

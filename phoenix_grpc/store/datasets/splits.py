@@ -207,8 +207,23 @@ def remove_members(tx: Transaction, dataset_id: int, which: str, params: Params)
 
 def sweep_memberships(tx: Transaction, limit: int) -> int:
     """Removes up to `limit` memberships that publications ended; returns how many."""
-    ended = "died IS NOT NULL AND died <= (SELECT d.edition FROM datasets d WHERE d.id = split_members.dataset_id)"
-    return remove_rows(tx, "split_members", ended, {}, ("dataset_id", "split_id", "example_id"), limit)
+    dataset_id = 0
+    # From one dataset that has any to the next: what a publication under way has marked is not read through.
+    while row := tx.row(
+        "SELECT c.dataset_id, d.edition, d.publishing FROM split_members c"
+        " LEFT JOIN datasets d ON d.id = c.dataset_id"
+        " WHERE c.died IS NOT NULL AND c.dataset_id > :after ORDER BY c.dataset_id LIMIT 1",
+        {"after": dataset_id},
+    ):
+        dataset_id, edition, publishing = row
+        if edition is None or publishing is not None:
+            continue
+        params = {"dataset": dataset_id, "edition": edition}
+        ended = "dataset_id = :dataset AND died IS NOT NULL AND died <= :edition"
+        removed = remove_rows(tx, "split_members", ended, params, ("split_id", "example_id"), limit)
+        if removed:
+            return removed
+    return 0
 
 
 def _add_examples(tx: Transaction, dataset_id: int, split_id: int, example_ids: Sequence[int], field: str) -> int:

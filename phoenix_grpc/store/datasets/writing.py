@@ -1,13 +1,12 @@
 """The rows of a publication, written a window at a time; see publishing."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from phoenix_grpc.errors import Unavailable
 from phoenix_grpc.model import Row, now
 from phoenix_grpc.store.datasets import claims, splits
-from phoenix_grpc.store.datasets.matching import Match
+from phoenix_grpc.store.datasets.matching import Match, records_lost
 from phoenix_grpc.store.datasets.versions import Counts
 from phoenix_grpc.store.engine import Transaction
 
@@ -25,15 +24,18 @@ class Wrote:
     """How many rows were written.
 
     Arguments:
+        records: how many staged records it took.
         members: how many examples each split gained, by its id.
     """
 
+    records: int = 0
     revisions: int = 0
     examples: int = 0
     deaths: int = 0
     members: Counter[int] = field(default_factory=Counter)
 
     def __iadd__(self, other: "Wrote") -> "Wrote":
+        self.records += other.records
         self.revisions += other.revisions
         self.examples += other.examples
         self.deaths += other.deaths
@@ -81,28 +83,38 @@ class Draft:
     def require_complete(self, counts: Counts) -> None:
         """Raises Unavailable when rows are missing: what was staged may be lost when a database server fails."""
         match, wrote = self.match, self.wrote
-        expected = (match.new + match.changed + match.revived, match.new, match.changed + counts.deleted)
-        if (wrote.revisions, wrote.examples, wrote.deaths) != expected:
-            raise Unavailable("records of the upload were lost; send it again")
+        written = match.new + match.changed + match.revived
+        expected = (match.staged.count, written, match.new, match.changed + counts.deleted)
+        if (wrote.records, wrote.revisions, wrote.examples, wrote.deaths) != expected:
+            raise records_lost()
 
-    def create_splits(self, tx: Transaction) -> None:
-        """Creates the splits that records name, hidden until the edition."""
-        if not self.match.staged.with_splits:
-            return
-        missing = (
-            "FROM staged_splits w WHERE w.upload_id = :upload AND NOT EXISTS"
-            " (SELECT 1 FROM splits p WHERE p.dataset_id = :dataset AND p.name = w.name)"
-        )
-        row = tx.one(f"SELECT COUNT(DISTINCT w.name) {missing}", self.params())
-        if row[0]:
-            first = tx.take_ids("DatasetSplit", row[0])
-            tx.run(
-                "INSERT INTO splits (dataset_id, id, name, description, color, metadata, created_at, updated_at,"
-                " example_count, born)"
-                " SELECT :dataset, :first - 1 + ROW_NUMBER() OVER (ORDER BY name), name, NULL, :color, '{}', :now,"
-                f" :now, 0, :edition FROM (SELECT DISTINCT w.name AS name {missing}) AS names",
-                self.params(first=first, color=splits.UPLOADED_COLOR),
-            )
+
+def missing_splits(tx: Transaction, draft: Draft) -> list[str]:
+    """The splits that records name and the dataset does not have."""
+    if not draft.match.staged.with_splits:
+        return []
+    rows = tx.rows(
+        "SELECT name FROM (SELECT DISTINCT w.name AS name FROM staged_splits w WHERE w.upload_id = :upload) AS names"
+        " WHERE NOT EXISTS (SELECT 1 FROM splits p WHERE p.dataset_id = :dataset AND p.name = names.name)"
+        " ORDER BY name",
+        draft.params(),
+    )
+    return [name for (name,) in rows]
+
+
+def add_splits(tx: Transaction, draft: Draft, names: Sequence[str]) -> None:
+    """Creates splits, hidden until the edition."""
+    claims.require(tx, draft.dataset_id, draft.upload_id)
+    first, moment = tx.take_ids("DatasetSplit", len(names)), now()
+    tx.append(
+        "splits",
+        ("dataset_id", "id", "name", "color", "metadata", "created_at", "updated_at", "example_count", "born"),
+        [
+            (draft.dataset_id, split_id, name, splits.UPLOADED_COLOR, "{}", moment, moment, 0, draft.edition)
+            for split_id, name in enumerate(names, first)
+        ],
+    )
+    claims.renew(tx, draft.dataset_id, draft.upload_id)
 
 
 def delete_window(tx: Transaction, draft: Draft, after: int) -> tuple[int | None, Wrote]:
@@ -113,7 +125,7 @@ def delete_window(tx: Transaction, draft: Draft, after: int) -> tuple[int | None
 
     Returns where the next window begins, None after the last one.
     """
-    claims.renew(tx, draft.dataset_id, draft.upload_id)
+    claims.require(tx, draft.dataset_id, draft.upload_id)
     live = "FROM revisions WHERE dataset_id = :dataset AND died IS NULL AND example_id > :after"
     params = draft.params(after=after, offset=draft.rows - 1)
     row = tx.row(f"SELECT example_id {live} ORDER BY example_id LIMIT 1 OFFSET :offset", params)
@@ -128,6 +140,7 @@ def delete_window(tx: Transaction, draft: Draft, after: int) -> tuple[int | None
         f"UPDATE split_members SET died = :edition WHERE {where.format('split_members')} RETURNING split_id", params
     )
     deaths = tx.run(f"UPDATE revisions SET died = :version WHERE {where.format('revisions')}", params)
+    claims.renew(tx, draft.dataset_id, draft.upload_id)
     return (row[0] if row else None), Wrote(deaths=deaths, members=_counted(left, -1))
 
 
@@ -139,12 +152,12 @@ def write_window(tx: Transaction, draft: Draft, start: int) -> tuple[int | None,
 
     Returns where the next window begins, None after the last one.
     """
-    claims.renew(tx, draft.dataset_id, draft.upload_id)
-    last = _last_ordinal(tx, draft, start)
-    if last is None:
+    claims.require(tx, draft.dataset_id, draft.upload_id)
+    count, last = _next_records(tx, draft, start)
+    if not count:
         return None, Wrote()
     params = draft.params(first=start, last=last)
-    wrote = Wrote()
+    wrote = Wrote(count)
     if draft.match.changed:
         wrote.deaths = tx.run(_DEATHS, params)
     if draft.match.changed or draft.match.revived:
@@ -156,21 +169,23 @@ def write_window(tx: Transaction, draft: Draft, start: int) -> tuple[int | None,
     if draft.match.staged.with_splits:
         wrote.members = _counted(tx.rows(_LEAVING, params), -1)
         wrote.members.update(_counted(tx.rows(_JOINING, params), 1))
+    claims.renew(tx, draft.dataset_id, draft.upload_id)
     return last + 1, wrote
 
 
-def _last_ordinal(tx: Transaction, draft: Draft, start: int) -> int | None:
+def _next_records(tx: Transaction, draft: Draft, start: int) -> tuple[int, int]:
+    """How many records the next window has, and the ordinal of the last one."""
     rows = tx.scan(
         "SELECT ordinal, weight FROM staged_examples WHERE upload_id = :upload AND ordinal >= :start"
         " ORDER BY ordinal LIMIT :limit",
         {"upload": draft.upload_id, "start": start, "limit": draft.rows},
     )
-    last, total = None, 0
-    for last, weight in rows:  # noqa: B007 - the last one is what counts
+    count = last = total = 0
+    for count, (last, weight) in enumerate(rows, 1):  # noqa: B007 - the last one is what counts
         total += weight
         if total > WINDOW_WEIGHT:
             break
-    return last
+    return count, last
 
 
 def _counted(rows: Iterable[Row], sign: int) -> Counter[int]:

@@ -292,6 +292,167 @@ async def test_records_that_are_lost_while_they_are_written_are_missed(keeper: K
     assert await state(keeper) == before
 
 
+async def test_records_that_only_change_splits_are_missed_as_well(keeper: Keeper) -> None:
+    await keeper.upload([record(number, external_id=f"e{number}", splits=["a"]) for number in range(9)])
+    before = await state(keeper)
+
+    async def lose(count: int) -> None:
+        if count == 8:
+            for table in ("staged_examples", "staged_splits", "upload_matches"):
+                await keeper.engine.stage(lambda tx, table=table: tx.run(f"DELETE FROM {table}"))
+
+    regrouped = [record(number, external_id=f"e{number}", splits=["b"]) for number in range(9)]
+    with pytest.raises(Unavailable, match="send it again"):
+        await publish_in_steps(keeper, lose, regrouped)
+    assert await state(keeper) == before
+
+
+async def test_records_that_are_lost_while_they_are_matched_are_missed(keeper: Keeper) -> None:
+    await keeper.upload(FIRST)
+
+    async def lose(count: int) -> None:
+        if count == 2:
+            await keeper.engine.stage(lambda tx: tx.run("DELETE FROM staged_examples"))
+
+    with pytest.raises(Unavailable, match="send it again"):
+        await publish_in_steps(keeper, lose, [record(number, example_id=number + 1) for number in range(3)])
+
+
+async def test_who_undoes_a_publication_and_was_thought_dead_undoes_no_other(keeper: Keeper) -> None:
+    await keeper.upload(FIRST)
+
+    async def die(count: int) -> None:
+        if count == 12:
+            raise Died
+
+    with pytest.raises(Died):
+        await publish_in_steps(keeper, die)
+    await expire_claim(keeper.engine)
+    dataset = await keeper.dataset()
+    later = []
+
+    async def sleep(count: int) -> None:
+        if count == 3:  # it sleeps between two steps
+            await expire_claim(keeper.engine)
+            await keeper.upload(SECOND)
+            later.append(await state(keeper))
+            with pytest.raises(Died):
+                await publish_in_steps(keeper, die)
+            await expire_claim(keeper.engine)
+            dying: Any = Steps(keeper.engine, die_late)
+            with pytest.raises(Died):
+                await claims.undo(dying, dataset.id)
+
+    async def die_late(count: int) -> None:
+        if count == 4:
+            raise Died
+
+    sleeper: Any = Steps(keeper.engine, sleep)
+    with pytest.raises(Unavailable, match="another upload took its turn"):
+        await claims.undo(sleeper, dataset.id)
+    assert await state(keeper) == later[0]
+
+
+async def test_who_undoes_loses_the_claim_to_another(keeper: Keeper) -> None:
+    await keeper.upload(FIRST)
+    dataset = await keeper.dataset()
+    await keeper.engine.stage(claims.claim, dataset.id, 999)
+    first = await keeper.engine.stage(claims._take_over, dataset.id, 999)
+    await expire_claim(keeper.engine)
+    second = await keeper.engine.stage(claims._take_over, dataset.id, None)
+    assert first
+    assert second
+    with pytest.raises(Unavailable, match="another upload took its turn"):
+        await keeper.engine.stage(claims.renew, dataset.id, first.claim_id)
+    await keeper.engine.stage(claims.renew, dataset.id, second.claim_id)
+
+
+@pytest.mark.parametrize("chars", [None, 10])
+async def test_long_examples_are_undone_a_few_at_a_time(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch, chars: int | None
+) -> None:
+    await keeper.upload(FIRST)
+
+    async def die(count: int) -> None:
+        if count == 14:
+            raise Died
+
+    with pytest.raises(Died):
+        await publish_in_steps(keeper, die)
+    monkeypatch.setattr(claims, "_WINDOW", 1000)
+    if chars:
+        monkeypatch.setattr(claims, "MAX_CHARS", chars)
+    await expire_claim(keeper.engine)
+
+    async def go_on(count: int) -> None:
+        pass
+
+    steps: Any = Steps(keeper.engine, go_on)
+    await claims.undo(steps, (await keeper.dataset()).id)
+    assert steps.count > 4 if chars else steps.count == 3
+    assert await keeper.contents() == list(range(9))
+
+
+async def test_a_new_dataset_that_is_swept_already_is_not_published(keeper: Keeper) -> None:
+    swept = []
+
+    async def sweep(count: int) -> None:
+        if count == 7:
+            await expire_claim(keeper.engine)
+            swept.append(await keeper.engine.stage(datasets.sweep_datasets, 1))
+
+    with pytest.raises((Unavailable, Aborted)):
+        await publish_in_steps(keeper, sweep, action="CREATE")
+    assert swept == [1]
+    while await keeper.engine.stage(datasets.sweep_datasets, 100):
+        pass
+    for table in ("datasets", "revisions", "examples", "split_members", "splits"):
+        assert await keeper.engine.read(lambda tx, table=table: tx.one(f"SELECT COUNT(*) FROM {table}")) == (0,), table
+
+
+async def test_a_new_dataset_that_is_published_in_time_is_not_swept(keeper: Keeper) -> None:
+    # Its claim was over, and nobody had taken it yet.
+    async def expire(count: int) -> None:
+        await expire_claim(keeper.engine)
+
+    await publish_in_steps(keeper, expire, action="CREATE")
+    assert await keeper.engine.stage(datasets.sweep_datasets, 100) == 0
+    assert len(await keeper.contents()) == 12
+
+
+async def test_a_change_does_not_wait_for_the_row_of_a_claimed_dataset(keeper: Keeper) -> None:
+    await keeper.upload(FIRST)
+    dataset = await keeper.dataset()
+    tried = []
+
+    def claimed(tx: Transaction) -> object:
+        with pytest.raises(DatasetBusy):
+            claims.hold(tx, dataset.id)
+        tried.append(tx.rows("SELECT change FROM datasets WHERE id = :id", {"id": dataset.id}))
+        return None
+
+    async def look(count: int) -> None:
+        if count == 5:
+            await keeper.engine.read(claimed)  # nothing is written, or this would fail
+
+    await publish_in_steps(keeper, look)
+    assert tried
+
+
+async def test_memberships_that_a_publication_under_way_has_ended_are_not_swept(keeper: Keeper) -> None:
+    await keeper.upload([record(number, external_id=f"e{number}", splits=["s"]) for number in range(9)], name="other")
+    await keeper.upload([record(number, external_id=f"e{number}", splits=["s"]) for number in range(9)])
+    swept = []
+
+    async def sweep(count: int) -> None:
+        swept.append(await keeper.engine.stage(splits.sweep_memberships, 100))
+
+    await publish_in_steps(keeper, sweep, [record(number, external_id=f"e{number}", splits=[]) for number in range(9)])
+    assert set(swept) == {0}
+    assert await keeper.engine.stage(splits.sweep_memberships, 100) == 9
+    assert await keeper.splits("other") == dict.fromkeys(range(9), ("s",))
+
+
 async def test_memberships_that_ended_are_swept_and_may_begin_anew(keeper: Keeper) -> None:
     await keeper.upload([record(1, external_id="a", splits=["s"]), record(2, external_id="b", splits=["s"])])
     await keeper.upload([record(1, external_id="a", splits=[]), record(2, external_id="b", splits=[])])

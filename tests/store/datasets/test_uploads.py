@@ -9,7 +9,7 @@ import pytest
 from phoenix_grpc.errors import Aborted, AlreadyExists, Invalid, InvalidRecord, NotFound, Unavailable
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.ids import encode_id
-from phoenix_grpc.model import Record
+from phoenix_grpc.model import Record, now
 from phoenix_grpc.store.datasets import datasets, examples, uploads
 from phoenix_grpc.store.datasets.uploads import Publication
 from phoenix_grpc.store.engine import Engine
@@ -247,6 +247,17 @@ async def test_sweeping_removes_what_is_over_and_nothing_else(keeper: Keeper, mo
         await keeper.publish(abandoned, Publication(named("e"), "APPEND"))
     await keeper.publish(open_one, Publication(named("e"), "APPEND"))
     assert await keeper.contents("e") == [1]
+
+
+async def test_an_upload_that_is_being_swept_is_over_for_clocks_that_are_behind(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = await keeper.stage([record(1, splits=["a"])])
+    with monkeypatch.context() as ahead:
+        ahead.setattr(uploads, "now", lambda: now() + uploads.LEASE_MICROS + 1)
+        assert await keeper.engine.stage(uploads.sweep_uploads, 1) == 1
+    with pytest.raises(Unavailable, match="send it again"):
+        await keeper.publish(upload_id, Publication(named("d"), "APPEND"))
 
 
 async def test_sweeping_takes_few_long_rows_at_a_time(keeper: Keeper) -> None:
