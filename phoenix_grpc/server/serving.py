@@ -91,14 +91,7 @@ async def serving(
     settings = worker.share(settings)
     methods = served_methods(settings)
     async with contextlib.AsyncExitStack() as stack:
-        engine = open_engine(
-            settings.database_url,
-            settings.sqlite_busy_seconds,
-            settings.disk_reserve_bytes,
-            settings.sql_pool_size,
-            settings.sql_prepared_statements,
-            waits=True,
-        )
+        engine = _open(settings)
         stack.push_async_callback(engine.close)
         ring = open_key_ring(settings)
         beginning = Beginning(engine, settings)
@@ -112,8 +105,7 @@ async def serving(
         # One of each for both doors: memory and passwords are the same for both.
         budget = ByteBudget(settings.max_inflight_bytes)
         reception = Reception(budget, settings.max_message_bytes)
-        at_once = math.inf if settings.disable_rate_limit else max(1, _LOGINS_AT_ONCE // worker.count)
-        logins = RateLimit(at_once, _LOGINS_PER_MINUTE / worker.count)
+        logins = _login_rate(settings, worker)
         guard = Guard(
             methods,
             _behaviors(auth, datasets),
@@ -143,6 +135,23 @@ async def serving(
         gc.collect()
         gc.freeze()
         yield running
+
+
+def _open(settings: Settings) -> Engine:
+    return open_engine(
+        settings.database_url,
+        settings.sqlite_busy_seconds,
+        settings.disk_reserve_bytes,
+        settings.sql_pool_size,
+        settings.sql_prepared_statements,
+        waits=True,
+    )
+
+
+def _login_rate(settings: Settings, worker: Worker) -> RateLimit:
+    """This worker's share of how often one address may log in."""
+    at_once = math.inf if settings.disable_rate_limit else max(1, _LOGINS_AT_ONCE // worker.count)
+    return RateLimit(at_once, _LOGINS_PER_MINUTE / worker.count)
 
 
 def run(settings: Settings, worker: Worker = ALONE) -> None:
