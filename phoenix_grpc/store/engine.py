@@ -77,6 +77,14 @@ class Transaction(Protocol):
         """Adds many rows, by the engine's fastest way; returns how many."""
         ...
 
+    def expect(self, count: int, table: str, columns: Sequence[str], condition: str, params: Params) -> None:
+        """Makes the plans of statements fit a table of which so many rows meet a condition, if plans depend on that.
+
+        Arguments:
+            columns: those that statements choose rows by.
+        """
+        ...
+
     def take_ids(self, kind: str, count: int = 1) -> int:
         """Reserves `count` consecutive ids of `kind`, never given before; returns the first."""
         ...

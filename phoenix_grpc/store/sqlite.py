@@ -122,6 +122,9 @@ class SqliteTransaction:
             count += self._connection.execute(statement, [value for row in batch for value in row]).rowcount
         return count
 
+    def expect(self, count: int, table: str, columns: Sequence[str], condition: str, params: Params) -> None:
+        """Its plans depend on the statements alone."""
+
     def take_ids(self, kind: str, count: int = 1) -> int:
         row = self.one(
             "INSERT INTO sequences (kind, next) VALUES (:kind, 1 + :count)"

@@ -96,6 +96,11 @@ async def plan(engine: Engine, work: Any, *args: Any) -> list[str]:
 @pytest.fixture
 async def dataset_id(engine: Engine) -> int:
     """A dataset with some versions."""
+    return await make_versions(engine)
+
+
+async def make_versions(engine: Engine) -> int:
+    """Makes the dataset "d" of three versions and a split; returns its id."""
     for number in range(3):
         change = Publication(named("d"), "APPEND")
         upload_id = await engine.stage(uploads.begin_upload)
@@ -108,38 +113,39 @@ async def dataset_id(engine: Engine) -> int:
 NAME = [ExampleRef(None, "id1", "id1")]
 
 
-@pytest.mark.parametrize(
-    ("work", "args"),
-    [
-        (examples.read_page, (1, 3, 0, 10)),
-        (examples.read_page, (1, 2, 0, 10)),
-        (examples.read_page, (1, 3, 0, 10, [1])),
-        (examples.read_some, (1, 2, [1, 2])),
-        (examples.find_examples, (1, NAME, 2)),
-        (examples.find_latest, (named("d"), ExampleRef(1, None, ""))),
-        (examples.read_splits, (1, Page([(1,), (2,)], None))),
-        (examples.read_splits, (1, Page([(1,), (9,)], None))),
-        (examples.split_names, (1, 1)),
-        (examples.read_members, (1, 2, [1, 2], [1], 10)),
-        (examples.read_history, (1, 1, 9)),
-        (find_dataset, (named("d"),)),
-        (datasets.list_datasets, (DatasetFilter(), "create_time desc", 5, 10)),
-        (datasets.list_datasets, (DatasetFilter(), "name", "a", 10)),
-        (datasets.list_datasets, (DatasetFilter(label_id=1), "create_time desc", None, 10)),
-        (versions.list_versions, (named("d"), None, 10)),
-        (splits.list_splits, (named("d"), None, 10)),
-        (audit.list_events, (EventFilter(), None, 10)),
-        (audit.list_events, (EventFilter(actor_user_id=1), (5, 1), 10)),
-        (audit.list_events, (EventFilter(actor_email="e", start=1), (5, 1), 10)),
-        (audit.list_events, (EventFilter(action="login", end=9), (5, 1), 10)),
-        (audit.list_events, (EventFilter(dataset_id=1), (5, 1), 10)),
-        (audit.list_events, (EventFilter(dataset_name="d"), (5, 1), 10)),
-        (audit.list_events, (EventFilter(allowed=False, start=1, end=9), (5, 1), 10)),
-        (changes.append_examples, (Change(named("d")), [record(1), record(7), record(8, "id0", splits=["t"])])),
-        (changes.update_examples, (Change(named("d")), [ExampleUpdate(NAME[0], input="{}", splits='["t"]')])),
-        (changes.delete_examples, (Change(named("d")), NAME)),
-    ],
-)
+CALLS = [
+    (examples.read_page, (1, 3, 0, 10)),
+    (examples.read_page, (1, 2, 0, 10)),
+    (examples.read_page, (1, 3, 0, 10, [1])),
+    (examples.read_some, (1, 2, [1, 2])),
+    (examples.find_examples, (1, NAME, 2)),
+    (examples.find_latest, (named("d"), ExampleRef(1, None, ""))),
+    (examples.read_splits, (1, Page([(1,), (2,)], None))),
+    (examples.read_splits, (1, Page([(1,), (9,)], None))),
+    (examples.split_names, (1, 1)),
+    (examples.read_members, (1, 2, [1, 2], [1], 10)),
+    (examples.read_history, (1, 1, 9)),
+    (find_dataset, (named("d"),)),
+    (datasets.list_datasets, (DatasetFilter(), "create_time desc", 5, 10)),
+    (datasets.list_datasets, (DatasetFilter(), "name", "a", 10)),
+    (datasets.list_datasets, (DatasetFilter(label_id=1), "create_time desc", None, 10)),
+    (versions.list_versions, (named("d"), None, 10)),
+    (splits.list_splits, (named("d"), None, 10)),
+    (audit.list_events, (EventFilter(), None, 10)),
+    (audit.list_events, (EventFilter(actor_user_id=1), (5, 1), 10)),
+    (audit.list_events, (EventFilter(actor_email="e", start=1), (5, 1), 10)),
+    (audit.list_events, (EventFilter(action="login", end=9), (5, 1), 10)),
+    (audit.list_events, (EventFilter(dataset_id=1), (5, 1), 10)),
+    (audit.list_events, (EventFilter(dataset_name="d"), (5, 1), 10)),
+    (audit.list_events, (EventFilter(allowed=False, start=1, end=9), (5, 1), 10)),
+    (changes.append_examples, (Change(named("d")), [record(1), record(7), record(8, "id0", splits=["t"])])),
+    (changes.update_examples, (Change(named("d")), [ExampleUpdate(NAME[0], input="{}", splits='["t"]')])),
+    (changes.delete_examples, (Change(named("d")), NAME)),
+]
+"""Pages, point reads and small changes of that dataset: the work of a transaction and its arguments."""
+
+
+@pytest.mark.parametrize(("work", "args"), CALLS)
 async def test_nothing_reads_more_than_it_answers(engine: Engine, dataset_id: int, work: Any, args: Any) -> None:
     assert await plan(engine, work, *args) == []
 

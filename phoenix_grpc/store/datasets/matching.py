@@ -15,6 +15,9 @@ from phoenix_grpc.model import Flaw
 from phoenix_grpc.store.engine import Params, Transaction
 from phoenix_grpc.store.steps import Steps
 
+MANY = 100
+"""So few rows do not need a good plan."""
+
 SAME, CHANGED, REVIVED = 0, 1, 2
 """Outcomes of a match: equal content; other content; the example was deleted and comes back."""
 
@@ -132,6 +135,15 @@ def records_lost() -> Unavailable:
     return Unavailable("records of the upload were lost; send it again")
 
 
+def expect_staged(tx: Transaction, staged: Staged) -> None:
+    """Prepares the store for statements about what is staged."""
+    params, where = {"upload": staged.upload_id}, "upload_id = :upload"
+    if staged.count > MANY:
+        tx.expect(staged.count, "staged_examples", ("upload_id", "ordinal", "external_id", "example_id"), where, params)
+    if staged.with_splits > MANY:
+        tx.expect(staged.with_splits, "staged_splits", ("upload_id", "ordinal"), where, params)
+
+
 _MATCHES = ("upload_id", "ordinal", "example_id", "outcome")
 
 
@@ -147,22 +159,31 @@ async def match(steps: Steps, staged: Staged, dataset_id: int | None, field: str
             a record with a flaw.
     """
     params = {"upload": staged.upload_id, "dataset": dataset_id or 0}
+    met = 0
     if staged.with_external_id:
         await steps.read_long(_refuse_twice, params, "external_id", field)
-        await steps.fill("upload_matches", _MATCHES, _BY_EXTERNAL_ID, params)
+        met += await steps.fill("upload_matches", _MATCHES, _BY_EXTERNAL_ID, params)
     if staged.with_example_id:
         await steps.read_long(_refuse_twice, params, "example_id", field)
-        met = await steps.fill("upload_matches", _MATCHES, _BY_EXAMPLE_ID, params)
-        if met != staged.with_example_id:
+        by_id = await steps.fill("upload_matches", _MATCHES, _BY_EXAMPLE_ID, params)
+        if by_id != staged.with_example_id:
             await steps.read_long(_refuse_unmatched, params, field)
+        met += by_id
     if dataset_id is None:
         await steps.read_long(_refuse_flawed, staged)
         return Match(staged)
     without_id = staged.count > staged.with_external_id + staged.with_example_id
     if without_id and await steps.read_long(_may_meet_by_content, params):
-        await steps.fill("upload_matches", _MATCHES, _BY_CONTENT, params)
+        await steps.stage(_expect_matches, met, params)
+        met += await steps.fill("upload_matches", _MATCHES, _BY_CONTENT, params)
+    await steps.stage(_expect_matches, met, params)
     await steps.read_long(_refuse_flawed, staged)
     return await steps.read_long(_outcome, staged, params)
+
+
+def _expect_matches(tx: Transaction, count: int, params: Params) -> None:
+    if count > MANY:
+        tx.expect(count, "upload_matches", ("upload_id", "ordinal", "example_id"), "upload_id = :upload", params)
 
 
 def _may_meet_by_content(tx: Transaction, params: Params) -> bool:

@@ -192,6 +192,9 @@ async def prepare(steps: Steps, upload_id: int, publication: Publication) -> Pre
     if publication.action == "UPDATE" and not staged.count and not publication.allow_empty:
         raise Invalid(publication.field, "no record came, and this would delete every example; allow_empty allows it")
     known = dataset.id if dataset and not publication.all_new else None
+    await steps.stage(matching.expect_staged, staged)
+    if dataset and known:
+        await steps.stage(_expect_rows, known, dataset.example_count)
     match = await matching.match(steps, staged, known, publication.field)
     deleted = dataset.example_count - match.same - match.changed if dataset and publication.action == "UPDATE" else 0
     counts = versions.Counts(match.created, match.changed, deleted)
@@ -221,17 +224,36 @@ async def _write(steps: Steps, prepared: Prepared) -> None:
     if prepared.counts.deleted:
         await _write_windows(steps, draft, delete_window, 0)
     await _write_windows(steps, draft, write_window, 1)
+    await steps.stage(_expect_rows, draft.dataset_id, *draft.wrote.totals())
+
+
+def _expect_rows(tx: Transaction, dataset_id: int, live: int, members: int = 0) -> None:
+    """Prepares the store for statements about a dataset of so many live examples, and memberships in splits."""
+    params = {"dataset": dataset_id}
+    grouped = tx.one("SELECT COALESCE(SUM(example_count), 0) FROM splits WHERE dataset_id = :dataset", params)[0]
+    members = max(members, int(grouped))
+    columns = ("dataset_id", "example_id", "born", "died")
+    if live > matching.MANY:
+        live_ones = "dataset_id = :dataset AND died IS NULL"
+        tx.expect(live, "revisions", (*columns, "content_hash"), live_ones, params)
+        tx.expect(live, "examples", ("dataset_id", "id", "external_id"), "dataset_id = :dataset", params)
+    if members > matching.MANY:
+        tx.expect(members, "split_members", (*columns, "split_id"), "dataset_id = :dataset", params)
 
 
 async def _write_windows(
     steps: Steps, draft: Draft, write: Callable[[Transaction, Draft, int], tuple[int | None, Wrote]], start: int
 ) -> None:
     place: int | None = start
+    expected = (matching.MANY, 0)
     while place is not None:
         begun = time.monotonic()
         place, wrote = await steps.stage(write, draft, place)
         draft.adapt(time.monotonic() - begun)
         draft.wrote += wrote
+        if sum(draft.wrote.totals()) > 2 * sum(expected):
+            expected = draft.wrote.totals()
+            await steps.stage(_expect_rows, draft.dataset_id, *expected)
 
 
 def _begin(tx: Transaction, prepared: Prepared) -> Draft:

@@ -34,6 +34,10 @@ class Wrote:
     deaths: int = 0
     members: Counter[int] = field(default_factory=Counter)
 
+    def totals(self) -> tuple[int, int]:
+        """How many revisions and memberships there are more."""
+        return self.revisions, sum(self.members.values())
+
     def __iadd__(self, other: "Wrote") -> "Wrote":
         self.records += other.records
         self.revisions += other.revisions

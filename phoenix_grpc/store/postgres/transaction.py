@@ -21,6 +21,9 @@ _REFUSE = """
     $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = 'PG001'; END $$
 """
 
+_TOLERANCE = 4
+"""How many times more rows than PostgreSQL expects there may be before it has to count."""
+
 _FIRST_FETCH = 64
 _FETCH_GROWTH = 16
 _FETCH_CHARS = 1 << 20
@@ -110,6 +113,12 @@ class PostgresTransaction:
                 copy.write_row(row)
                 count += 1
         return count
+
+    def expect(self, count: int, table: str, columns: Sequence[str], condition: str, params: Params) -> None:
+        # Where it expects one row and there are thousands, it joins by comparing each with each.
+        plan = self.one(f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {table} WHERE {condition}", params)[0][0]["Plan"]
+        if plan["Plan Rows"] * _TOLERANCE < count:
+            self.run(f"ANALYZE {table} ({', '.join(columns)})")
 
     def take_ids(self, kind: str, count: int = 1) -> int:
         return self._ids.take(kind, count)
