@@ -138,9 +138,9 @@ def records_lost() -> Unavailable:
 def expect_staged(tx: Transaction, staged: Staged) -> None:
     """Prepares the store for statements about what is staged."""
     params, where = {"upload": staged.upload_id}, "upload_id = :upload"
-    if staged.count > MANY:
+    if staged.count:
         tx.expect(staged.count, "staged_examples", ("upload_id", "ordinal", "external_id", "example_id"), where, params)
-    if staged.with_splits > MANY:
+    if staged.with_splits:
         tx.expect(staged.with_splits, "staged_splits", ("upload_id", "ordinal"), where, params)
 
 
@@ -174,16 +174,17 @@ async def match(steps: Steps, staged: Staged, dataset_id: int | None, field: str
         return Match(staged)
     without_id = staged.count > staged.with_external_id + staged.with_example_id
     if without_id and await steps.read_long(_may_meet_by_content, params):
-        await steps.stage(_expect_matches, met, params)
+        await _expect_matches(steps, met, params)
         met += await steps.fill("upload_matches", _MATCHES, _BY_CONTENT, params)
-    await steps.stage(_expect_matches, met, params)
+    await _expect_matches(steps, met, params)
     await steps.read_long(_refuse_flawed, staged)
     return await steps.read_long(_outcome, staged, params)
 
 
-def _expect_matches(tx: Transaction, count: int, params: Params) -> None:
+async def _expect_matches(steps: Steps, count: int, params: Params) -> None:
+    columns = ("upload_id", "ordinal", "example_id")
     if count > MANY:
-        tx.expect(count, "upload_matches", ("upload_id", "ordinal", "example_id"), "upload_id = :upload", params)
+        await steps.stage(lambda tx: tx.expect(count, "upload_matches", columns, "upload_id = :upload", params))
 
 
 def _may_meet_by_content(tx: Transaction, params: Params) -> bool:

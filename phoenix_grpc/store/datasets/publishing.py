@@ -192,8 +192,9 @@ async def prepare(steps: Steps, upload_id: int, publication: Publication) -> Pre
     if publication.action == "UPDATE" and not staged.count and not publication.allow_empty:
         raise Invalid(publication.field, "no record came, and this would delete every example; allow_empty allows it")
     known = dataset.id if dataset and not publication.all_new else None
-    await steps.stage(matching.expect_staged, staged)
-    if dataset and known:
+    if staged.count > matching.MANY:
+        await steps.stage(matching.expect_staged, staged)
+    if dataset and known and dataset.example_count > matching.MANY:
         await steps.stage(_expect_rows, known, dataset.example_count)
     match = await matching.match(steps, staged, known, publication.field)
     deleted = dataset.example_count - match.same - match.changed if dataset and publication.action == "UPDATE" else 0
@@ -224,7 +225,8 @@ async def _write(steps: Steps, prepared: Prepared) -> None:
     if prepared.counts.deleted:
         await _write_windows(steps, draft, delete_window, 0)
     await _write_windows(steps, draft, write_window, 1)
-    await steps.stage(_expect_rows, draft.dataset_id, *draft.wrote.totals())
+    if sum(draft.wrote.totals()) > matching.MANY:
+        await steps.stage(_expect_rows, draft.dataset_id, *draft.wrote.totals())
 
 
 def _expect_rows(tx: Transaction, dataset_id: int, live: int, members: int = 0) -> None:
