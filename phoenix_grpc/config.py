@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     sql_pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(
         8,
         description="Maximum number of connections to PostgreSQL for reads; as many for writes and as many for the work"
-        " of uploads; three are extra.",
+        " of uploads; seven are extra.",
     )
     sql_prepared_statements: bool = Field(
         True, description="Whether statements are prepared on PostgreSQL; PgBouncer before 1.21 cannot pass them on."

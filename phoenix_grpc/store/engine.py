@@ -49,8 +49,12 @@ class Transaction(Protocol):
         """
         ...
 
-    def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
-        """The rows of a query one by one, so that a caller who has enough stops, and no more are read."""
+    def scan(self, sql: str, params: Params = NO_PARAMS, chars: int = 1 << 20) -> Iterator[Row]:
+        """The rows of a query one by one, so that a caller who has enough stops, and few more are read.
+
+        Arguments:
+            chars: of texts and bytes, with which the caller has about enough.
+        """
         ...
 
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
@@ -130,6 +134,10 @@ class Engine(Protocol):
 
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls `fn(tx, ...)` in a read-only transaction: a snapshot. Keep it short: pages, not scans."""
+        ...
+
+    async def read_many(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As read, for a page of hundreds of rows: what it costs for each of them counts, not what the call costs."""
         ...
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

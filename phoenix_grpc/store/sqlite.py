@@ -79,7 +79,7 @@ class SqliteTransaction:
             raise LookupError(f"no row: {sql}")
         return row
 
-    def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
+    def scan(self, sql: str, params: Params = NO_PARAMS, chars: int = 0) -> Iterator[Row]:
         return self._connection.execute(sql, params)
 
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
@@ -194,6 +194,9 @@ class SqliteEngine:
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         with self._reading(self._reader) as tx:
             return fn(tx, *args, **kwargs)
+
+    async def read_many(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.read(fn, *args, **kwargs)
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._on_writer("FULL", fn, *args, **kwargs)

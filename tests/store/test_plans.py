@@ -54,9 +54,9 @@ class Planner:
         self._explain(sql, params)
         return self._tx.row(sql, params)
 
-    def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
+    def scan(self, sql: str, params: Params = NO_PARAMS, chars: int = 1 << 20) -> Iterator[Row]:
         self._explain(sql, params)
-        return self._tx.scan(sql, params)
+        return self._tx.scan(sql, params, chars)
 
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         self._explain(sql, params)

@@ -135,7 +135,7 @@ async def _pages(
     while after is not None and left:
         count = int(min(left, _PAGE_ROWS))
         async with share.reading:
-            rows, names, after = await engine.read(_read_page, snapshot, after, count, share.page_chars)
+            rows, names, after = await engine.read_many(_read_page, snapshot, after, count, share.page_chars)
             left -= len(rows)
             page = await asyncio.to_thread(use, rows, names) if rows else None
             rows, names = (), {}

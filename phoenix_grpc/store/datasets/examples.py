@@ -142,6 +142,7 @@ def read_page(
             " AND r.example_id > :after AND r.died IS NULL AND e.dataset_id = :dataset AND e.id = r.example_id"
             " ORDER BY r.example_id LIMIT :limit",
             params,
+            max_chars,
         )
         return _page(rows, limit, None, max_chars)
     return _older_page(tx, params, max(limit, _WINDOW), max_chars)
@@ -168,6 +169,7 @@ def _older_page(tx: Transaction, params: dict[str, int], window: int, max_chars:
         f"SELECT {_COLUMNS} FROM examples e CROSS JOIN revisions r WHERE e.dataset_id = :dataset"
         f" AND e.id > :after{until} AND {_AT_VERSION} ORDER BY e.id LIMIT :limit",
         {**params, "until": row[0] if row else None},
+        max_chars,
     )
     return _page(rows, params["limit"], row[0] if row else None, max_chars)
 
@@ -221,13 +223,13 @@ def read_some(
         more: whether there are others after these.
     """
     marks, params = numbered("id", ids)
-    # One is read at once, whatever its size.
-    read = tx.rows if len(ids) == 1 else tx.scan
-    rows = read(
+    values = {**params, "dataset": dataset_id, "version": version_id}
+    query = (
         f"SELECT {_COLUMNS} FROM examples e CROSS JOIN revisions r WHERE e.dataset_id = :dataset"
-        f" AND e.id IN ({marks}) AND {_AT_VERSION} ORDER BY e.id",
-        {**params, "dataset": dataset_id, "version": version_id},
+        f" AND e.id IN ({marks}) AND {_AT_VERSION} ORDER BY e.id"
     )
+    # One is read at once, whatever its size.
+    rows = tx.rows(query, values) if len(ids) == 1 else tx.scan(query, values, max_chars)
     return _page(rows, len(ids) + 1, ids[-1] if more else None, max_chars)
 
 

@@ -23,13 +23,17 @@ from phoenix_grpc.store.postgres.watcher import RevisionWatcher
 _MIGRATION_LOCK = 0x70686F656E6978
 _LOCK_SECONDS = 30
 
+PAGES_AT_ONCE = 4
+"""How many pages of downloads are read at once."""
+
 
 class PostgresEngine:
     """See engine.Engine. Nothing is connected before `migrate` or `begin` is called.
 
     Arguments:
         url: a connection URI (`postgresql://user:password@host/database`), of several hosts too.
-        pool_size: how many connections reads have at most; as many have writes, and as many the work of uploads.
+        pool_size: how many connections reads have at most; as many have writes, and as many the work of uploads. The
+            pages of downloads have four.
         prepares: whether statements are prepared; poolers of old cannot pass them on.
 
     Raises:
@@ -45,6 +49,8 @@ class PostgresEngine:
         # No login and no revocation waits for the long work of uploads.
         self._writes = Threads(self._connections, self._ids, self._silence, pool_size, "writes")
         self._work = Threads(self._connections, self._ids, self._silence, pool_size, "work")
+        self._pages = Threads(self._connections, self._ids, self._silence, min(PAGES_AT_ONCE, pool_size), "pages")
+        self._threads = (self._writes, self._work, self._pages)
 
     def migrate(self) -> None:
         """As `begin`, for a program that does not wait for the database.
@@ -68,6 +74,10 @@ class PostgresEngine:
 
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._reader.run(lambda tx: fn(tx, *args, **kwargs), getattr(fn, "__code__", None))
+
+    async def read_many(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # The rows come in many small pieces: to wait for each costs a thread less than the event loop.
+        return await self._committed(self._pages, lambda tx: fn(tx, *args, **kwargs), IsolationLevel.REPEATABLE_READ)
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._committed(self._writes, lambda tx: fn(tx, *args, **kwargs), IsolationLevel.SERIALIZABLE)
@@ -99,10 +109,10 @@ class PostgresEngine:
         await self.read(lambda tx: tx.row("SELECT revision FROM auth_revision"))
 
     async def close(self) -> None:
-        for threads in (self._writes, self._work):
+        for threads in self._threads:
             await asyncio.to_thread(threads.shut_down)
         await self._lease.close()
-        for threads in (self._writes, self._work):
+        for threads in self._threads:
             await asyncio.to_thread(threads.close)
         self._ids.close()
         await self._reader.close()

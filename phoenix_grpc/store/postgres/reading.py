@@ -101,7 +101,7 @@ class _OneStatement(PostgresTransaction):
 
     _made = False
 
-    def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
+    def scan(self, sql: str, params: Params = NO_PARAMS, chars: int = 0) -> Iterator[Row]:
         raise _AnotherStatement
 
     def _execute(self, sql: str, params: Params) -> Any:

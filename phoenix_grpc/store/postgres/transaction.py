@@ -25,6 +25,7 @@ _TOLERANCE = 4
 """How many times more rows than PostgreSQL expects there may be before it has to count."""
 
 _FIRST_FETCH = 64
+_LEAST_FETCH = 8
 _FETCH_GROWTH = 16
 _FETCH_CHARS = 1 << 20
 
@@ -63,18 +64,20 @@ class PostgresTransaction:
             raise LookupError(f"no row: {sql}")
         return row
 
-    def scan(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
+    def scan(self, sql: str, params: Params = NO_PARAMS, chars: int = _FETCH_CHARS) -> Iterator[Row]:
         # The server would send the whole result: the rows are fetched in pieces, the longer the rows, the fewer.
         self._cursors += 1
         name = f"scan{self._cursors}"
         self._execute(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", params)
-        count = _FIRST_FETCH
+        count, left = _FIRST_FETCH, chars
         while rows := self.rows(f"FETCH {count} FROM {name}"):
             yield from rows
             if len(rows) < count:
                 break
-            chars = sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
-            count = max(1, min(count * _FETCH_GROWTH, _FETCH_CHARS * count // max(1, chars)))
+            size = sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
+            left = max(0, left - size)
+            fitting = min(left + left // 8, _FETCH_CHARS) * count // max(1, size)
+            count = max(_LEAST_FETCH if size < _FETCH_CHARS else 1, min(count * _FETCH_GROWTH, fitting))
 
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         changed: int = self._execute(sql, params).rowcount

@@ -69,6 +69,25 @@ async def test_rows_that_are_long_are_fetched_a_few_at_a_time(engine: Engine) ->
     assert await engine.read(read_two) == 20_000_000
 
 
+async def test_rows_beyond_what_the_caller_takes_are_hardly_fetched(engine: Engine) -> None:
+    await engine.write(lambda tx: tx.define("CREATE SEQUENCE fetched"))
+
+    def read_some(tx: Transaction) -> None:
+        rows = tx.scan("SELECT NEXTVAL('fetched'), REPEAT('x', 200) FROM GENERATE_SERIES(1, 1000)", chars=100_000)
+        for _ in range(500):
+            next(rows)
+
+    await engine.stage(read_some)
+    assert 500 <= (await engine.read(lambda tx: tx.one("SELECT last_value FROM fetched")))[0] < 600
+
+
+async def test_rows_are_fetched_to_the_end_though_the_caller_takes_more(engine: Engine) -> None:
+    def read_all(tx: Transaction) -> int:
+        return sum(1 for _ in tx.scan("SELECT n, REPEAT('x', 200) FROM GENERATE_SERIES(1, 3000) AS n", chars=1000))
+
+    assert await engine.read_many(read_all) == 3000
+
+
 @pytest.mark.parametrize("text", ["a\tb\nc\\d", "\\N", "\u00e9\U0001f600", "", "'\"%(x)s"])
 async def test_bulk_rows_carry_any_text(keeper: Keeper, text: str) -> None:
     await keeper.upload([record(text, external_id=text or None)])
