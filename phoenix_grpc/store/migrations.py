@@ -170,6 +170,11 @@ def m011_moves(tx: Transaction) -> None:
     run_script(tx, "CREATE TABLE moves (id TEXT PRIMARY KEY, state TEXT NOT NULL, other TEXT NOT NULL)")
 
 
+def m012_publishing_steps(tx: Transaction) -> None:
+    """How many steps a publication has taken, so that it notices when a failover undid one."""
+    run_script(tx, "ALTER TABLE datasets ADD COLUMN publishing_step BIGINT NOT NULL DEFAULT 0")
+
+
 MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m001_sequences,
     m002_accounts,
@@ -182,4 +187,5 @@ MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m009_flaws,
     m010_publishing,
     m011_moves,
+    m012_publishing_steps,
 )

@@ -83,7 +83,8 @@ def claim(tx: Transaction, dataset_id: int, upload_id: int) -> None:
     """
     hold(tx, dataset_id)
     tx.run(
-        "UPDATE datasets SET publishing = :upload, publishing_version = NULL, publishing_until = :until WHERE id = :id",
+        "UPDATE datasets SET publishing = :upload, publishing_version = NULL, publishing_step = 0,"
+        " publishing_until = :until WHERE id = :id",
         {"id": dataset_id, "upload": upload_id, "until": now() + CLAIM_MICROS},
     )
 
@@ -99,16 +100,21 @@ def require(tx: Transaction, dataset_id: int, upload_id: int) -> None:
         _refuse_lost(tx, dataset_id)
 
 
-def renew(tx: Transaction, dataset_id: int, upload_id: int) -> None:
+def renew(tx: Transaction, dataset_id: int, upload_id: int, steps: int | None = None) -> None:
     """Renews a claim; until the transaction ends nobody else can take it, or change the dataset's row.
+
+    Arguments:
+        steps: how many steps the publication has taken, of which this transaction is the next.
 
     Raises:
         Aborted: DATASET_DELETED.
-        Unavailable: when it was taken.
+        Unavailable: when it was taken, or a step was undone: a standby that became the primary had not got it.
     """
+    counts = "" if steps is None else " AND publishing_step = :steps"
     renewed = tx.run(
-        f"UPDATE datasets SET publishing_until = :until WHERE {_CLAIMED}",
-        {"id": dataset_id, "upload": upload_id, "until": now() + CLAIM_MICROS},
+        "UPDATE datasets SET publishing_until = :until, publishing_step = publishing_step + 1"
+        f" WHERE {_CLAIMED}{counts}",
+        {"id": dataset_id, "upload": upload_id, "until": now() + CLAIM_MICROS, "steps": steps},
     )
     if not renewed:
         _refuse_lost(tx, dataset_id)
@@ -121,7 +127,7 @@ _CLAIMED = "id = :id AND publishing = :upload AND (deleted_at IS NULL OR latest_
 def _refuse_lost(tx: Transaction, dataset_id: int) -> NoReturn:
     if not tx.row("SELECT 1 FROM datasets WHERE id = :id AND deleted_at IS NULL", {"id": dataset_id}):
         raise deleted_meanwhile()
-    raise Unavailable("publishing was interrupted for so long that another upload took its turn; send it again")
+    raise Unavailable("publishing was interrupted, or another upload took its turn; send it again")
 
 
 def renew_all(tx: Transaction, upload_id: int) -> None:

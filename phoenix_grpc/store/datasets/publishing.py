@@ -222,6 +222,7 @@ async def _write(steps: Steps, prepared: Prepared) -> None:
     names = await steps.read_long(missing_splits, draft)
     for start in range(0, len(names), WINDOW_ROWS):
         await steps.stage(add_splits, draft, names[start : start + WINDOW_ROWS])
+        draft.steps += 1
     if prepared.counts.deleted:
         await _write_windows(steps, draft, delete_window, 0)
     await _write_windows(steps, draft, write_window, 1)
@@ -251,6 +252,7 @@ async def _write_windows(
     while place is not None:
         begun = time.monotonic()
         place, wrote = await steps.stage(write, draft, place)
+        draft.steps += 1
         draft.adapt(time.monotonic() - begun)
         draft.wrote += wrote
         if sum(draft.wrote.totals()) > 2 * sum(expected):
@@ -261,12 +263,13 @@ async def _write_windows(
 def _begin(tx: Transaction, prepared: Prepared) -> Draft:
     """Creates what is missing, hidden, and takes the numbers."""
     dataset = prepared.dataset
-    if dataset is None:
+    # It is still new when this runs again because the database failed meanwhile.
+    if dataset is None or prepared.is_new:
         name = prepared.publication.dataset.shown
         dataset = datasets.insert_hidden(tx, name, prepared.publication.description, prepared.upload_id)
         prepared.dataset = dataset
     else:
-        claims.renew(tx, dataset.id, prepared.upload_id)
+        claims.renew(tx, dataset.id, prepared.upload_id, 0)
     # A number taken now is above those of all versions that the dataset has.
     makes_version = prepared.is_new or any(prepared.counts)
     version_id = tx.take_ids("DatasetVersion") if makes_version else 0
@@ -275,7 +278,8 @@ def _begin(tx: Transaction, prepared: Prepared) -> Draft:
         {"id": dataset.id, "version": version_id},
     )
     base_id = tx.take_ids("DatasetExample", prepared.match.staged.last_ordinal) - 1 if prepared.match.new else 0
-    return Draft(prepared.upload_id, dataset.id, version_id, base_id, row[0] + 1, prepared.match)
+    taken = 0 if prepared.is_new else 1
+    return Draft(prepared.upload_id, dataset.id, version_id, base_id, row[0] + 1, prepared.match, steps=taken)
 
 
 def finish(tx: Transaction, prepared: Prepared) -> Published:
@@ -293,7 +297,7 @@ def finish(tx: Transaction, prepared: Prepared) -> Published:
     if prepared.is_new:
         _reveal(tx, prepared, dataset)
     else:
-        claims.renew(tx, dataset.id, prepared.upload_id)
+        claims.renew(tx, dataset.id, prepared.upload_id, prepared.draft.steps if prepared.draft else 0)
         versions.require_base(get_dataset(tx, dataset.id), prepared.publication.base_version_id)
     draft, counts = prepared.draft, prepared.counts
     base_id = None
@@ -323,8 +327,14 @@ def _reveal(tx: Transaction, prepared: Prepared, dataset: Dataset) -> None:
             raise AlreadyExists("Dataset", name.shown, Reason.DATASET_EXISTS)
         raise _DatasetAppeared
     revealed = tx.run(
-        "UPDATE datasets SET deleted_at = NULL, created_at = :now WHERE id = :id AND publishing = :upload",
-        {"id": dataset.id, "upload": prepared.upload_id, "now": now()},
+        "UPDATE datasets SET deleted_at = NULL, created_at = :now WHERE id = :id AND publishing = :upload"
+        " AND publishing_step = :steps",
+        {
+            "id": dataset.id,
+            "upload": prepared.upload_id,
+            "now": now(),
+            "steps": prepared.draft.steps if prepared.draft else 0,
+        },
     )
     if not revealed:
         raise Unavailable("publishing was interrupted for too long; send the upload again")

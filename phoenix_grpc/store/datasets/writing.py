@@ -56,6 +56,7 @@ class Draft:
         base_id: a record that met nothing becomes the example base_id + ordinal.
         edition: of the dataset when it is published.
         rows: how many records, or examples, the next window has.
+        steps: how many steps were taken; see claims.renew.
     """
 
     upload_id: int
@@ -66,6 +67,7 @@ class Draft:
     match: Match
     wrote: Wrote = field(default_factory=Wrote)
     rows: int = field(default_factory=lambda: WINDOW_ROWS)
+    steps: int = 0
 
     def adapt(self, seconds: float) -> None:
         """Makes the next window smaller or larger, after one that took so long."""
@@ -118,7 +120,7 @@ def add_splits(tx: Transaction, draft: Draft, names: Sequence[str]) -> None:
             for split_id, name in enumerate(names, first)
         ],
     )
-    claims.renew(tx, draft.dataset_id, draft.upload_id)
+    claims.renew(tx, draft.dataset_id, draft.upload_id, draft.steps)
 
 
 def delete_window(tx: Transaction, draft: Draft, after: int) -> tuple[int | None, Wrote]:
@@ -144,7 +146,7 @@ def delete_window(tx: Transaction, draft: Draft, after: int) -> tuple[int | None
         f"UPDATE split_members SET died = :edition WHERE {where.format('split_members')} RETURNING split_id", params
     )
     deaths = tx.run(f"UPDATE revisions SET died = :version WHERE {where.format('revisions')}", params)
-    claims.renew(tx, draft.dataset_id, draft.upload_id)
+    claims.renew(tx, draft.dataset_id, draft.upload_id, draft.steps)
     return (row[0] if row else None), Wrote(deaths=deaths, members=_counted(left, -1))
 
 
@@ -159,6 +161,7 @@ def write_window(tx: Transaction, draft: Draft, start: int) -> tuple[int | None,
     claims.require(tx, draft.dataset_id, draft.upload_id)
     count, last = _next_records(tx, draft, start)
     if not count:
+        claims.renew(tx, draft.dataset_id, draft.upload_id, draft.steps)
         return None, Wrote()
     params = draft.params(first=start, last=last)
     wrote = Wrote(count)
@@ -173,7 +176,7 @@ def write_window(tx: Transaction, draft: Draft, start: int) -> tuple[int | None,
     if draft.match.staged.with_splits:
         wrote.members = _counted(tx.rows(_LEAVING, params), -1)
         wrote.members.update(_counted(tx.rows(_JOINING, params), 1))
-    claims.renew(tx, draft.dataset_id, draft.upload_id)
+    claims.renew(tx, draft.dataset_id, draft.upload_id, draft.steps)
     return last + 1, wrote
 
 

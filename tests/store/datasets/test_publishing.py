@@ -205,6 +205,38 @@ async def test_a_publisher_that_was_only_thought_dead_ends_without_a_trace(keepe
     assert (published.created, published.deleted) == (6, 4)
 
 
+async def test_a_step_that_a_failover_undid_is_noticed(keeper: Keeper) -> None:
+    """A standby that had not got the last step becomes the primary, and the publisher goes on there."""
+    await keeper.upload(FIRST)
+    before, noticed = await state(keeper), 0
+
+    async def steps_taken() -> int:
+        return await keeper.engine.read(lambda tx: int(tx.one("SELECT publishing_step FROM datasets")[0]))
+
+    for lost in range(1, 60):
+        taken = [0]
+
+        async def undo_step(count: int, lost: int = lost, taken: list[int] = taken) -> None:
+            now_taken = await steps_taken()
+            if count == lost:
+                undone = "UPDATE datasets SET publishing_step = :step WHERE publishing > 0 AND publishing_step > :step"
+                if not await keeper.engine.write(lambda tx: tx.run(undone, {"step": taken[0]})):
+                    raise Died  # the step before wrote nothing
+            taken[0] = now_taken
+
+        try:
+            await publish_in_steps(keeper, undo_step)
+        except Died:
+            await expire_claim(keeper.engine)
+            await claims.undo(keeper.engine, before[0].id)
+        except Unavailable:
+            noticed += 1
+        else:
+            break
+        assert await state(keeper) == before
+    assert noticed >= 3
+
+
 async def test_a_dataset_that_is_deleted_meanwhile_stays_deleted(keeper: Keeper) -> None:
     await keeper.upload(FIRST)
 
