@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -61,7 +62,7 @@ class GrpcDoor:
         self._servers = [network]
         if settings.grpc_unix_socket is not None:
             local = self._server(interceptor, _options(settings))
-            _listen_on_socket(local, settings.grpc_unix_socket)
+            _listen_on_socket(local, settings.grpc_unix_socket, shared)
             self._servers.append(local)
         self._draining = False
         self._stops: list[asyncio.Task[None]] = []
@@ -218,10 +219,13 @@ def _binding(family: socket.AddressFamily, address: Any) -> OSError | None:
     return None
 
 
-def _listen_on_socket(server: grpc.aio.Server, path: Path) -> None:
+def _listen_on_socket(server: grpc.aio.Server, path: Path, shared: bool) -> None:
+    # C-core removes the path when it ends, and so that of the worker that has replaced this one; it gets another.
+    at = path.with_name(f".{os.getpid()}") if shared else path
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        server.add_insecure_port(f"unix:{path}")
-        path.chmod(0o600)
+        server.add_insecure_port(f"unix:{at}")
+        at.chmod(0o600)
+        at.rename(path)
     except (RuntimeError, OSError):
         raise ConfigurationError(f"PHOENIX_GRPC_UNIX_SOCKET: cannot listen on {path}") from None

@@ -13,14 +13,15 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import ConfigurationError
-from phoenix_grpc.logs import configure_logs
+from phoenix_grpc.logs import LogWriter, configure_logs
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -64,22 +65,41 @@ class Worker:
         )
 
 
-class _Process:
-    """A worker's process."""
+class _Ended(Exception):
+    """A worker ended before it served.
 
-    def __init__(self, number: int, process: asyncio.subprocess.Process) -> None:
-        self.number = number
+    Arguments:
+        code: its exit code; negative for a signal.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class _Process:
+    """A worker's process.
+
+    Arguments:
+        relay: takes each line of its log.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, relay: Callable[[bytes], None]) -> None:
         self.started = time.monotonic()
         self._process = process
-        self.exited = asyncio.ensure_future(process.wait())
-        self._relay = asyncio.ensure_future(self._relay_log())
+        self.exited = asyncio.ensure_future(self._exit(relay))
 
-    async def serves(self) -> Mapping[str, str] | None:
-        """Where it serves, as soon as it does; None when it ends before."""
-        if self._process.stdout is None:
-            return None
-        line = await self._process.stdout.readline()
-        return json.loads(line) if line else None
+    async def serves(self) -> Mapping[str, str]:
+        """Where it serves, as soon as it does.
+
+        Raises:
+            _Ended: when it ends before.
+        """
+        line = await self._process.stdout.readline() if self._process.stdout else b""
+        if not line:
+            raise _Ended(await self.exited)
+        place: Mapping[str, str] = json.loads(line)
+        return place
 
     async def end(self, seconds: float) -> None:
         """Has it drain, and kills it if that takes longer than so many seconds."""
@@ -90,34 +110,41 @@ class _Process:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await asyncio.shield(self.exited)
-                    break
-        await self._relay
+                    return
 
-    async def code(self) -> int:
-        """Its exit code."""
-        await self._relay
-        return await self.exited
+    async def _exit(self, relay: Callable[[bytes], None]) -> int:
+        """Its exit code, as soon as it has ended and its log was relayed."""
+        await self._relay_log(relay)
+        return await self._process.wait()
 
-    async def _relay_log(self) -> None:
-        """Passes its log on, whole lines only, each with the worker's number."""
-        if self._process.stderr is None:
+    async def _relay_log(self, relay: Callable[[bytes], None]) -> None:
+        while self._process.stderr is not None:
+            with contextlib.suppress(ValueError):  # a line beyond the limit of the stream is lost, the others are not
+                line = await self._process.stderr.readline()
+                if not line:
+                    return
+                relay(line)
+
+
+def relay(writer: LogWriter | None, number: int, line: bytes) -> None:
+    """Passes on a line of a worker's log with the worker's number, in the form of our own log.
+
+    Arguments:
+        writer: writes JSON lines; None on a terminal.
+    """
+    if line.startswith(b"{") and writer is None:
+        with contextlib.suppress(ValueError):
+            fields = json.loads(line)
+            log.log(_LEVELS.get(fields.pop("level", ""), 20), fields.pop("event", ""), worker=number, **fields)
             return
-        with contextlib.suppress(ValueError):  # a line beyond the limit of the stream: the rest of its log is lost
-            async for line in self._process.stderr:
-                relay(self.number, line)
-
-
-def relay(number: int, line: bytes) -> None:
-    """Writes a line of a worker's log."""
-    if line.startswith(b"{") and sys.stderr.isatty():
-        fields = json.loads(line)
-        log.log(_LEVELS.get(fields.pop("level", ""), 20), fields.pop("event", ""), worker=number, **fields)
+    if writer is None:
+        with contextlib.suppress(OSError):
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
         return
     if line.startswith(b"{"):
         line = b'{"worker":%d,' % number + line[1:]
-    with contextlib.suppress(OSError):
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
+    writer.put(lambda: line)  # without waiting: a log that nobody reads must not keep us from the workers
 
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -128,13 +155,17 @@ class Supervisor:
 
     Arguments:
         options: those of the command line that the workers repeat.
+        writer: writes the workers' JSON lines; None on a terminal.
     """
 
-    def __init__(self, settings: Settings, options: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, options: Sequence[str], writer: LogWriter | None) -> None:
         self._settings = settings
         self._options = options
+        self._writer = writer
         self._patience = settings.shutdown_grace_seconds + _KILLING_SECONDS
         self._workers: dict[int, _Process] = {}
+        # Also those that do not serve yet, and those that still drain.
+        self._running: set[_Process] = set()
         self._stopping = asyncio.Event()
         self._rolls = asyncio.Event()
 
@@ -150,37 +181,49 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._rolls.set)
         with _reserved(self._settings) as ports:
             self._options = [*self._options, *ports]
-            place: Mapping[str, str] | None = None
-            # One alone first: it brings the schema up to date, and shows the first password.
-            for number in range(1, self._settings.workers + 1):
-                place = await self._start(number)
-                if place is None:
-                    return await self._give_up(number)
-            log.info("serving", workers=self._settings.workers, **(place or {}))
-            await self._keep_all()
+            serving = asyncio.create_task(self._serve())
+            stopping = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            ended = serving.done()
+            for task in (serving, stopping):
+                task.cancel()
+            await asyncio.gather(serving, stopping, return_exceptions=True)
+            if not ended:
+                log.info("stopping", grace_seconds=self._settings.shutdown_grace_seconds)
+            await asyncio.gather(*(process.end(self._patience) for process in list(self._running)))
+            if self._settings.grpc_unix_socket is not None:
+                self._settings.grpc_unix_socket.unlink(missing_ok=True)
+        try:
+            if ended:
+                await serving
+        except _Ended as failure:
+            return failure.code if failure.code > 0 else 1
         log.info("stopped")
         return 0
 
-    async def _give_up(self, number: int) -> int:
-        code = await self._workers.pop(number).code()
-        await self._end_all()
-        return code
+    async def _serve(self) -> None:
+        """Starts all workers, and keeps them, until it is cancelled.
 
-    async def _keep_all(self) -> None:
-        tasks = [asyncio.create_task(self._keep(number)) for number in self._workers]
-        tasks.append(asyncio.create_task(self._roll()))
-        await self._stopping.wait()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        log.info("stopping", grace_seconds=self._settings.shutdown_grace_seconds)
-        await self._end_all()
+        Raises:
+            _Ended: when one does not start in the first place.
+        """
+        place: Mapping[str, str] = {}
+        # One alone first: it brings the schema up to date, and shows the first password.
+        for number in range(1, self._settings.workers + 1):
+            place = await self._start(number)
+        log.info("serving", workers=self._settings.workers, **place)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._roll())
+            for number in self._workers:
+                tasks.create_task(self._keep(number))
 
-    async def _end_all(self) -> None:
-        await asyncio.gather(*(worker.end(self._patience) for worker in self._workers.values()))
+    async def _start(self, number: int) -> Mapping[str, str]:
+        """Starts a worker in this place, and then ends the one before it; returns where it serves.
 
-    async def _start(self, number: int) -> Mapping[str, str] | None:
-        """Starts a worker in this place; returns where it serves, or None when it ended instead."""
+        Raises:
+            _Ended: when it ends before it serves; the one before it stays.
+            OSError: when the system cannot start it.
+        """
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "phoenix_grpc", "serve", *self._options, "--worker", str(number)),
             stdin=asyncio.subprocess.PIPE,
@@ -189,12 +232,26 @@ class Supervisor:
             limit=1 << 20,
             start_new_session=True,  # Ctrl-C is for the supervisor
         )
-        worker = _Process(number, process)
-        before, self._workers[number] = self._workers.get(number), worker
+        worker = _Process(process, partial(relay, self._writer, number))
+        self._running.add(worker)
+        worker.exited.add_done_callback(lambda _: self._running.discard(worker))
         place = await worker.serves()
-        if place is not None and before is not None and not before.exited.done():
+        before, self._workers[number] = self._workers.get(number), worker
+        if before is not None:
             await before.end(self._patience)
         return place
+
+    async def _starts(self, number: int) -> bool:
+        """Starts a worker in this place; whether it serves. If not, the log says why."""
+        try:
+            await self._start(number)
+        except _Ended as failure:
+            log.error("a worker ended before it served", worker=number, exit_code=failure.code)
+            return False
+        except OSError as error:
+            log.error("a worker cannot be started", worker=number, error=str(error))
+            return False
+        return True
 
     async def _keep(self, number: int) -> None:
         """Starts the worker in this place again whenever it ends by itself."""
@@ -202,14 +259,15 @@ class Supervisor:
         while True:
             worker = self._workers[number]
             code = await asyncio.shield(worker.exited)
-            if worker is not self._workers[number]:  # it was replaced
-                continue
+            if worker is self._workers[number]:  # and was not replaced
+                log.error("a worker ended; it is started again", worker=number, exit_code=code)
             if time.monotonic() - worker.started > _PROVEN_SECONDS:
                 pause = _FIRST_PAUSE_SECONDS
-            log.error("a worker ended; it is started again", worker=number, exit_code=code, pause_seconds=pause)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            await self._start(number)
+            while worker is self._workers[number]:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                if worker is self._workers[number]:
+                    await self._starts(number)
 
     async def _roll(self) -> None:
         """Replaces the workers one by one, whenever it is asked to; each serves before the one before it ends."""
@@ -217,8 +275,8 @@ class Supervisor:
             await self._rolls.wait()
             self._rolls.clear()
             for number in list(self._workers):
-                if await self._start(number) is None:
-                    log.error("the new worker does not start; the others stay as they are", worker=number)
+                if not await self._starts(number):
+                    log.error("the workers from this one on stay as they are", worker=number)
                     break
                 log.info("a worker was replaced", worker=number)
 
@@ -255,7 +313,7 @@ def supervise(settings: Settings, options: Sequence[str]) -> int:
     """
     writer = configure_logs(settings.log_level)
     try:
-        return asyncio.run(Supervisor(settings, options).run())
+        return asyncio.run(Supervisor(settings, options, writer).run())
     finally:
         if writer is not None:
             writer.close()

@@ -1,13 +1,17 @@
 """Several workers on the same ports: started, watched, replaced and ended by their supervisor."""
 
 import errno
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -179,3 +183,136 @@ def test_more_connections_than_workers_are_spread(server: ServerProcess) -> None
     finally:
         for one in sockets:
             one.close()
+
+
+def left(processes: list[int]) -> list[int]:
+    """Those of the processes that have not ended."""
+    return [process for process in processes if Path(f"/proc/{process}/cmdline").exists()]
+
+
+def test_a_roll_whose_worker_cannot_start_changes_nothing_and_the_next_one_does(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, PHOENIX_WORKERS="2", PHOENIX_SECRET="") as server:
+        before = workers_of(server)
+        secret = tmp_path / "work" / "secret"
+        kept = secret.read_text()
+        secret.write_text("weak")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "stay as they are" in "".join(server.lines))
+        assert workers_of(server) == before
+        secret.write_text(kept)
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(workers_of(server)) == 2 and not set(workers_of(server)) & set(before), 40)
+        after = workers_of(server)
+        assert server.stop() == 0
+    assert not left(after)
+
+
+def test_sigterm_during_a_start_ends_what_was_started(tmp_path: Path) -> None:
+    server = ServerProcess.__new__(ServerProcess)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "phoenix_grpc", "serve", "--workers", "30", "--port", "0", "--grpc-port", "0"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PHOENIX_WORKING_DIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    server.process = process  # type: ignore[assignment]
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "worker serves" in line:
+            break
+    workers = workers_of(server)
+    process.send_signal(signal.SIGTERM)
+    assert '"serving"' not in process.communicate(timeout=20)[1]
+    assert process.returncode == 0
+    assert not left(workers)
+
+
+def test_sigterm_during_a_roll_waits_for_the_worker_that_drains(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, PHOENIX_WORKERS="2", PHOENIX_SHUTDOWN_GRACE_SECONDS="4") as server:
+        header = datasets_pb2.UploadDatasetHeader(name="late", action="UPLOAD_ACTION_CREATE")
+        may_end = threading.Event()
+
+        def upload() -> Iterator[datasets_pb2.UploadDatasetRequest]:
+            yield datasets_pb2.UploadDatasetRequest(header=header)
+            yield datasets_pb2.UploadDatasetRequest(chunk=b'{"input": {"n": 1}}\n')
+            may_end.wait(20)
+
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(server.datasets.UploadDataset, upload(), metadata=server.admin)
+            wait_until(lambda: len(lines_of(server)) >= 3)
+            for _ in range(50):
+                server.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: len([line for line in lines_of(server) if line["event"] == "stopping"]) >= 1)
+            workers = workers_of(server)
+            server.process.send_signal(signal.SIGTERM)
+            may_end.set()
+            assert call.result().created_count == 1
+        assert server.process.wait(20) == 0
+    assert not left(workers)
+
+
+def test_the_unix_socket_stays_through_a_roll_and_goes_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with ServerProcess(tmp_path, PHOENIX_WORKERS="2", PHOENIX_GRPC_UNIX_SOCKET=str(path)) as server:
+        for _ in range(2):
+            before = workers_of(server)
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: len(workers_of(server)) == 2 and not set(workers_of(server)) & set(before), 40)  # noqa: B023
+            with grpc.insecure_channel(f"unix:{path}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
+                stub = datasets_pb2_grpc.DatasetsServiceStub(channel)
+                stub.ListDatasets(datasets_pb2.ListDatasetsRequest(), metadata=server.admin)
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert not path.exists()
+    assert not list(tmp_path.glob(".[0-9]*"))
+
+
+def upload_once(server: ServerProcess, name: str, ended: threading.Event, refused: list[grpc.StatusCode]) -> bool:
+    """Uploads 50 examples, again and again until that is acknowledged or the test ends; whether it was."""
+    header = datasets_pb2.UploadDatasetHeader(name=name, action="UPLOAD_ACTION_CREATE", request_id=str(uuid.uuid4()))
+    first = datasets_pb2.UploadDatasetRequest(header=header)
+    second = datasets_pb2.UploadDatasetRequest(chunk=b'{"input": {"n": 1}}\n' * 50)
+    while not ended.is_set():
+        try:
+            with new_channel(server) as channel:
+                stub = datasets_pb2_grpc.DatasetsServiceStub(channel)
+                stub.UploadDataset(iter([first, second]), metadata=server.admin, timeout=20)
+            return True
+        except grpc.RpcError as error:
+            refused.append(error.code())
+    return False
+
+
+def test_workers_that_are_killed_under_load_lose_nothing_acknowledged(tmp_path: Path) -> None:
+    acknowledged: list[str] = []
+    refused: list[grpc.StatusCode] = []
+    ended = threading.Event()
+
+    def write(writer: int) -> None:
+        for number in itertools.count():
+            if not upload_once(server, f"{writer}-{number}", ended, refused):
+                return
+            acknowledged.append(f"{writer}-{number}")
+
+    with ServerProcess(tmp_path, PHOENIX_WORKERS="2") as server:
+        with ThreadPoolExecutor(3) as pool:
+            writers = [pool.submit(write, writer) for writer in range(3)]
+            try:
+                for killed in range(KILLS):
+                    time.sleep(random.uniform(0.3, 1.5))
+                    wait_until(lambda: len(workers_of(server)) == 2)
+                    os.kill(workers_of(server)[killed % 2], signal.SIGKILL)
+                before = len(acknowledged)
+                wait_until(lambda: len(acknowledged) > before + 5)
+            finally:
+                ended.set()
+        for one in writers:
+            one.result()
+        request = datasets_pb2.ListDatasetsRequest(page_size=1000)
+        found = server.datasets.ListDatasets(request, metadata=server.admin).datasets
+    counts = {dataset.name: dataset.example_count for dataset in found}
+    assert set(acknowledged) <= set(counts)
+    assert set(counts.values()) == {50}
+    assert set(refused) <= {grpc.StatusCode.UNAVAILABLE}
+
+
+KILLS = int(os.environ.get("WORKER_KILLS", "4"))
