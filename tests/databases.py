@@ -19,6 +19,16 @@ def query(url: str, sql: str) -> list[tuple[Any, ...]]:
         return file.execute(sql).fetchall()
 
 
+def everything(url: str) -> str:
+    """All that the tables hold, as text."""
+    catalog = (
+        "sqlite_schema WHERE type = 'table'" if url.startswith(_SQLITE) else "pg_tables WHERE schemaname = 'public'"
+    )
+    column = "name" if url.startswith(_SQLITE) else "tablename"
+    tables = [name for (name,) in query(url, f"SELECT {column} FROM {catalog}")]
+    return "\n".join(repr(query(url, f"SELECT * FROM {name}")) for name in tables)
+
+
 @contextlib.contextmanager
 def store_waits(url: str) -> Iterator[None]:
     """Lets nobody upload until the block ends; who tries waits."""

@@ -108,9 +108,11 @@ class ServerProcess:
 
 def serve_fails(folder: Path, **variables: str) -> tuple[int, str]:
     """Exit code and standard error of a server that must not start."""
+    work = {"PATH": os.environ["PATH"], "HOME": str(folder), "PHOENIX_WORKING_DIR": str(folder / "work")}
+    environment = {**work, **variables}
     done = subprocess.run(
         [sys.executable, "-m", "phoenix_grpc", "serve"],
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "PHOENIX_WORKING_DIR": str(folder / "work"), **variables},
+        env={name: value for name, value in environment.items() if value},
         capture_output=True,
         text=True,
         timeout=20,

@@ -16,27 +16,30 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
-from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET, SECRET, bearer
+from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET, SECRET, bearer, database_url
 from tests.process import ServerProcess, serve_fails
 
 SERVICES = ("", "phoenix_grpc.v1.AuthService", "phoenix_grpc.v1.DatasetsService")
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-@pytest.mark.sqlite
-def test_a_first_start_makes_secret_and_admin_and_shows_the_password_once(tmp_path: Path) -> None:
-    variables = {"PHOENIX_SECRET": "", "PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD": ""}
-    with ServerProcess(tmp_path, **variables) as server:
+def test_a_first_start_makes_the_admin_and_shows_the_password_once(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD="") as server:
         server.auth.WhoAmI(auth_pb2.WhoAmIRequest(), metadata=server.admin)
         shown = re.search(r"Password: +(\S+)", "".join(server.lines))
         assert shown is not None
         server.auth.Login(auth_pb2.LoginRequest(email="admin@localhost", password=shown[1]))
-    files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "work").iterdir()}
-    assert files["secret"] == 0o600
-    assert files["phoenix_grpc.db"] == 0o600
-    with ServerProcess(tmp_path, **variables) as server:
+    with ServerProcess(tmp_path, PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD="") as server:
         assert "Password" not in "".join(server.lines)
         server.auth.Login(auth_pb2.LoginRequest(email="admin@localhost", password=shown[1]))
+
+
+@pytest.mark.sqlite
+def test_a_first_start_makes_secret_and_database_for_nobody_else(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, PHOENIX_SECRET=""):
+        files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "work").iterdir()}
+    assert files["secret"] == 0o600
+    assert files["phoenix_grpc.db"] == 0o600
 
 
 @pytest.mark.sqlite
@@ -241,16 +244,17 @@ def test_reflection_v1_describes_every_service(tmp_path: Path) -> None:
             assert pool.FindServiceByName(name).methods
 
 
-@pytest.mark.sqlite
 def test_the_first_password_is_shown_even_when_the_start_fails_later(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        code, stderr = serve_fails(tmp_path, PHOENIX_GRPC_PORT=str(taken.getsockname()[1]))
+        port = str(taken.getsockname()[1])
+        store = {"PHOENIX_SECRET": SECRET, "PHOENIX_SQL_DATABASE_URL": database_url(tmp_path)}
+        code, stderr = serve_fails(tmp_path, PHOENIX_GRPC_PORT=port, **store)
     assert code == 2
     shown = re.search(r"Password: +(\S+)", stderr)
     assert shown is not None
-    with ServerProcess(tmp_path, PHOENIX_SECRET="", PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD="") as server:
+    with ServerProcess(tmp_path, PHOENIX_DEFAULT_ADMIN_INITIAL_PASSWORD="") as server:
         server.auth.Login(auth_pb2.LoginRequest(email="admin@localhost", password=shown[1]))
 
 
