@@ -182,9 +182,24 @@ def sweep_uploads(tx: Transaction, limit: int) -> int:
         " (SELECT id FROM uploads WHERE lease_expires_at <= :now ORDER BY lease_expires_at LIMIT 1) RETURNING id",
         {"now": now()},
     )
-    if row is None:
-        return 0
-    return remove_upload(tx, row[0], limit)
+    upload_id = row[0] if row else _orphaned(tx)
+    return remove_upload(tx, upload_id, limit) if upload_id else 0
+
+
+def _orphaned(tx: Transaction) -> int | None:
+    """An upload that is gone, of which there are rows: a long statement may end after the upload that it was for."""
+    for table, _, _ in _PARTS:
+        after = 0
+        # From one upload to the next, not from row to row.
+        while row := tx.row(
+            f"SELECT s.upload_id, u.id FROM {table} s LEFT JOIN uploads u ON u.id = s.upload_id"
+            " WHERE s.upload_id > :after ORDER BY s.upload_id LIMIT 1",
+            {"after": after},
+        ):
+            after, found = row
+            if found is None:
+                return int(after)
+    return None
 
 
 def remove_upload(tx: Transaction, upload_id: int, limit: int) -> int:

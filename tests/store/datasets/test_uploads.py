@@ -260,6 +260,17 @@ async def test_an_upload_that_is_being_swept_is_over_for_clocks_that_are_behind(
         await keeper.publish(upload_id, Publication(named("d"), "APPEND"))
 
 
+async def test_sweeping_removes_what_a_statement_wrote_after_the_end_of_its_upload(keeper: Keeper) -> None:
+    gone = await keeper.stage([record("a", splits=["s"])])
+    there = await keeper.stage([record("b", splits=["s"])])
+    match = "INSERT INTO upload_matches (upload_id, ordinal, example_id, outcome) VALUES (:id, 1, 1, 0)"
+    await keeper.engine.stage(lambda tx: [tx.run(match, {"id": each}) for each in (there, gone)])
+    await keeper.engine.stage(lambda tx: tx.run("DELETE FROM uploads WHERE id = :id", {"id": gone}))
+    assert [await keeper.engine.stage(uploads.sweep_uploads, 10) for _ in range(4)] == [1, 1, 1, 0]
+    for table in ("staged_examples", "staged_splits", "upload_matches"):
+        assert await keeper.engine.read(lambda tx, table=table: tx.rows(f"SELECT upload_id FROM {table}")) == [(there,)]
+
+
 async def test_sweeping_takes_few_long_rows_at_a_time(keeper: Keeper) -> None:
     await keeper.upload([record("x" * 1_000_000 + str(number)) for number in range(9)], "CREATE")
     assert [await keeper.engine.stage(uploads.sweep_uploads, 100) for _ in range(4)] == [5, 4, 1, 0]
