@@ -190,6 +190,7 @@ def left(processes: list[int]) -> list[int]:
     return [process for process in processes if Path(f"/proc/{process}/cmdline").exists()]
 
 
+@pytest.mark.sqlite
 def test_a_roll_whose_worker_cannot_start_changes_nothing_and_the_next_one_does(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, PHOENIX_WORKERS="2", PHOENIX_SECRET="") as server:
         before = workers_of(server)
