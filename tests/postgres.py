@@ -119,8 +119,9 @@ class PostgresServer:
         """Makes a database as a copy of another; returns its URL. Those of long ago go, if nobody uses them."""
         number = next(self._numbers)
         self.execute(f"CREATE DATABASE test{number} TEMPLATE {template}")
-        with contextlib.suppress(psycopg.errors.ObjectInUse):
-            self.execute(f"DROP DATABASE IF EXISTS test{number - _KEPT}")
+        if number > _KEPT:
+            with contextlib.suppress(psycopg.errors.ObjectInUse):
+                self.execute(f"DROP DATABASE test{number - _KEPT}")
         return self.url(f"test{number}")
 
     def execute(self, sql: str) -> None:
