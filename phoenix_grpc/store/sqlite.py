@@ -6,7 +6,6 @@ The file is an ordinary one: the sqlite-utils CLI and Datasette open it.
 import asyncio
 import contextlib
 import itertools
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +28,7 @@ from phoenix_grpc.store.engine import (
 )
 from phoenix_grpc.store.imports import unimportable
 from phoenix_grpc.store.leases import RevisionLease, boottime
+from phoenix_grpc.store.sqlite_files import beside, create_private, refuse_to_begin_empty
 
 # sqlite-utils takes these along where they are installed: 45 MB, and a second of the start.
 with unimportable("pandas", "numpy"):
@@ -170,7 +170,7 @@ class SqliteEngine:
         self._busy_timeout = busy_timeout
         with opening(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _refuse_to_begin_empty(path)
+            refuse_to_begin_empty(path)
             with contextlib.suppress(FileExistsError):
                 create_private(path)
             self._writer = connect(path, busy_timeout)
@@ -303,32 +303,6 @@ def connect(path: Path, busy_timeout: float, *pragmas: str) -> sqlite3.Connectio
     for pragma in (*_PRAGMAS, *pragmas):
         connection.execute(pragma)
     return connection
-
-
-def beside(path: Path, suffix: str) -> Path:
-    """The file of the same name with a suffix behind it."""
-    return path.with_name(path.name + suffix)
-
-
-def _refuse_to_begin_empty(path: Path) -> None:
-    """Raises ConfigurationError for a database that is not there, while what a restore makes beside it is."""
-    if path.exists() and path.stat().st_size:
-        return
-    for left in (beside(path, suffix) for suffix in (".restored", ".restored.partial", ".damaged")):
-        if left.exists():
-            raise ConfigurationError(
-                f"{path} is missing, but {left} is there: run 'phoenix-grpc restore FILE' with a backup,"
-                f" or move {left.name} away to begin with an empty database"
-            )
-
-
-def create_private(path: Path) -> None:
-    """Makes a new, empty file that only its owner reads; SQLite gives its -wal and -shm the same mode.
-
-    Raises:
-        FileExistsError: when there is one.
-    """
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 class _Transacting:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.store import migrations
-from phoenix_grpc.store.sqlite import BUSY_TIMEOUT_SECONDS, beside, connect, create_private, opening
+from phoenix_grpc.store.sqlite import BUSY_TIMEOUT_SECONDS, connect, opening
+from phoenix_grpc.store.sqlite_files import beside, create_private
 
 # Who has a database in WAL mode open holds a shared lock on this byte of its -shm (unixOpenSharedMemory in os_unix.c).
 _SHM_LOCK_BYTE = 128
