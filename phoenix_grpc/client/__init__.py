@@ -11,14 +11,15 @@ with Client("127.0.0.1:50051", api_key="phgrpc_...") as client:
 
 import contextlib
 import functools
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import grpc
 
-from phoenix_grpc.client.calls import Calls, TokenSource, once_more
+from phoenix_grpc.client.calls import Calls, TokenSource, persistent
 from phoenix_grpc.client.data_files import DataFile, Progress, open_data_file
 from phoenix_grpc.client.endpoint import Endpoint, open_channel, parse_endpoint
 from phoenix_grpc.client.errors import PhoenixError, UnfitFile
@@ -132,19 +133,20 @@ class Client:
             how = {field: header.pop(field, "") for field in ("format", "compression")}
             with open_data_file(source, **how, allow_empty=header.get("allow_empty", False)) as file:  # type: ignore[arg-type]
                 return self.upload(file, name, action, progress=progress, timeout=timeout, **header)
+        # One id for all attempts, so that what is repeated is done once.
+        header.setdefault("request_id", str(uuid.uuid4()))
         message = upload_header(source, name, action, header)
         chunks = source.chunks if isinstance(source, DataFile) else functools.partial(counted, source)
 
-        def attempt() -> datasets_pb2.UploadDatasetResponse:
+        def attempt(timeout: float | None) -> datasets_pb2.UploadDatasetResponse:
             return send(self.datasets.UploadDataset, message, chunks, progress or _untold, timeout)
 
-        if not isinstance(source, DataFile):
-            return attempt()
+        # An iterator, and a pipe, can be read once only.
+        repeatable = source.is_regular if isinstance(source, DataFile) else isinstance(source, Sequence)
         try:
-            # Only a regular file can be read again from its start.
-            return once_more(attempt) if source.is_regular else attempt()
+            return persistent(attempt, timeout) if repeatable else attempt(timeout)
         except PhoenixError as error:
-            raise naming_records(error) if source.is_array else error from None
+            raise naming_records(error) if isinstance(source, DataFile) and source.is_array else error from None
 
     def download(
         self,
@@ -191,12 +193,12 @@ class Client:
         progress: Progress | None,
         timeout: float | None,
     ) -> datasets_pb2.DownloadDatasetHeader:
-        def begin() -> tuple[Any, datasets_pb2.DownloadDatasetHeader]:
+        def begin(timeout: float | None) -> tuple[Any, datasets_pb2.DownloadDatasetHeader]:
             responses = self.datasets.DownloadDataset(request, timeout=timeout)
             return responses, next(responses).header
 
         with contextlib.ExitStack() as stack:
-            responses, header = once_more(begin)
+            responses, header = persistent(begin, timeout)
             stack.callback(responses.cancel)  # when the target cannot be written
             out = stack.enter_context(replacing(target)) if isinstance(target, Path) else target
             records = RecordCount(is_csv=request.format == datasets_pb2.DOWNLOAD_FORMAT_CSV)

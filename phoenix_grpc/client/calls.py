@@ -1,5 +1,7 @@
 """Adds credentials, a deadline and a request id to every call of a client, and converts its error."""
 
+import random
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
@@ -7,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from phoenix_grpc.client.endpoint import RETRIES
 from phoenix_grpc.client.errors import PhoenixError, error_of
 from phoenix_grpc.contract import METHODS, identified_part
 from phoenix_grpc.errors import Reason
@@ -55,7 +58,7 @@ class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor,
             outcome = continuation(self._completed(details, token, self._timeout), request)
             return self._checked(outcome, token)
 
-        return once_more(call)
+        return renewing(call)
 
     def intercept_stream_unary(self, continuation: Any, details: Any, requests: Any) -> Any:
         token = self._token(details.method)
@@ -117,14 +120,51 @@ class _Responses:
         return getattr(self._call, name)
 
 
-def once_more(call: Callable[[], T]) -> T:
-    """Retries once if the server refused a token that can be renewed."""
+def renewing(call: Callable[[], T]) -> T:
+    """Repeats a call once if the server refused a token that can be renewed."""
     try:
         return call()
     except PhoenixError as error:
         if error.reason not in RENEWABLE:
             raise
     return call()
+
+
+def persistent(call: Callable[[float | None], T], timeout: float | None) -> T:
+    """Calls a streaming method that may run twice, and repeats the call while the server is unavailable.
+
+    As endpoint.RETRIES has it for the other methods: gRPC's own retries would leave a stream that never ends, when the
+    last attempt finds no connection (grpcio 1.85: its status arrives, but the end of its messages does not).
+
+    Arguments:
+        call: given the seconds that remain.
+        timeout: seconds for all attempts together.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+
+    def attempt() -> T:
+        return call(None if deadline is None else max(deadline - time.monotonic(), 0.0))
+
+    for pause in _pauses():
+        try:
+            return renewing(attempt)
+        except PhoenixError as error:
+            pause = pause if error.retry_after is None else error.retry_after
+            if not _is_passing(error) or (deadline is not None and time.monotonic() + pause > deadline):
+                raise
+            time.sleep(pause)
+    return renewing(attempt)
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds before each repetition."""
+    for number in range(RETRIES.attempts - 1):
+        yield random.uniform(0.8, 1.2) * min(RETRIES.first_pause * RETRIES.growth**number, RETRIES.longest_pause)  # noqa: S311 - no secret
+
+
+def _is_passing(error: PhoenixError) -> bool:
+    """Whether the server was not reached, or says when to try again."""
+    return error.status is grpc.StatusCode.UNAVAILABLE and (not error.reason or error.retry_after is not None)
 
 
 def identified(request: Message) -> Message:

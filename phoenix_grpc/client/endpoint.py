@@ -5,6 +5,7 @@ import json
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import grpc
@@ -15,6 +16,19 @@ from phoenix_grpc.errors import ConfigurationError
 
 DEFAULT_PORT = 50051
 MAX_RECEIVED_BYTES = 64 << 20
+
+
+class Retries(NamedTuple):
+    """How often a call is attempted, and the seconds between (gRFC A6)."""
+
+    attempts: int = 4
+    first_pause: float = 0.2
+    longest_pause: float = 2.0
+    growth: float = 2.0
+
+
+RETRIES = Retries()
+"""Of the methods that may run twice: they change nothing, or carry a request_id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +108,14 @@ def _system_roots() -> bytes | None:
 
 
 def service_config() -> str:
-    """Retries of UNAVAILABLE, for methods that may run twice: they change nothing, or carry a request_id."""
-    names = [{"service": method.service, "method": method.name} for method in METHODS.values() if method.may_run_twice]
+    """The retries of UNAVAILABLE that gRPC makes: all but those of streams, see calls.persistent."""
+    unary = [method for method in METHODS.values() if not (method.reads_stream or method.writes_stream)]
+    names = [{"service": method.service, "method": method.name} for method in unary if method.may_run_twice]
     policy = {
-        "maxAttempts": 4,
-        "initialBackoff": "0.2s",
-        "maxBackoff": "2s",
-        "backoffMultiplier": 2,
+        "maxAttempts": RETRIES.attempts,
+        "initialBackoff": f"{RETRIES.first_pause}s",
+        "maxBackoff": f"{RETRIES.longest_pause}s",
+        "backoffMultiplier": RETRIES.growth,
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
     return json.dumps({"methodConfig": [{"name": names, "retryPolicy": policy}]})

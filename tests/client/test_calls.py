@@ -1,11 +1,15 @@
 """What a call carries and what it survives: credentials, request ids, retries, deadlines."""
 
 import io
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2
 
 from phoenix_grpc.client import Client, PhoenixError
 from phoenix_grpc.client.calls import identified
@@ -78,6 +82,58 @@ def test_a_read_and_a_create_survive_a_moment_of_unavailability(script: Script) 
     assert first == second != ""
 
 
+TRANSFERS: list[Callable[[Client], object]] = [
+    lambda client: client.upload([b"{}"], "qa", timeout=10),
+    lambda client: client.download("qa", io.BytesIO(), timeout=10),
+]
+LATER = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(nanos=300_000_000))
+
+
+@pytest.mark.parametrize("transfer", TRANSFERS, ids=["upload", "download"])
+def test_a_transfer_is_repeated_when_the_server_says_so(script: Script, transfer: Callable[[Client], object]) -> None:
+    script.answer = lambda number: refusal(14, "DRAINING", "stopping", LATER) if number < 4 else None
+    with client_of(script) as client:
+        begin = time.monotonic()
+        transfer(client)
+        assert time.monotonic() - begin >= 3 * 0.3
+    assert len(script.calls) == 4
+    assert len({getattr(request, "request_id", "") for _, request, _ in script.calls}) == 1
+
+
+@pytest.mark.parametrize("transfer", TRANSFERS, ids=["upload", "download"])
+@pytest.mark.parametrize(
+    ("details", "attempts"),
+    [((), 1), ((LATER,), 4), ((error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=11)),), 1)],
+    ids=["without a time", "always", "after the deadline"],
+)
+def test_a_transfer_is_not_repeated_for_ever(
+    script: Script, transfer: Callable[[Client], object], details: tuple[object, ...], attempts: int
+) -> None:
+    script.answer = lambda _number: refusal(14, "DRAINING", "stopping", *details)
+    with client_of(script) as client, pytest.raises(PhoenixError) as caught:
+        transfer(client)
+    assert caught.value.reason == "DRAINING"
+    assert len(script.calls) == attempts
+
+
+def test_an_upload_of_an_iterator_is_tried_once(script: Script) -> None:
+    script.answer = lambda _number: refusal(14, "DRAINING", "stopping", LATER)
+    with client_of(script) as client, pytest.raises(PhoenixError):
+        client.upload(iter([b"{}"]), "qa")
+    assert len(script.calls) == 1
+
+
+@pytest.mark.parametrize("transfer", TRANSFERS, ids=["upload", "download"])
+def test_a_transfer_without_a_server_ends(transfer: Callable[[Client], object]) -> None:
+    """Every attempt finds no connection: with gRPC's own retries some of such streams never ended."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = "{}:{}".format(*free.getsockname())
+    with Client(address) as client, pytest.raises(PhoenixError) as caught:
+        transfer(client)
+    assert (caught.value.status, caught.value.reason) == (grpc.StatusCode.UNAVAILABLE, "")
+
+
 def test_a_change_without_request_id_is_tried_once(script: Script) -> None:
     script.answer = lambda _number: refusal(14, "DRAINING", "stopping")
     with client_of(script) as client, pytest.raises(PhoenixError) as caught:
@@ -98,8 +154,6 @@ def test_each_request_gets_an_id_of_its_own_and_the_callers_message_stays() -> N
 
 
 def test_a_call_ends_at_its_deadline(script: Script) -> None:
-    import time
-
     script.answer = lambda _number: time.sleep(0.5)  # type: ignore[func-returns-value]
     with client_of(script, timeout=0.1) as client, pytest.raises(PhoenixError) as caught:
         client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="qa"))
