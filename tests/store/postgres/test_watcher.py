@@ -188,11 +188,15 @@ async def test_a_node_that_is_cut_off_honours_nothing_that_was_revoked(proxy: Pr
 async def test_a_connection_that_is_made_while_the_watcher_closes_is_closed_too(database: str) -> None:
     connections = Connections(database, prepares=True)
     made: list[psycopg.AsyncConnection[Row]] = []
+    asked = asyncio.Event()
 
     async def connect() -> psycopg.AsyncConnection[Row]:
+        if listens := asked.is_set():
+            await eventually(lambda: bool(made))
+        asked.set()
         connection = await connections.open_for_watching()
         made.append(connection)
-        while connection is not made[0] and not made[0].closed:  # it is there when the first one ends
+        while listens and not made[0].closed:  # it is there when the first one ends
             await asyncio.sleep(0)
         return connection
 
