@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
 from phoenix_grpc.errors import FailedPrecondition, Invalid, Reason
 
@@ -12,6 +12,8 @@ MAX_DEPTH = 32
 """Levels of nesting that a Struct is given: protobuf's own parsers end at 100 messages, three to a level."""
 MAX_EXACT = 2**53
 """The largest whole number up to which doubles tell each from the next."""
+
+_Path = tuple[str | int, ...]
 
 
 def struct_to_object(struct: Struct, field: str = "") -> dict[str, Any]:
@@ -68,7 +70,7 @@ def json_to_struct(text: str, struct: Struct, field: str) -> None:
         value = _decoder.decode(text)
     except msgspec.ValidationError:  # without a type, decoding raises this only for a long integer
         raise _not_representable(field, "an integer of so many digits") from None
-    struct.update(_carried(value, field))
+    _fill(struct, value, (field,))
 
 
 def _double(text: str) -> float:
@@ -81,16 +83,44 @@ def _double(text: str) -> float:
 _decoder = msgspec.json.Decoder(float_hook=_double)
 
 
-def _carried(value: Any, field: str, depth: int = 0) -> Any:
-    if depth > MAX_DEPTH:
-        raise _not_representable(field, f"nesting beyond {MAX_DEPTH}")
-    if isinstance(value, dict):
-        return {key: _carried(item, f"{field}.{key}"[:200], depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_carried(item, field, depth + 1) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and not _is_double(value):
-        raise _not_representable(field, f"the number {str(value)[:50]}")
-    return value
+def _fill(struct: Struct, value: dict[str, Any], path: _Path) -> None:
+    """As Struct.update, which takes twice as long."""
+    fields = struct.fields
+    for key, item in value.items():
+        _put(fields[key], item, (*path, key))
+
+
+def _put(message: Value, item: Any, path: _Path) -> None:
+    kind = type(item)
+    if kind is str:
+        message.string_value = item
+    elif kind is float or (kind is int and _is_double(item)):
+        message.number_value = item
+    elif kind is int:
+        raise _not_representable(_shown(path), f"the number {str(item)[:50]}")
+    elif kind is bool:
+        message.bool_value = item
+    elif item is None:
+        message.null_value = NULL_VALUE
+    else:
+        _put_several(message, item, path)
+
+
+def _put_several(message: Value, item: Any, path: _Path) -> None:
+    if item and len(path) > MAX_DEPTH:
+        raise _not_representable(_shown(path), f"nesting beyond {MAX_DEPTH}")
+    if isinstance(item, dict):
+        message.struct_value.SetInParent()
+        _fill(message.struct_value, item, path)
+    else:
+        message.list_value.SetInParent()
+        add = message.list_value.values.add
+        for index, element in enumerate(item):
+            _put(add(), element, (*path, index))
+
+
+def _shown(path: _Path) -> str:
+    return ".".join(map(str, path))[:200]
 
 
 def _is_double(value: int) -> bool:

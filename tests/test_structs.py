@@ -77,3 +77,8 @@ def test_what_a_struct_cannot_carry_is_refused(text: str) -> None:
     with pytest.raises(FailedPrecondition) as caught:
         json_to_struct(text, Struct(), "input")
     assert caught.value.reason == "VALUE_NOT_REPRESENTABLE"
+
+
+def test_what_cannot_be_carried_is_named_by_its_place() -> None:
+    with pytest.raises(FailedPrecondition, match=r"input\.a\.1\.b: a Struct cannot carry the number 9007199254740993"):
+        json_to_struct('{"a":[null,{"b":9007199254740993}]}', Struct(), "input")
