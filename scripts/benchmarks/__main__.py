@@ -1,6 +1,7 @@
 """Speed and memory of the server, each figure beside its reference of the same run, as a ratio.
 
-References: a bare grpc.aio echo server that returns the same bytes; sqlite3's executemany of the same rows.
+References: a bare grpc.aio echo server that returns the same bytes; sqlite3's executemany, or PostgreSQL's COPY by
+psycopg, of the same rows.
 Machines are noisy: a figure counts only beside its reference.
 """
 
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import click
 import parts_attacks
+import parts_growth
 import parts_grpc
 import parts_http
 import parts_publishing
 import parts_soak
+import parts_workers
 from rich.console import Console
 from rich.table import Table
 from servers import Server, serve_echo
@@ -31,27 +34,35 @@ PARTS = {
     "calls": parts_grpc.bench_calls,
     "streams": parts_grpc.bench_streams,
     "million": parts_grpc.bench_million,
-    "growth": parts_grpc.bench_growth,
+    "growth": parts_growth.bench_growth,
+    "workers": parts_workers.bench_workers,
     "publishing": parts_publishing.bench_publishing,
     "http": parts_http.bench_http,
     "attacks": parts_attacks.bench_attacks,
     "soak": parts_soak.bench_soak,
 }
-_BY_H2LOAD = {"calls", "growth", "http"}
+_BY_H2LOAD = {"calls", "growth", "http", "workers"}
 
 
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "echo"]))
 @click.option("--seconds", default=60, show_default=True, help="How long soak lasts; ten minutes tell most.")
 @click.option("--engine", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True)
-def main(parts: tuple[str, ...], seconds: float, engine: str) -> None:
+@click.option(
+    "--plots", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder to draw growth into."
+)
+def main(parts: tuple[str, ...], seconds: float, engine: str, plots: Path | None) -> None:
     """Measures PARTS (all of them by default), each on a server of its own."""
     if parts == ("echo",):
         serve_echo()
         return
     if _BY_H2LOAD.intersection(parts or PARTS) and not shutil.which("h2load"):
         raise SystemExit(f"h2load is needed for {', '.join(sorted(_BY_H2LOAD))}: apt-get install nghttp2-client")
-    measured = {**PARTS, "soak": functools.partial(parts_soak.bench_soak, seconds=seconds)}
+    measured = {
+        **PARTS,
+        "soak": functools.partial(parts_soak.bench_soak, seconds=seconds),
+        "growth": functools.partial(parts_growth.bench_growth, plots=plots),
+    }
     table = Table("what", "figure", "beside", "ratio", "budget", "met")
     for part in parts or PARTS:
         with tempfile.TemporaryDirectory() as folder, _database(Path(folder), engine) as url:

@@ -26,11 +26,17 @@ Metadata = tuple[tuple[str, str], ...]
 
 
 class Server:
-    """A `phoenix-grpc serve` of its own, on a folder of its own."""
+    """A `phoenix-grpc serve` of its own, on a folder of its own.
 
-    def __init__(self, folder: Path, database_url: str = "") -> None:
+    Arguments:
+        database_url: by default a SQLite file in the folder.
+        workers: how many processes serve.
+    """
+
+    def __init__(self, folder: Path, database_url: str = "", workers: int = 1) -> None:
         self.folder = folder
         self.database_url = database_url
+        self.engine = "postgresql" if database_url else "sqlite"
         started = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "phoenix_grpc", "serve", "--grpc-port", "0", "--working-dir", str(folder)],
@@ -41,6 +47,7 @@ class Server:
                 "PHOENIX_DISABLE_RATE_LIMIT": "true",
                 "PATH": "/usr/bin:/bin",
                 "PHOENIX_PORT": "0",
+                "PHOENIX_WORKERS": str(workers),
             },
             stderr=subprocess.PIPE,
         )
