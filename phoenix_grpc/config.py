@@ -55,6 +55,12 @@ class Settings(BaseSettings):
         description="Database: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; by default a file in the working"
         " folder.",
     )
+    sql_replica_url: str = Field(
+        "",
+        repr=False,
+        description="Streaming replica of the PostgreSQL database, from which downloads and pages of examples and"
+        " versions are read.",
+    )
     sql_pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(
         8,
         description="Maximum number of connections to PostgreSQL for reads; as many for writes and as many for the work"

@@ -19,15 +19,16 @@ class _Line:
 
 
 class Proxy:
-    """Listens on a port of this machine, and passes on what comes to the Unix socket of a server.
+    """Listens on a port of this machine, and passes on what comes to the Unix socket of a server, or to its port.
 
     Arguments:
-        url: a database's, as tests.postgres makes them.
+        url: a database's, as tests.postgres and tests.faults.cluster make them.
     """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._target = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
+        self._address = (parts.hostname, parts.port) if parts.hostname else None
+        self._target = "" if parts.hostname else f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
         self._database = parts.path
         self._port = 0
         self._listener: socket.socket | None = None
@@ -100,10 +101,11 @@ class Proxy:
                 client, _ = listener.accept()
             except OSError:
                 return
-            server = socket.socket(socket.AF_UNIX)
+            server = socket.socket(socket.AF_INET if self._address else socket.AF_UNIX)
             try:
-                server.connect(self._target)
+                server.connect(self._address or self._target)
             except OSError:
+                server.close()
                 client.close()
                 continue
             line = _Line(client, server)

@@ -144,6 +144,7 @@ def _open(settings: Settings) -> Engine:
         settings.disk_reserve_bytes,
         settings.sql_pool_size,
         settings.sql_prepared_statements,
+        settings.sql_replica_url,
         waits=True,
     )
 

@@ -30,6 +30,10 @@ UNKNOWN_REVISION = AuthRevision(-1, -1)
 """Before any that an engine returns."""
 
 
+class NoReplica(Exception):
+    """There is no replica to read from, or none that has what the read needs: read from the database itself."""
+
+
 class Transaction(Protocol):
     """One transaction. SQL is the subset that all engines speak, with `:name` parameters."""
 
@@ -120,8 +124,13 @@ class Transaction(Protocol):
 class Engine(Protocol):
     """Runs functions of a transaction. All methods belong to one event loop.
 
+    Attributes:
+        has_replica: whether it was told of one; `read_replica` says whether that is any use.
+
     Raises, from read and write: errors.StoreFull, errors.Unavailable (locked, read-only, unreachable or damaged store).
     """
+
+    has_replica: bool
 
     async def begin(self) -> None:
         """Brings the schema of the database up to date, unless that is done.
@@ -138,6 +147,20 @@ class Engine(Protocol):
 
     async def read_many(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As read, for a page of hundreds of rows: what it costs for each of them counts, not what the call costs."""
+        ...
+
+    async def read_replica(
+        self,
+        fresh: Callable[[Transaction], bool],
+        fn: Callable[Concatenate[Transaction, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As read_many, from a replica of the database, in a transaction in which `fresh` returns true.
+
+        Raises:
+            NoReplica: when there is none of which that is so.
+        """
         ...
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -175,6 +175,11 @@ def m012_publishing_steps(tx: Transaction) -> None:
     run_script(tx, "ALTER TABLE datasets ADD COLUMN publishing_step BIGINT NOT NULL DEFAULT 0")
 
 
+def m013_generations(tx: Transaction) -> None:
+    """How often what a dataset's readers see has changed, so that a replica can tell whether it has all of it."""
+    run_script(tx, "ALTER TABLE datasets ADD COLUMN generation BIGINT NOT NULL DEFAULT 0")
+
+
 MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m001_sequences,
     m002_accounts,
@@ -188,4 +193,5 @@ MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
     m010_publishing,
     m011_moves,
     m012_publishing_steps,
+    m013_generations,
 )

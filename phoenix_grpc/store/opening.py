@@ -16,6 +16,7 @@ def open_engine(
     disk_reserve: int = 0,
     pool_size: int = 8,
     prepares: bool = True,
+    replica_url: str = "",
     waits: bool = False,
 ) -> Engine:
     """The engine for a database URL (`sqlite:///path`, `postgresql://host/name`), its schema brought up to date.
@@ -25,11 +26,17 @@ def open_engine(
         disk_reserve: bytes of the file's disk that are left to what makes room (Transaction.require_room).
         pool_size: how many connections to PostgreSQL reads have at most, and as many writes.
         prepares: whether statements are prepared on PostgreSQL.
+        replica_url: of a replica of the PostgreSQL database, which reads may come from; empty if there is none.
         waits: leaves the schema in PostgreSQL to Engine.begin, since the database may be away.
 
     Raises:
         ConfigurationError: when the URL is of no known kind, or the database cannot be opened or migrated.
     """
+    if replica_url and not (is_postgres(url) and is_postgres(replica_url)):
+        raise ConfigurationError(
+            "PHOENIX_SQL_REPLICA_URL: must be postgresql://USER:PASSWORD@HOST/DATABASE,"
+            " beside PHOENIX_SQL_DATABASE_URL of the same kind"
+        )
     if not is_postgres(url):
         return sqlite.SqliteEngine(sqlite_path(url), busy_seconds, disk_reserve)
     try:
@@ -38,7 +45,7 @@ def open_engine(
         raise ConfigurationError(
             "PHOENIX_SQL_DATABASE_URL: PostgreSQL takes more packages: pip install 'phoenix-grpc[postgres]'"
         ) from None
-    engine = PostgresEngine(url, pool_size, prepares)
+    engine = PostgresEngine(url, pool_size, prepares, replica_url)
     if not waits:
         engine.migrate()
     return engine

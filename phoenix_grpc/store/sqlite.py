@@ -21,6 +21,7 @@ from phoenix_grpc.store.engine import (
     UNKNOWN_REVISION,
     WRITES_REFUSED,
     AuthRevision,
+    NoReplica,
     P,
     Params,
     T,
@@ -164,6 +165,8 @@ class SqliteEngine:
         ConfigurationError: when the file cannot be opened or migrated, or is missing where a restore has been.
     """
 
+    has_replica = False
+
     def __init__(self, path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS, disk_reserve: int = 0) -> None:
         self.path = path
         self._disk = Disk(path, disk_reserve)
@@ -197,6 +200,15 @@ class SqliteEngine:
 
     async def read_many(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.read(fn, *args, **kwargs)
+
+    async def read_replica(
+        self,
+        fresh: Callable[[Transaction], bool],
+        fn: Callable[Concatenate[Transaction, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        raise NoReplica
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._on_writer("FULL", fn, *args, **kwargs)

@@ -113,6 +113,10 @@ class Cluster:
     def add_standby(self) -> None:
         """Makes the other node a standby, and from then on a commit waits for it."""
         self.standby.follow(self.primary)
+        self.wait_for_standby()
+
+    def wait_for_standby(self) -> None:
+        """Makes commits wait for the standby from now on, and returns once it has caught up."""
         self.primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.primary.execute("SELECT pg_reload_conf()")
         until(self._is_synchronous)

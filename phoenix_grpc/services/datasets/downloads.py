@@ -17,6 +17,7 @@ from phoenix_grpc.services.datasets.open_downloads import Share
 from phoenix_grpc.services.datasets.references import dataset_ref, limited
 from phoenix_grpc.services.fields import known_enum, optional_id
 from phoenix_grpc.store.datasets import examples, splits, versions
+from phoenix_grpc.store.datasets.heads import Head, find_head, read_rows_of
 from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.v1 import datasets_pb2
@@ -43,6 +44,7 @@ class Snapshot:
     """What is downloaded: one version, all of it or the members of some splits.
 
     Arguments:
+        head: what a replica must have.
         after: the example behind which it begins.
         limit: how many examples at most.
     """
@@ -50,6 +52,7 @@ class Snapshot:
     dataset: Dataset
     version: Version
     splits: list[Split]
+    head: Head
     after: int = 0
     limit: float = math.inf
 
@@ -62,7 +65,7 @@ def read_snapshot(tx: Transaction, ref: DatasetRef, version_id: int | None, spli
     """
     dataset = find_dataset(tx, ref)
     version = versions.get_version(tx, dataset, version_id)
-    return Snapshot(dataset, version, splits.find_splits(tx, dataset.id, split_names))
+    return Snapshot(dataset, version, splits.find_splits(tx, dataset.id, split_names), find_head(tx, ref))
 
 
 async def download(
@@ -135,7 +138,9 @@ async def _pages(
     while after is not None and left:
         count = int(min(left, _PAGE_ROWS))
         async with share.reading:
-            rows, names, after = await engine.read_many(_read_page, snapshot, after, count, share.page_chars)
+            rows, names, after = await read_rows_of(
+                engine, snapshot.head, engine.read_many, _read_page, snapshot, after, count, share.page_chars
+            )
             left -= len(rows)
             page = await asyncio.to_thread(use, rows, names) if rows else None
             rows, names = (), {}

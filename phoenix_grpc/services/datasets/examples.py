@@ -27,6 +27,7 @@ from phoenix_grpc.services.trail import Trail
 from phoenix_grpc.store.datasets import changes, examples, splits, versions
 from phoenix_grpc.store.datasets.changes import Change, Changed, ExampleUpdate
 from phoenix_grpc.store.datasets.examples import ExampleRef, Page, Revision
+from phoenix_grpc.store.datasets.heads import read_rows
 from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.datasets.versions import Counts
 from phoenix_grpc.store.engine import Transaction
@@ -79,7 +80,7 @@ class ExampleMethods(DatasetMethods):
         ref, asked = dataset_ref(request), example_refs(request, "example_ids")
         while True:
             query = _Query(ref, version_id, limited(request, "splits"), asked, after, size + 1)
-            listed = await self.engine.read(_list_examples, query)
+            listed = await read_rows(self.engine, ref, _list_examples, query)
             version_id = listed.version_id
             if listed.page.rows or listed.page.after is None:
                 return await _converted(_chars(listed.page.rows), _examples_response, request, listed, size)

@@ -25,6 +25,7 @@ from phoenix_grpc.services.paging import page, page_position, page_size, page_to
 from phoenix_grpc.services.trail import Trail, dataset_target
 from phoenix_grpc.store.datasets import datasets, versions
 from phoenix_grpc.store.datasets.datasets import DatasetFilter, Order
+from phoenix_grpc.store.datasets.heads import read_rows
 from phoenix_grpc.store.datasets.references import find_dataset
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.v1 import datasets_pb2
@@ -37,7 +38,8 @@ class VersionMethods(DatasetMethods):
         size = page_size(request)
         position = page_position(request, (int,))
         before = position[0] if position else None
-        rows = await self.engine.read(versions.list_versions, dataset_ref(request), before, size + 1)
+        ref = dataset_ref(request)
+        rows = await read_rows(self.engine, ref, versions.list_versions, ref, before, size + 1)
         found = page(rows, size, version_message)
         return datasets_pb2.ListVersionsResponse(
             versions=found.messages, next_page_token=page_token(request, found.last.id) if found.last else ""

@@ -44,7 +44,7 @@ class _Leavings(NamedTuple):
 
 
 def hold(tx: Transaction, dataset_id: int) -> None:
-    """Keeps publications from beginning until the transaction ends.
+    """Begins a change: keeps publications from beginning until the transaction ends, and raises the generation.
 
     Raises:
         Aborted: DATASET_DELETED.
@@ -61,7 +61,7 @@ def hold(tx: Transaction, dataset_id: int) -> None:
     _require_free(
         dataset_id,
         tx.row(
-            "UPDATE datasets SET change = change WHERE id = :id AND deleted_at IS NULL"
+            "UPDATE datasets SET generation = generation + 1 WHERE id = :id AND deleted_at IS NULL"
             " RETURNING publishing, publishing_until",
             {"id": dataset_id},
         ),

@@ -311,7 +311,8 @@ def finish(tx: Transaction, prepared: Prepared) -> Published:
             datasets.touch(tx, dataset.id)
         splits.move_counts(tx, dataset.id, draft.wrote.members)
     tx.run(
-        "UPDATE datasets SET publishing = NULL, publishing_version = NULL, edition = edition + :raised WHERE id = :id",
+        "UPDATE datasets SET publishing = NULL, publishing_version = NULL, edition = edition + :raised,"
+        " generation = generation + 1 WHERE id = :id",
         {"id": dataset.id, "raised": int(draft is not None)},
     )
     latest = get_dataset(tx, dataset.id)

@@ -27,24 +27,26 @@ class Connections:
 
     Arguments:
         prepares: whether statements are prepared.
+        setting: that the URL comes from.
+        wanted: which of several servers is connected to, as libpq's target_session_attrs.
 
     Raises:
         ConfigurationError: when the URL cannot be read.
     """
 
-    def __init__(self, url: str, prepares: bool) -> None:
+    def __init__(
+        self, url: str, prepares: bool, setting: str = "PHOENIX_SQL_DATABASE_URL", wanted: str = "read-write"
+    ) -> None:
         defaults: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
-            "target_session_attrs": "read-write",
+            "target_session_attrs": wanted,
             "application_name": "phoenix-grpc",
             **_LIVENESS,
         }
         try:
             given: dict[str, Any] = conninfo_to_dict(url)
         except psycopg.ProgrammingError:
-            raise ConfigurationError(
-                "PHOENIX_SQL_DATABASE_URL: must be like postgresql://USER:PASSWORD@HOST:5432/DATABASE"
-            ) from None
+            raise ConfigurationError(f"{setting}: must be like postgresql://USER:PASSWORD@HOST:5432/DATABASE") from None
         self.url = make_conninfo("", **{**defaults, **given})
         self.database = given.get("dbname", "")
         # Every whole number is a bigint, so that one text of a statement is one prepared statement.
@@ -70,6 +72,11 @@ class Connections:
     def explain(self, error: Exception) -> str:
         """Why the database cannot be opened, without the password."""
         return " ".join(str(error).split()) or "cannot be opened"
+
+
+def replica_connections(url: str, prepares: bool) -> Connections:
+    """Connections to a replica of the database, wherever PHOENIX_SQL_REPLICA_URL finds one."""
+    return Connections(url, prepares, "PHOENIX_SQL_REPLICA_URL", "prefer-standby")
 
 
 @contextlib.contextmanager

@@ -9,12 +9,13 @@ from psycopg import IsolationLevel
 
 from phoenix_grpc.errors import ConfigurationError, Unavailable
 from phoenix_grpc.store import migrations
-from phoenix_grpc.store.engine import NO_PARAMS, AuthRevision, P, Params, T, Transaction
+from phoenix_grpc.store.engine import NO_PARAMS, AuthRevision, NoReplica, P, Params, T, Transaction
 from phoenix_grpc.store.leases import boottime
-from phoenix_grpc.store.postgres.connections import Connections
+from phoenix_grpc.store.postgres.connections import Connections, replica_connections
 from phoenix_grpc.store.postgres.faults import lost_connection
 from phoenix_grpc.store.postgres.ids import IdBlocks, OwnIds
 from phoenix_grpc.store.postgres.reading import Reader
+from phoenix_grpc.store.postgres.replica import Replica
 from phoenix_grpc.store.postgres.silence import Silence
 from phoenix_grpc.store.postgres.threads import Threads
 from phoenix_grpc.store.postgres.transaction import PostgresTransaction
@@ -35,13 +36,15 @@ class PostgresEngine:
         pool_size: how many connections reads have at most; as many have writes, and as many the work of uploads. The
             pages of downloads have four.
         prepares: whether statements are prepared; poolers of old cannot pass them on.
+        replica_url: as `url`, of a replica; empty if there is none.
 
     Raises:
         ConfigurationError: when the URL cannot be read.
     """
 
-    def __init__(self, url: str, pool_size: int = 8, prepares: bool = True) -> None:
+    def __init__(self, url: str, pool_size: int = 8, prepares: bool = True, replica_url: str = "") -> None:
         self._connections = Connections(url, prepares)
+        self.has_replica = bool(replica_url)
         self._ids = IdBlocks(self._connections.open_for_ids)
         self._lease = RevisionWatcher(self._connections.open_for_watching)
         self._silence = Silence(self._lease.silence, self._ids.cut)
@@ -51,6 +54,11 @@ class PostgresEngine:
         self._work = Threads(self._connections, self._ids, self._silence, pool_size, "work")
         self._pages = Threads(self._connections, self._ids, self._silence, min(PAGES_AT_ONCE, pool_size), "pages")
         self._threads = (self._writes, self._work, self._pages)
+        self._replica = (
+            Replica(replica_connections(replica_url, prepares), self._ids, pool_size, lambda: self._lease.system)
+            if replica_url
+            else None
+        )
 
     def migrate(self) -> None:
         """As `begin`, for a program that does not wait for the database.
@@ -78,6 +86,17 @@ class PostgresEngine:
     async def read_many(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         # The rows come in many small pieces: to wait for each costs a thread less than the event loop.
         return await self._committed(self._pages, lambda tx: fn(tx, *args, **kwargs), IsolationLevel.REPEATABLE_READ)
+
+    async def read_replica(
+        self,
+        fresh: Callable[[Transaction], bool],
+        fn: Callable[Concatenate[Transaction, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        if self._replica is None:
+            raise NoReplica
+        return await self._replica.read(fresh, lambda tx: fn(tx, *args, **kwargs))
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._committed(self._writes, lambda tx: fn(tx, *args, **kwargs), IsolationLevel.SERIALIZABLE)
@@ -116,6 +135,8 @@ class PostgresEngine:
             await asyncio.to_thread(threads.close)
         self._ids.close()
         await self._reader.close()
+        if self._replica is not None:
+            await asyncio.to_thread(self._replica.close)
 
 
 def migrate(connections: Connections) -> list[str]:

@@ -52,6 +52,11 @@ class RevisionWatcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
 
+    @property
+    def system(self) -> object | None:
+        """The identifier of the primary's system, as it was last read; None before that."""
+        return self._source[0] if self._source else None
+
     async def revision(self) -> AuthRevision:
         """The revision, as committed a lease ago or later.
 
