@@ -23,6 +23,7 @@ COMMANDS = {
         "Copy the store in SOURCE to the new database TARGET.",
     ),
     "datasets": ("datasets:datasets", "List, upload, download and delete datasets."),
+    "end-sessions": ("store:end_sessions", "End all sessions: everybody logs in again."),
     "keys": ("keys:keys", "Create, list, rotate and revoke API keys."),
     "login": ("login:login", "Log in with e-mail and password."),
     "logout": ("login:logout", "End the session and forget the login."),

@@ -91,7 +91,7 @@ def backup(file: Path, working_dir: Path | None, database_url: str | None) -> No
     from phoenix_grpc.store import sqlite_backup
     from phoenix_grpc.store.opening import sqlite_path
 
-    path = sqlite_path(database_settings(working_dir, database_url).database_url)
+    path = sqlite_path(_file_url(working_dir, database_url))
     with _pages_bar("Backup") as progress:
         sqlite_backup.backup(path, file, progress)
     note(f"Wrote {file} ({file.stat().st_size:,} bytes). It holds password hashes: keep it safe.")
@@ -100,12 +100,16 @@ def backup(file: Path, working_dir: Path | None, database_url: str | None) -> No
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, help="Replace an existing database without asking.")
+@click.option("--with-accounts", is_flag=True, help="Take users, keys and the audit log from the backup, too.")
 @database_options
-def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str | None) -> None:
+def restore(file: Path, yes: bool, with_accounts: bool, working_dir: Path | None, database_url: str | None) -> None:
     """Replace the database with the backup FILE.
 
     It replaces all or nothing, even when it is interrupted. Stop the server first. A damaged database is kept as
     NAME.damaged.
+
+    Users, keys and the audit log stay as they are, so that nobody gets in by a key that was revoked since the backup.
+    All sessions end: everybody logs in again.
 
     \b
     Examples:
@@ -115,13 +119,71 @@ def restore(file: Path, yes: bool, working_dir: Path | None, database_url: str |
     from phoenix_grpc.store import sqlite_backup
     from phoenix_grpc.store.opening import sqlite_path
 
-    path = sqlite_path(database_settings(working_dir, database_url).database_url)
+    path = sqlite_path(_file_url(working_dir, database_url))
     if path.exists() and not yes:
         require_terminal("--yes")
         click.confirm(f"Replace {path} with {file}?", abort=True, err=True)
     with _pages_bar("Restore") as progress:
-        sqlite_backup.restore(file, path, progress)
-    note(f"Restored {path} from {file}.")
+        restored = sqlite_backup.restore(file, path, progress, keep_accounts=not with_accounts)
+    note(f"Restored {path} from {file}. All sessions have ended.")
+    if restored.kept:
+        note("Users, keys and the audit log are those of the database that was replaced.")
+    else:
+        because = f" (those of the database before could not be kept: {restored.reason})" if restored.reason else ""
+        note(
+            f"Users, keys and the audit log are those of the backup{because}."
+            " Keys that were revoked and users who were deleted since then count again: revoke and delete them."
+        )
+
+
+def _file_url(working_dir: Path | None, database_url: str | None) -> str:
+    """The URL of the database, which is to be a file."""
+    from phoenix_grpc.errors import ConfigurationError
+    from phoenix_grpc.store.opening import is_postgres
+
+    url = database_settings(working_dir, database_url).database_url
+    if is_postgres(url):
+        raise ConfigurationError(
+            "'backup' and 'restore' are for SQLite files. PostgreSQL has its own: pg_dump and pg_restore for a copy of"
+            " the moment, WAL archiving for a restore to any moment; then run 'phoenix-grpc end-sessions'."
+            " See docs/operations.md, Backups"
+        )
+    return url
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@database_options
+def end_sessions(yes: bool, working_dir: Path | None, database_url: str | None) -> None:
+    """End all sessions: everybody logs in again.
+
+    Sessions and links to set a password end, also those that a restore of PostgreSQL has brought back. API keys are
+    not concerned. Servers may run.
+
+    \b
+    Examples:
+      phoenix-grpc end-sessions
+      phoenix-grpc end-sessions --yes --database-url postgresql://phoenix@db.example.com/phoenix
+    """
+    import asyncio
+
+    url = database_settings(working_dir, database_url).database_url
+    if not yes:
+        require_terminal("--yes")
+        click.confirm("End all sessions?", abort=True, err=True)
+    count = asyncio.run(_end_sessions(url))
+    note(f"Ended {count:,} session{'' if count == 1 else 's'}.")
+
+
+async def _end_sessions(url: str) -> int:
+    from phoenix_grpc.store.accounts.sessions import end_all_sessions
+    from phoenix_grpc.store.opening import open_existing
+
+    engine = open_existing(url)
+    try:
+        return await engine.write(end_all_sessions)
+    finally:
+        await engine.close()
 
 
 @contextlib.contextmanager

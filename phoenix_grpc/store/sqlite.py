@@ -45,7 +45,7 @@ _PAGES_GIVEN_BACK = 1000
 _ROWS_PER_INSERT = 400
 _ROWS_PER_FILL = 2000
 # A plain BEGIN fails at once with SQLITE_BUSY_SNAPSHOT when another process wrote; IMMEDIATE waits its turn.
-_BEGIN_WRITE = "BEGIN IMMEDIATE"
+BEGIN_WRITE = "BEGIN IMMEDIATE"
 _PRAGMAS = (
     # In KiB. Each sort of a statement may take as much again, and publishing a big upload sorts several times at once.
     "PRAGMA cache_size = -4000",
@@ -181,7 +181,7 @@ class SqliteEngine:
             self._writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
             sqlite_utils.Database(self._writer).enable_wal()
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {self._disk.log_bytes // _PAGE_BYTES}")
-            with _Transacting(self._writer, self._disk, _BEGIN_WRITE) as tx:
+            with Transacting(self._writer, self._disk, BEGIN_WRITE) as tx:
                 migrations.migrate(tx)
             self._reader = connect(path, busy_timeout, "PRAGMA query_only = ON")
             # A connection of its own: data_version stays stale while a cursor on the same connection is open.
@@ -245,8 +245,8 @@ class SqliteEngine:
             await asyncio.gather(reading, return_exceptions=True)
             connection.close()
 
-    def _reading(self, connection: sqlite3.Connection) -> "_Transacting":
-        return _Transacting(connection, self._disk, "BEGIN")
+    def _reading(self, connection: sqlite3.Connection) -> "Transacting":
+        return Transacting(connection, self._disk, "BEGIN")
 
     def _connect_reader(self) -> sqlite3.Connection:
         return connect(self.path, self._busy_timeout, "PRAGMA query_only = ON")
@@ -255,7 +255,7 @@ class SqliteEngine:
         self, synchronous: str, fn: Callable[Concatenate[SqliteTransaction, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         def work() -> tuple[T, bool, float]:
-            with _Transacting(self._writer, self._disk, _BEGIN_WRITE) as tx:
+            with Transacting(self._writer, self._disk, BEGIN_WRITE) as tx:
                 result = fn(tx, *args, **kwargs)
             return result, tx.waits_out_leases, boottime()
 
@@ -317,7 +317,7 @@ def connect(path: Path, busy_timeout: float, *pragmas: str) -> sqlite3.Connectio
     return connection
 
 
-class _Transacting:
+class Transacting:
     """A transaction on a connection: committed at the end of the block, rolled back when it fails.
 
     Arguments:

@@ -8,10 +8,12 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.store import migrations
 from phoenix_grpc.store.sqlite import BUSY_TIMEOUT_SECONDS, connect, opening
+from phoenix_grpc.store.sqlite_accounts import settle_accounts
 from phoenix_grpc.store.sqlite_files import beside, create_private
 
 # Who has a database in WAL mode open holds a shared lock on this byte of its -shm (unixOpenSharedMemory in os_unix.c).
@@ -44,13 +46,33 @@ def backup(path: Path, target: Path, progress: Callable[[int, int], None] | None
         _sync(target.parent)
 
 
-def restore(source: Path, path: Path, progress: Callable[[int, int], None] | None = None) -> None:
+class Restored(NamedTuple):
+    """What a restore did with the accounts: users, keys and the audit log. All sessions have ended.
+
+    Arguments:
+        kept: whether they are those of the database that was replaced.
+        reason: why they are not, when that was wanted.
+    """
+
+    kept: bool
+    reason: str = ""
+
+
+def restore(
+    source: Path,
+    path: Path,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    keep_accounts: bool = True,
+) -> Restored:
     """Replaces the database at `path` by the backup `source`; a damaged one is kept as NAME.damaged, with its log.
 
     Whenever it is interrupted, the old database is at `path` or the new one.
 
     Arguments:
         progress: as for `backup`.
+        keep_accounts: takes users, keys and the audit log from the database that is replaced, if that can be read and
+            is the same store; see sqlite_accounts.
 
     Raises:
         ConfigurationError: when `source` is no sound backup, or a server is using `path`.
@@ -61,18 +83,25 @@ def restore(source: Path, path: Path, progress: Callable[[int, int], None] | Non
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _fresh(beside(path, ".restored")) as fresh:
             backup(source, fresh, progress)
+            reason = "there was none"
             if path.exists():
-                _keep_damaged(path)
+                reason = "it is damaged" if _keep_damaged(path) else ""
+            wanted = keep_accounts and not reason
+            reason = settle_accounts(fresh, path if wanted else None) or reason
+            _sync(fresh)
             # Before the new file comes: SQLite would take the old one's log for its own.
             for suffix in ("-wal", "-shm"):
                 beside(path, suffix).unlink(missing_ok=True)
             _sync(path.parent)
             fresh.replace(path)
         _sync(path.parent)
+    return Restored(wanted and not reason, reason if keep_accounts else "")
 
 
-def _keep_damaged(path: Path) -> None:
+def _keep_damaged(path: Path) -> bool:
     """Gives a damaged database a second name and copies its log beside that; a sound one is left alone.
+
+    Returns whether it is damaged.
 
     Raises:
         ConfigurationError: when another process has it open.
@@ -98,6 +127,7 @@ def _keep_damaged(path: Path) -> None:
         if not damaged:
             kept_log.unlink(missing_ok=True)
             kept.unlink()
+    return damaged
 
 
 def _kept_name(path: Path) -> Path:

@@ -78,6 +78,102 @@ def test_a_backup_of_a_running_server_is_restored(tmp_path: Path) -> None:
         assert [dataset["name"] for dataset in user.json("datasets", "list")] == ["kept"]
 
 
+@pytest.mark.sqlite
+def test_a_restore_turns_the_data_back_and_not_the_accounts(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with ServerProcess(tmp_path) as server:
+        user = Cli(tmp_path, {"PHOENIX_GRPC_ADDRESS": server.address})
+        user.log_in()
+        user.run("datasets", "create", "kept")
+        for email in ("gone@example.com", "lower@example.com"):
+            user.run("users", "create", email, "--role", "admin", "--random-password")
+        keys = {name: user.json("keys", "create", name) for name in ("good", "revoked", "rotated")}
+        user.run("backup", copy)
+        user.run("keys", "revoke", keys["revoked"]["api_key"]["api_key_id"])
+        rotated = user.json("keys", "rotate", keys["rotated"]["api_key"]["api_key_id"])
+        later = user.json("keys", "create", "later")
+        user.run("users", "delete", "gone@example.com", "--yes")
+        user.run("users", "set-role", "lower@example.com", "viewer")
+        user.run("datasets", "delete", "kept", "--yes")
+    told = user.run("restore", copy, "--yes").stderr
+    assert "All sessions have ended" in told
+    assert "those of the database that was replaced" in told
+    with ServerProcess(tmp_path) as server:
+        user.variables["PHOENIX_GRPC_ADDRESS"] = server.address
+        user.run("whoami", exit_code=3)
+        user.log_in()
+        assert [dataset["name"] for dataset in user.json("datasets", "list")] == ["kept"]
+        found = {found["email"]: found["role"] for found in user.json("users", "list")}
+        assert "gone@example.com" not in found
+        assert found["lower@example.com"] == "ROLE_VIEWER"
+        by_key = Cli(tmp_path / "key", {"PHOENIX_GRPC_ADDRESS": server.address})
+        for key, code in ((keys["good"], 0), (keys["revoked"], 3), (keys["rotated"], 3), (rotated, 0), (later, 0)):
+            by_key.variables["PHOENIX_API_KEY"] = key["key"]
+            by_key.run("whoami", exit_code=code)
+        # No id is given twice.
+        user.run("datasets", "create", "next")
+        ids = [dataset["dataset_id"] for dataset in user.json("datasets", "list")]
+        assert len(set(ids)) == 2
+        actions = [event["action"] for event in user.json("audit")]
+        assert "api_key.revoke" in actions
+
+
+@pytest.mark.sqlite
+def test_a_restore_says_when_it_turns_accounts_back(tmp_path: Path) -> None:
+    copy, file = tmp_path / "copy.db", tmp_path / "work" / "phoenix_grpc.db"
+    with ServerProcess(tmp_path) as server:
+        user = Cli(tmp_path, {"PHOENIX_GRPC_ADDRESS": server.address})
+        user.log_in()
+        key = user.json("keys", "create", "k")
+        user.run("backup", copy)
+        user.run("keys", "revoke", key["api_key"]["api_key_id"])
+    count_again = "Keys that were revoked and users who were deleted since then count again"
+    told = user.run("restore", copy, "--yes", "--with-accounts").stderr
+    assert count_again in told
+    assert "could not be kept" not in told
+    with ServerProcess(tmp_path) as server:
+        by_key = Cli(tmp_path / "key", {"PHOENIX_GRPC_ADDRESS": server.address, "PHOENIX_API_KEY": key["key"]})
+        by_key.run("whoami")
+        user.variables["PHOENIX_GRPC_ADDRESS"] = server.address
+        user.run("whoami", exit_code=3)
+    with file.open("r+b") as damaged:
+        damaged.write(b"\xff" * 3900)
+    told = user.run("restore", copy, "--yes").stderr
+    assert f"could not be kept: it is damaged). {count_again}" in told
+    file.unlink()
+    assert "could not be kept: there was none)" in user.run("restore", copy, "--yes").stderr
+    with closing(sqlite3.connect(file)) as newer:
+        newer.execute("INSERT INTO schema_migrations VALUES ('m999_later', 0)")
+        newer.commit()
+    assert "made by a newer release" in user.run("restore", copy, "--yes").stderr
+    with ServerProcess(tmp_path / "other") as server:
+        other = Cli(tmp_path / "other", {"PHOENIX_GRPC_ADDRESS": server.address})
+    assert "could not be kept: it is another store)" in other.run("restore", copy, "--yes").stderr
+
+
+def test_all_sessions_are_ended_while_servers_run(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        variables = {"PHOENIX_GRPC_ADDRESS": server.address, "PHOENIX_SQL_DATABASE_URL": server.database_url}
+        user = Cli(tmp_path, variables)
+        user.log_in()
+        key = user.json("keys", "create", "k")
+        assert "--yes" in user.run("end-sessions", exit_code=2).stderr
+        assert user.run("end-sessions", "--yes").stderr == "Ended 1 session.\n"
+        user.run("whoami", exit_code=3)
+        Cli(tmp_path / "key", {**variables, "PHOENIX_API_KEY": key["key"]}).run("whoami")
+        user.log_in()
+        user.run("whoami")
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_backups_of_postgresql_are_its_own(offline: Cli, tmp_path: Path, command: str) -> None:
+    (tmp_path / "file.db").touch()
+    url = "postgresql://phoenix:secret@db.example.com/phoenix"
+    told = offline.run(command, tmp_path / "file.db", "--database-url", url, exit_code=2).stderr
+    assert "pg_dump" in told
+    assert "secret" not in told
+
+
 def test_a_backup_takes_over_nothing_from_a_leftover_and_leaves_none(offline: Cli, tmp_path: Path) -> None:
     offline.run("migrate")
     leftover = tmp_path / "copy.db.partial"

@@ -7,7 +7,7 @@ from phoenix_grpc import model
 from phoenix_grpc.errors import NotFound, Reason
 from phoenix_grpc.model import Role, Row, Session
 from phoenix_grpc.store.engine import Transaction
-from phoenix_grpc.store.revision import Subject, record_change, revoke
+from phoenix_grpc.store.revision import Subject, forget_everything, record_change, revoke
 
 REUSE_GRACE = 10_000_000
 """Microseconds in which a used refresh token may come again (two tabs, a retry) without being taken for stolen."""
@@ -129,6 +129,14 @@ def end_sessions(tx: Transaction, user_id: int, keep: str = "") -> int:
     """Ends all sessions of a user but the one to keep; returns how many."""
     ended = tx.run("DELETE FROM sessions WHERE user_id = :user_id AND id <> :keep", {"user_id": user_id, "keep": keep})
     revoke(tx, Subject.USER, user_id)
+    return ended
+
+
+def end_all_sessions(tx: Transaction) -> int:
+    """Ends the sessions of everybody, and the links that set passwords; returns how many sessions there were."""
+    ended = tx.run("DELETE FROM sessions")
+    tx.run("DELETE FROM password_resets")
+    forget_everything(tx)
     return ended
 
 
