@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -69,7 +70,6 @@ class Settings(BaseSettings):
     sql_prepared_statements: bool = Field(
         True, description="Whether statements are prepared on PostgreSQL; PgBouncer before 1.21 cannot pass them on."
     )
-
     sqlite_busy_seconds: Seconds = Field(30, description="How long a write waits for a write of another process.")
     disk_reserve_bytes: Annotated[int, Field(ge=0)] = Field(
         256 << 20,
@@ -177,8 +177,7 @@ class Settings(BaseSettings):
     )
     cookies_path: str = Field("/", description="Path of the cookies.", pattern="^/[A-Za-z0-9._~/-]*$")
     disable_rate_limit: bool = Field(
-        False,
-        description="Whether logins and /auth/* are not limited by address, nor reset mails by user.",
+        False, description="Whether logins and /auth/* are not limited by address, nor reset mails by user."
     )
     http_max_json_bytes: Annotated[int, Field(ge=65_536, le=1 << 32)] = Field(
         256 << 20,
@@ -284,6 +283,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The URL of the database."""
         return self.sql_database_url or f"sqlite:///{self.working_dir / 'phoenix_grpc.db'}"
+
+    @property
+    def dual_stack(self) -> bool:
+        """Whether one socket listens on all addresses of IPv6 and of IPv4."""
+        return self.host == "::" and socket.has_dualstack_ipv6()
 
     @property
     def secure_cookies(self) -> bool:

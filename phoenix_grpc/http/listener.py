@@ -77,7 +77,13 @@ async def http_door(backend: Backend, logins: RateLimit, shared: bool = False) -
 def _listen(settings: Settings, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048, reuse_port=shared)
+        return socket.create_server(
+            (settings.host, settings.port),
+            family=family,
+            backlog=2048,
+            reuse_port=shared,
+            dualstack_ipv6=settings.dual_stack,
+        )
     except OSError as error:
         raise ConfigurationError(
             f"PHOENIX_HOST, PHOENIX_PORT: cannot listen on {settings.host}:{settings.port}: {error.strerror}"

@@ -290,11 +290,13 @@ def _reserved(settings: Settings) -> Iterator[list[str]]:
             family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
             try:
                 # Without sharing at first: with it, another server of this user would be joined in silence.
-                with socket.create_server((settings.host, port), family=family):
+                with socket.create_server((settings.host, port), family=family, dualstack_ipv6=settings.dual_stack):
                     pass
                 holder = stack.enter_context(socket.socket(family))
                 holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                if family == socket.AF_INET6:
+                    holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not settings.dual_stack)
                 holder.bind((settings.host, port))
             except OSError as error:
                 name, reason = setting.replace("-", "_").upper(), os.strerror(error.errno or 0)

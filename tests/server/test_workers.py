@@ -19,9 +19,10 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2, datasets_pb2_grpc
-from tests.conftest import bearer
+from tests.conftest import SECRET, bearer, database_url
 from tests.process import ServerProcess, serve_fails
 
 WHO_AM_I = auth_pb2.WhoAmIRequest()
@@ -317,3 +318,45 @@ def test_workers_that_are_killed_under_load_lose_nothing_acknowledged(tmp_path: 
 
 
 KILLS = int(os.environ.get("WORKER_KILLS", "4"))
+
+
+def listening(family: socket.AddressFamily, host: str) -> socket.socket:
+    """A socket that listens on a free port, which others may share."""
+    taken = socket.socket(family)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    taken.bind((host, 0))
+    taken.listen()
+    return taken
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("setting", ["PHOENIX_GRPC_PORT", "PHOENIX_PORT"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_for_ipv4_alone_stops_the_start_for_both(
+    tmp_path: Path, setting: str, workers: str
+) -> None:
+    with listening(socket.AF_INET, "0.0.0.0") as taken:
+        ports = {"PHOENIX_GRPC_PORT": "0", "PHOENIX_PORT": "0", setting: str(taken.getsockname()[1])}
+        code, stderr = serve_fails(
+            tmp_path,
+            PHOENIX_HOST="::",
+            PHOENIX_WORKERS=workers,
+            PHOENIX_ENABLE_AUTH="false",
+            PHOENIX_SECRET=SECRET,
+            PHOENIX_SQL_DATABASE_URL=database_url(tmp_path),
+            **ports,
+        )
+    assert code == 2
+    assert "Address already in use" in stderr
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_all_addresses_of_ipv6_are_those_of_ipv4_as_well(tmp_path: Path, workers: str) -> None:
+    with ServerProcess(tmp_path, PHOENIX_HOST="::", PHOENIX_WORKERS=workers) as server:
+        http_port = server.started["http"].rpartition(":")[2]
+        for host in ("127.0.0.1", "[::1]"):
+            assert httpx.get(f"http://{host}:{http_port}/readyz").status_code == 200
+            with grpc.insecure_channel(f"{host}:{server.address.rpartition(':')[2]}") as channel:
+                health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+                assert health.status == health_pb2.HealthCheckResponse.SERVING
