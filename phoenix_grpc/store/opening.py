@@ -69,8 +69,14 @@ def is_postgres(url: str) -> bool:
 
 def without_secrets(url: str) -> str:
     """The URL of a database as it may be logged: without user, password and options."""
+    if not is_postgres(url):
+        return url
     scheme, _, rest = url.partition("://")
-    return url if not is_postgres(url) else f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+    # As libpq reads it, a password may have a question mark, and an option an at sign.
+    user, at, place = rest.partition("@")
+    if at and "/" not in user:
+        rest = place
+    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
 
 
 def sqlite_path(url: str) -> Path:
