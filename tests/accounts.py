@@ -17,7 +17,7 @@ from phoenix_grpc.errors import Error
 from phoenix_grpc.guard import access
 from phoenix_grpc.guard.authentication import Authenticator
 from phoenix_grpc.guard.call import ANONYMOUS, Call, current_call
-from phoenix_grpc.server.first_start import first_start
+from phoenix_grpc.server.first_start import FirstStart
 from phoenix_grpc.server.signing_key import open_key_ring
 from phoenix_grpc.services.auth.servicer import AuthServicer
 from phoenix_grpc.store.opening import open_engine
@@ -137,7 +137,7 @@ async def accounts_in(folder: Path, **changes: Any) -> AsyncIterator[Accounts]:
     """A process on the store in `folder`, with its first users made."""
     accounts = Accounts(make_settings(folder, **changes))
     try:
-        await first_start(accounts.engine, accounts.settings)
+        await FirstStart(accounts.engine, accounts.settings).make()
         yield accounts
     finally:
         await accounts.close()

@@ -9,7 +9,7 @@ import structlog
 
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import ConfigurationError, Error, Unavailable
-from phoenix_grpc.server.first_start import first_start
+from phoenix_grpc.server.first_start import FirstStart
 from phoenix_grpc.server.key_expiry import report_outliving
 from phoenix_grpc.store.engine import Engine
 from phoenix_grpc.store.moving import require_here
@@ -25,6 +25,7 @@ class Beginning:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
+        self._first_start = FirstStart(engine, settings)
         self._reason = "the database has not been opened yet"
         self._begun = False
 
@@ -70,7 +71,7 @@ class Beginning:
     async def _begin(self) -> None:
         await self._engine.begin()
         await self._engine.read(require_here)
-        _show_password(await first_start(self._engine, self._settings))
+        _show_password(await self._first_start.make())
         await report_outliving(self._engine, self._settings)
         self._begun = True
 

@@ -13,7 +13,7 @@ from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.errors import ConfigurationError, Unauthenticated, Unavailable
 from phoenix_grpc.guard.authentication import Authenticator
 from phoenix_grpc.model import PrincipalKind, Role
-from phoenix_grpc.server.first_start import first_start
+from phoenix_grpc.server.first_start import FirstStart
 from phoenix_grpc.store.accounts.api_keys import find_owner
 from phoenix_grpc.store.accounts.users import list_users
 from phoenix_grpc.store.engine import Transaction
@@ -336,7 +336,7 @@ async def start(folder: Path, **changes: Any) -> tuple[str | None, list[tuple[st
     settings = make_settings(folder, **changes)
     engine = open_engine(settings.database_url)
     try:
-        shown = await first_start(engine, settings)
+        shown = await FirstStart(engine, settings).make()
         users = await engine.read(list_users, 2**62, 100)
         return shown, [(user.email, user.role.value) for user in reversed(users)]
     finally:
@@ -355,10 +355,10 @@ async def test_a_random_password_is_shown_once_and_works(tmp_path: Path, monkeyp
     use_cheap_passwords(monkeypatch)
     settings = make_settings(tmp_path).model_copy(update={"default_admin_initial_password": None})
     engine = open_engine(settings.database_url)
-    shown = await first_start(engine, settings)
+    shown = await FirstStart(engine, settings).make()
     assert shown is not None
     assert len(shown) == 16
-    assert await first_start(engine, settings) is None
+    assert await FirstStart(engine, settings).make() is None
     await engine.close()
     async with accounts_in(tmp_path) as accounts:
         assert await accounts.reason("Login", email="admin@localhost", password=ADMIN_PASSWORD) == "LOGIN_FAILED"
@@ -368,7 +368,7 @@ async def test_a_random_password_is_shown_once_and_works(tmp_path: Path, monkeyp
 async def test_of_those_who_start_at_once_one_makes_the_users(tmp_path: Path) -> None:
     settings = make_settings(tmp_path).model_copy(update={"default_admin_initial_password": None})
     engines = [open_engine(settings.database_url) for _ in range(4)]
-    shown = await asyncio.gather(*(first_start(engine, settings) for engine in engines))
+    shown = await asyncio.gather(*(FirstStart(engine, settings).make() for engine in engines))
     assert len([password for password in shown if password]) == 1
     assert len(await engines[0].read(list_users, 2**62, 100)) == 2
     for engine in engines:

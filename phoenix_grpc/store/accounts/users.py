@@ -150,6 +150,16 @@ def has_first_users(tx: Transaction, admins: Sequence[tuple[str, str]]) -> bool:
     return all(find_user(tx, email) for email in (SYSTEM_EMAIL, *(email for _, email in admins)))
 
 
+def is_default_admins_hash(tx: Transaction, password_hash: str) -> bool:
+    """Whether this is the hash of the default admin's password."""
+    return bool(
+        tx.row(
+            "SELECT 1 FROM users WHERE email = :email AND password_hash = :hash",
+            {"email": ADMIN_EMAIL, "hash": password_hash},
+        )
+    )
+
+
 def make_first_users(tx: Transaction, password_hash: str, admins: Sequence[tuple[str, str]]) -> bool:
     """Makes the system user, the default admin and `admins` (usernames and e-mails), each if missing.
 
