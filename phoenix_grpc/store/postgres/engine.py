@@ -12,7 +12,7 @@ from phoenix_grpc.store import migrations
 from phoenix_grpc.store.engine import NO_PARAMS, AuthRevision, NoReplica, P, Params, T, Transaction
 from phoenix_grpc.store.leases import boottime
 from phoenix_grpc.store.postgres.connections import Connections, replica_connections
-from phoenix_grpc.store.postgres.faults import lost_connection
+from phoenix_grpc.store.postgres.faults import is_refused, lost_connection
 from phoenix_grpc.store.postgres.ids import IdBlocks, OwnIds
 from phoenix_grpc.store.postgres.reading import Reader
 from phoenix_grpc.store.postgres.replica import Replica
@@ -76,7 +76,8 @@ class PostgresEngine:
             await asyncio.to_thread(migrate, self._connections)
         except psycopg.Error as error:
             reason = self._connections.explain(error)
-            if lost_connection(error) or isinstance(error, psycopg.errors.LockNotAvailable):
+            waits = lost_connection(error) and not is_refused(error)
+            if waits or isinstance(error, psycopg.errors.LockNotAvailable):
                 raise Unavailable(reason) from None
             raise ConfigurationError(f"PHOENIX_SQL_DATABASE_URL: {reason}") from None
 

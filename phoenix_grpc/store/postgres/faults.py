@@ -1,5 +1,7 @@
 """PostgreSQL's failures in the words of the domain."""
 
+import re
+
 import psycopg
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
@@ -33,6 +35,13 @@ _PREPARED = (
     "prepared statements do not work with the pooler before the database; set PHOENIX_SQL_PREPARED_STATEMENTS=false"
 )
 
+# PostgreSQL's words for 28P01, 28000, 3D000 and 42501 at the door, then libpq's and PgBouncer's.
+_REFUSED = re.compile(
+    r'FATAL: +(?:password authentication failed|(?:database|role) ".*" (?:does not exist|is not permitted to log in)'
+    r"|no pg_hba\.conf entry|pg_hba\.conf rejects|permission denied for database|no such (?:database|user))"
+    r"|no password supplied"
+)
+
 
 def lost_connection(error: BaseException) -> bool:
     """Whether the connection to the database is gone, or never was."""
@@ -40,6 +49,14 @@ def lost_connection(error: BaseException) -> bool:
     return isinstance(error, psycopg.OperationalError) and (
         error.sqlstate is None or error.sqlstate[:2] == "08" or error.sqlstate[:3] == "57P"
     )
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the database answers, and lets nobody in by this URL; waiting would not help.
+
+    A connection that fails has no SQLSTATE, only words. A server that says them in another language is waited for.
+    """
+    return isinstance(error, psycopg.OperationalError) and bool(_REFUSED.search(str(error)))
 
 
 def as_ours(error: Exception) -> Exception:
