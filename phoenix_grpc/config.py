@@ -62,6 +62,12 @@ class Settings(BaseSettings):
         description="Streaming replica of the PostgreSQL database, from which downloads and pages of examples and"
         " versions are read.",
     )
+    sql_migration_url: str = Field(
+        "",
+        repr=False,
+        description="The PostgreSQL database for migrations, if that takes another way or another role: past a pooler,"
+        " or as the owner of the tables.",
+    )
     sql_pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(
         8,
         description="Maximum number of connections to PostgreSQL for reads; as many for writes and as many for the work"

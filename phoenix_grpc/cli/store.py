@@ -38,11 +38,12 @@ def database_settings(working_dir: Path | None, database_url: str | None) -> "Se
 
 @click.command()
 @database_options
+@click.option("--finish", is_flag=True, help="Also what only works once no server of an earlier release runs.")
 @json_option
-def migrate(working_dir: Path | None, database_url: str | None, as_json: bool) -> None:
+def migrate(working_dir: Path | None, database_url: str | None, finish: bool, as_json: bool) -> None:
     """Create the database, or bring it up to date.
 
-    'serve' does the same when it starts.
+    'serve' does the same when it starts, but for --finish.
 
     \b
     Examples:
@@ -51,8 +52,12 @@ def migrate(working_dir: Path | None, database_url: str | None, as_json: bool) -
     """
     import asyncio
 
-    url = database_settings(working_dir, database_url).database_url
-    applied = asyncio.run(_migrate(url))
+    from phoenix_grpc.store.opening import without_secrets
+
+    settings = database_settings(working_dir, database_url)
+    url = settings.database_url
+    applied = asyncio.run(_migrate(url, settings.sql_migration_url, finish))
+    url = without_secrets(url)
     if as_json:
         print_json({"database_url": url, "applied": applied})
     elif applied:
@@ -61,14 +66,14 @@ def migrate(working_dir: Path | None, database_url: str | None, as_json: bool) -
         click.echo(f"Up to date: {url}")
 
 
-async def _migrate(url: str) -> list[str]:
+async def _migrate(url: str, migration_url: str, finish: bool) -> list[str]:
     """Opens the database, which migrates it; returns the names of the migrations that were applied."""
     from phoenix_grpc.model import now
     from phoenix_grpc.store.migrations import applied_since
     from phoenix_grpc.store.opening import open_engine
 
     started = now()
-    engine = open_engine(url)
+    engine = open_engine(url, migration_url=migration_url, finish=finish)
     try:
         return await engine.read(applied_since, started)
     finally:

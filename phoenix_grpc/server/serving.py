@@ -145,6 +145,7 @@ def _open(settings: Settings) -> Engine:
         settings.sql_pool_size,
         settings.sql_prepared_statements,
         settings.sql_replica_url,
+        settings.sql_migration_url,
         waits=True,
     )
 

@@ -1,4 +1,9 @@
-"""Ordered migrations with a ledger; each runs in one transaction with its ledger row."""
+"""Ordered migrations with a ledger; each runs in one transaction with its ledger row.
+
+A migration adds what a release needs, so that servers of the release before go on working beside it; or, marked with
+`@after`, removes what only they needed, once they are gone. A start leaves those at the end of the list that are so
+marked to `migrate --finish`, or to the first start of the next release, before which they run.
+"""
 
 import unicodedata
 from collections.abc import Callable
@@ -11,28 +16,64 @@ from phoenix_grpc.store.first_schema import m001_sequences, m002_accounts, m003_
 
 LEDGER = "schema_migrations"
 
+Migration = Callable[[Transaction], None]
 
-def migrate(tx: Transaction) -> list[str]:
+_BEFORE, _AFTER = "before", "after"
+
+
+def after(migration: Migration) -> Migration:
+    """Marks a migration that servers of the release before cannot work with."""
+    migration.__dict__["phase"] = _AFTER
+    return migration
+
+
+def phase_of(migration: Migration) -> str:
+    """Whether a migration runs "before" the code that goes with it is everywhere, or "after"."""
+    return str(migration.__dict__.get("phase", _BEFORE))
+
+
+def pending(tx: Transaction, finish: bool = False) -> list[Migration]:
+    """What a start has to apply, in order.
+
+    Arguments:
+        finish: applies all, since no server of an earlier release runs any more.
+
+    Raises:
+        ConfigurationError: when a newer release has removed what this one needs.
+    """
+    applied: dict[str, str] = {}
+    if columns := tx.columns(LEDGER):
+        phase = "phase" if "phase" in columns else f"'{_BEFORE}'"
+        applied = dict(tx.rows(f"SELECT name, {phase} FROM {LEDGER}"))
+    known = {migration.__name__ for migration in MIGRATIONS}
+    gone = sorted(name for name, phase in applied.items() if name not in known and phase == _AFTER)
+    if gone:
+        raise ConfigurationError(f"the database was made by a newer release (migration {gone[-1]}); update the server")
+    left = [migration for migration in MIGRATIONS if migration.__name__ not in applied]
+    while left and not finish and phase_of(left[-1]) == _AFTER:
+        left.pop()
+    return left
+
+
+def migrate(tx: Transaction, finish: bool = False) -> list[str]:
     """Applies what is pending; returns the names of the migrations applied.
 
     Raises:
-        ConfigurationError: when the database was migrated by a newer release.
+        ConfigurationError: as `pending`.
     """
-    tx.define(f"CREATE TABLE IF NOT EXISTS {LEDGER} (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)")
-    applied = {name for (name,) in tx.rows(f"SELECT name FROM {LEDGER}")}
-    unknown = sorted(applied - {migration.__name__ for migration in MIGRATIONS})
-    if unknown:
-        raise ConfigurationError(
-            f"the database was made by a newer release (migration {unknown[-1]}); update the server"
-        )
-    pending = [migration for migration in MIGRATIONS if migration.__name__ not in applied]
-    for migration in pending:
+    found = pending(tx, finish)
+    if found:
+        columns = f"name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL, phase TEXT NOT NULL DEFAULT '{_BEFORE}'"
+        tx.define(f"CREATE TABLE IF NOT EXISTS {LEDGER} ({columns})")
+        if "phase" not in tx.columns(LEDGER):
+            tx.define(f"ALTER TABLE {LEDGER} ADD COLUMN phase TEXT NOT NULL DEFAULT '{_BEFORE}'")
+    for migration in found:
         migration(tx)
         tx.run(
-            f"INSERT INTO {LEDGER} (name, applied_at) VALUES (:name, :now)",
-            {"name": migration.__name__, "now": now()},
+            f"INSERT INTO {LEDGER} (name, applied_at, phase) VALUES (:name, :now, :phase)",
+            {"name": migration.__name__, "now": now(), "phase": phase_of(migration)},
         )
-    return [migration.__name__ for migration in pending]
+    return [migration.__name__ for migration in found]
 
 
 def applied_since(tx: Transaction, time: int) -> list[str]:
@@ -180,7 +221,7 @@ def m013_generations(tx: Transaction) -> None:
     run_script(tx, "ALTER TABLE datasets ADD COLUMN generation BIGINT NOT NULL DEFAULT 0")
 
 
-MIGRATIONS: tuple[Callable[[Transaction], None], ...] = (
+MIGRATIONS: tuple[Migration, ...] = (
     m001_sequences,
     m002_accounts,
     m003_datasets,

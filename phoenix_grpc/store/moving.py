@@ -110,6 +110,14 @@ def require_here(tx: Transaction) -> None:
         )
 
 
+def require_unmarked(tx: Transaction) -> None:
+    """Raises ConfigurationError when the store takes no part of its own: it is being moved, was moved, or arrives."""
+    mark = _read_mark(tx)
+    if mark is not None:
+        what = {_MOVING: "is being moved to", _MOVED: "was moved to", _ARRIVING: "is being copied from"}[mark.state]
+        raise ConfigurationError(f"the store {what} {mark.other}; 'phoenix-grpc copy --give-up' ends that")
+
+
 def _read_mark(tx: Transaction) -> _Mark | None:
     row = tx.row("SELECT id, state, other FROM moves")
     return _Mark(*row) if row else None

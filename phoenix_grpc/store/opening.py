@@ -17,7 +17,9 @@ def open_engine(
     pool_size: int = 8,
     prepares: bool = True,
     replica_url: str = "",
+    migration_url: str = "",
     waits: bool = False,
+    finish: bool = False,
 ) -> Engine:
     """The engine for a database URL (`sqlite:///path`, `postgresql://host/name`), its schema brought up to date.
 
@@ -27,27 +29,30 @@ def open_engine(
         pool_size: how many connections to PostgreSQL reads have at most, and as many writes.
         prepares: whether statements are prepared on PostgreSQL.
         replica_url: of a replica of the PostgreSQL database, which reads may come from; empty if there is none.
+        migration_url: for the migrations of PostgreSQL: past a pooler, or by a role that owns the tables.
         waits: leaves the schema in PostgreSQL to Engine.begin, since the database may be away.
+        finish: applies the migrations that servers of the release before cannot work with, too.
 
     Raises:
         ConfigurationError: when the URL is of no known kind, or the database cannot be opened or migrated.
     """
-    if replica_url and not (is_postgres(url) and is_postgres(replica_url)):
-        raise ConfigurationError(
-            "PHOENIX_SQL_REPLICA_URL: must be postgresql://USER:PASSWORD@HOST/DATABASE,"
-            " beside PHOENIX_SQL_DATABASE_URL of the same kind"
-        )
+    for setting, other in (("PHOENIX_SQL_REPLICA_URL", replica_url), ("PHOENIX_SQL_MIGRATION_URL", migration_url)):
+        if other and not (is_postgres(url) and is_postgres(other)):
+            raise ConfigurationError(
+                f"{setting}: must be postgresql://USER:PASSWORD@HOST/DATABASE,"
+                " beside PHOENIX_SQL_DATABASE_URL of the same kind"
+            )
     if not is_postgres(url):
-        return sqlite.SqliteEngine(sqlite_path(url), busy_seconds, disk_reserve)
+        return sqlite.SqliteEngine(sqlite_path(url), busy_seconds, disk_reserve, finish)
     try:
         from phoenix_grpc.store.postgres.engine import PostgresEngine
     except ImportError:
         raise ConfigurationError(
             "PHOENIX_SQL_DATABASE_URL: PostgreSQL takes more packages: pip install 'phoenix-grpc[postgres]'"
         ) from None
-    engine = PostgresEngine(url, pool_size, prepares, replica_url)
+    engine = PostgresEngine(url, pool_size, prepares, replica_url, migration_url)
     if not waits:
-        engine.migrate()
+        engine.migrate(finish)
     return engine
 
 

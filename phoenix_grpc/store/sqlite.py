@@ -161,13 +161,18 @@ class SqliteTransaction:
 class SqliteEngine:
     """See engine.Engine. Opens (and makes) the file at `path`, and migrates it.
 
+    Arguments:
+        finish: as for migrations.pending.
+
     Raises:
         ConfigurationError: when the file cannot be opened or migrated, or is missing where a restore has been.
     """
 
     has_replica = False
 
-    def __init__(self, path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS, disk_reserve: int = 0) -> None:
+    def __init__(
+        self, path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS, disk_reserve: int = 0, finish: bool = False
+    ) -> None:
         self.path = path
         self._disk = Disk(path, disk_reserve)
         self._busy_timeout = busy_timeout
@@ -182,7 +187,7 @@ class SqliteEngine:
             sqlite_utils.Database(self._writer).enable_wal()
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {self._disk.log_bytes // _PAGE_BYTES}")
             with Transacting(self._writer, self._disk, BEGIN_WRITE) as tx:
-                migrations.migrate(tx)
+                migrations.migrate(tx, finish)
             self._reader = connect(path, busy_timeout, "PRAGMA query_only = ON")
             # A connection of its own: data_version stays stale while a cursor on the same connection is open.
             self._watcher = connect(path, busy_timeout, "PRAGMA query_only = ON")

@@ -8,6 +8,7 @@ from phoenix_grpc.errors import ConfigurationError, StoreFull, Unavailable
 from phoenix_grpc.store import migrations
 from phoenix_grpc.store.disk import Disk
 from phoenix_grpc.store.engine import Transaction
+from phoenix_grpc.store.moving import require_unmarked
 from phoenix_grpc.store.sqlite import BEGIN_WRITE, BUSY_TIMEOUT_SECONDS, Transacting, connect
 
 # Of one kind each: which accounts there are, and what was done. Those first that others refer to.
@@ -37,7 +38,7 @@ def settle_accounts(restored: Path, replaced: Path | None) -> str:
     Returns why the accounts are those of the restored database, "" if they are not.
 
     Raises:
-        ConfigurationError: when the restored database was made by a newer release.
+        ConfigurationError: when the restored database was made by a newer release, or either is marked as moved.
     """
     reason = "" if replaced is None else _unfit(replaced)
     # Nobody reads the file before it takes its place: no journal must stay beside it when this is killed.
@@ -47,6 +48,7 @@ def settle_accounts(restored: Path, replaced: Path | None) -> str:
             connection.execute("ATTACH DATABASE ? AS replaced", (str(replaced),))
         with Transacting(connection, Disk(restored, 0), BEGIN_WRITE) as tx:
             migrations.migrate(tx)
+            require_unmarked(tx)
             for table in (*_ENDED, "refresh_tokens"):
                 tx.run(f"DELETE FROM {table}")
             if replaced is not None and not reason:
@@ -74,6 +76,9 @@ def _take_accounts(tx: Transaction) -> str:
     began = tx.row(_BEGAN.format(schema="main"))
     if began is None or began != tx.row(_BEGAN.format(schema="replaced")):
         return "it is another store"
+    # Else there would be two stores of the same ids, here and there.
+    if tx.row("SELECT 1 FROM replaced.moves"):
+        raise ConfigurationError("the store was moved, or is being moved; 'phoenix-grpc copy --give-up' ends that")
     for table in _KEPT:
         columns = ", ".join(tx.columns(table))
         tx.run(f"DELETE FROM main.{table}")

@@ -143,7 +143,7 @@ def test_a_restore_says_when_it_turns_accounts_back(tmp_path: Path) -> None:
     file.unlink()
     assert "could not be kept: there was none)" in user.run("restore", copy, "--yes").stderr
     with closing(sqlite3.connect(file)) as newer:
-        newer.execute("INSERT INTO schema_migrations VALUES ('m999_later', 0)")
+        newer.execute("INSERT INTO schema_migrations VALUES ('m999_later', 0, 'after')")
         newer.commit()
     assert "made by a newer release" in user.run("restore", copy, "--yes").stderr
     with ServerProcess(tmp_path / "other") as server:

@@ -49,8 +49,8 @@ async def test_a_server_without_its_database_is_not_serving_and_comes_up_by_itse
 async def test_a_database_of_a_newer_release_stops_the_start(tmp_path: Path) -> None:
     url = empty_database()
     with psycopg.connect(url) as connection:
-        connection.execute("CREATE TABLE schema_migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)")
-        connection.execute("INSERT INTO schema_migrations VALUES ('m999_later', 0)")
+        connection.execute("CREATE TABLE schema_migrations (name TEXT PRIMARY KEY, applied_at BIGINT, phase TEXT)")
+        connection.execute("INSERT INTO schema_migrations VALUES ('m999_later', 0, 'after')")
     with pytest.raises(ConfigurationError, match="newer release"):
         async with serving(make_settings(tmp_path, sql_database_url=url)):
             pass

@@ -1,7 +1,10 @@
 """Migrations of databases that have something in them."""
 
+from collections.abc import Callable
+
 import pytest
 
+from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Role
 from phoenix_grpc.store import migrations
@@ -16,6 +19,71 @@ async def engine_before(monkeypatch: pytest.MonkeyPatch, url: str, migration: st
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[: names.index(migration)])
         return open_engine(url)
+
+
+def m901_adds(tx: Transaction) -> None:
+    tx.define("ALTER TABLE labels ADD COLUMN m901 BIGINT")
+
+
+@migrations.after
+def m902_removes(tx: Transaction) -> None:
+    tx.define("ALTER TABLE labels DROP COLUMN m901")
+
+
+def m903_adds(tx: Transaction) -> None:
+    tx.define("ALTER TABLE labels ADD COLUMN m903 BIGINT")
+
+
+@migrations.after
+def m904_removes(tx: Transaction) -> None:
+    tx.define("ALTER TABLE labels DROP COLUMN m903")
+
+
+FIRST = migrations.MIGRATIONS
+SECOND = (*FIRST, m901_adds, m902_removes)
+THIRD = (*SECOND, m903_adds, m904_removes)
+
+
+async def columns_after(
+    monkeypatch: pytest.MonkeyPatch, url: str, release: tuple[migrations.Migration, ...], finish: bool = False
+) -> set[str]:
+    """Starts a release, which has these migrations; returns which columns of theirs there are then."""
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", release)
+        engine = open_engine(url, finish=finish)
+        columns = await engine.read(lambda tx: tx.columns("labels"))
+        await engine.close()
+    return {name for name in columns if name.startswith("m9")}
+
+
+async def test_what_the_release_before_needs_goes_once_it_is_gone(
+    new_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_url()
+    assert await columns_after(monkeypatch, url, FIRST) == set()
+    assert await columns_after(monkeypatch, url, SECOND) == {"m901"}
+    # A roll: servers of both releases start, in any order.
+    assert await columns_after(monkeypatch, url, FIRST) == {"m901"}
+    assert await columns_after(monkeypatch, url, SECOND) == {"m901"}
+    # The third does first what the second has left.
+    assert await columns_after(monkeypatch, url, THIRD) == {"m903"}
+    assert await columns_after(monkeypatch, url, SECOND) == {"m903"}
+    with pytest.raises(ConfigurationError, match=r"newer release \(migration m902_removes\)"):
+        await columns_after(monkeypatch, url, FIRST)
+    assert await columns_after(monkeypatch, url, THIRD, finish=True) == set()
+    with pytest.raises(ConfigurationError, match=r"newer release \(migration m904_removes\)"):
+        await columns_after(monkeypatch, url, SECOND)
+
+
+async def test_a_ledger_without_phases_is_continued(
+    new_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_url()
+    await columns_after(monkeypatch, url, FIRST)
+    engine = open_engine(url)
+    await engine.write(lambda tx: tx.define(f"ALTER TABLE {migrations.LEDGER} DROP COLUMN phase"))
+    await engine.close()
+    assert await columns_after(monkeypatch, url, SECOND) == {"m901"}
 
 
 EMAILS = [

@@ -86,6 +86,35 @@ async def make_nothing(path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
 
 
+def mark_as_moved(path: Path) -> None:
+    """Marks a database as one that is moved elsewhere."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO moves VALUES ('1', 'moved', 'postgresql://db.example.com/phoenix')")
+        connection.commit()
+
+
+async def test_a_store_that_was_moved_is_not_restored_into_a_second_one(tmp_path: Path, copy: Path) -> None:
+    path = tmp_path / "work" / "phoenix.db"
+    path.parent.mkdir()
+    moved = tmp_path / "moved.db"
+    shutil.copy(copy, moved)
+    mark_as_moved(moved)
+    with pytest.raises(ConfigurationError, match=r"was moved to .*copy --give-up"):
+        restore(moved, path)
+    assert not list(path.parent.iterdir())
+    await make(path)
+    for database in (path, copy):
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute(
+                "INSERT INTO users (id, email, username, role, created_at, updated_at) VALUES"
+                " (1, 'system@localhost', 'system', 'SYSTEM', 7, 7)"
+            )
+            connection.commit()
+    mark_as_moved(path)
+    with pytest.raises(ConfigurationError, match=r"was moved.*copy --give-up"):
+        restore(copy, path)
+
+
 def restore_until(step: int, source: Path, path: Path) -> None:
     """Restores, and ends as if killed before the step of this number."""
     numbers = count(1)

@@ -23,6 +23,10 @@ from phoenix_grpc.store.postgres.watcher import RevisionWatcher
 
 _MIGRATION_LOCK = 0x70686F656E6978
 _LOCK_SECONDS = 30
+"""How long a process waits for another one that migrates."""
+
+_TABLE_LOCK_SECONDS = 3
+"""How long a migration waits for a table: whoever comes later waits behind it."""
 
 PAGES_AT_ONCE = 4
 """How many pages of downloads are read at once."""
@@ -37,13 +41,17 @@ class PostgresEngine:
             pages of downloads have four.
         prepares: whether statements are prepared; poolers of old cannot pass them on.
         replica_url: as `url`, of a replica; empty if there is none.
+        migration_url: as `url`, for migrations: past a pooler, or by a role that owns the tables.
 
     Raises:
         ConfigurationError: when the URL cannot be read.
     """
 
-    def __init__(self, url: str, pool_size: int = 8, prepares: bool = True, replica_url: str = "") -> None:
+    def __init__(
+        self, url: str, pool_size: int = 8, prepares: bool = True, replica_url: str = "", migration_url: str = ""
+    ) -> None:
         self._connections = Connections(url, prepares)
+        self._migrator = Connections(migration_url or url, False, "PHOENIX_SQL_MIGRATION_URL")
         self.has_replica = bool(replica_url)
         self._ids = IdBlocks(self._connections.open_for_ids)
         self._lease = RevisionWatcher(self._connections.open_for_watching)
@@ -60,20 +68,28 @@ class PostgresEngine:
             else None
         )
 
-    def migrate(self) -> None:
+    def migrate(self, finish: bool = False) -> None:
         """As `begin`, for a program that does not wait for the database.
+
+        Arguments:
+            finish: as for migrations.pending.
 
         Raises:
             ConfigurationError: when the database cannot be opened or migrated.
         """
         try:
-            migrate(self._connections)
+            migrate(self._connections, self._migrator, finish)
         except psycopg.Error as error:
             raise ConfigurationError(f"PHOENIX_SQL_DATABASE_URL: {self._connections.explain(error)}") from None
 
     async def begin(self) -> None:
         try:
-            await asyncio.to_thread(migrate, self._connections)
+            await asyncio.to_thread(migrate, self._connections, self._migrator)
+        except psycopg.errors.InsufficientPrivilege:
+            raise Unavailable(
+                "the schema is not of this release yet, and the role may not change it: run 'phoenix-grpc migrate' as"
+                " its owner, or set PHOENIX_SQL_MIGRATION_URL"
+            ) from None
         except psycopg.Error as error:
             reason = self._connections.explain(error)
             waits = lost_connection(error) and not is_refused(error)
@@ -140,15 +156,31 @@ class PostgresEngine:
             await asyncio.to_thread(self._replica.close)
 
 
-def migrate(connections: Connections) -> list[str]:
+def migrate(connections: Connections, migrator: Connections | None = None, finish: bool = False) -> list[str]:
     """Brings the schema up to date, in one process at a time; returns the names of the migrations applied.
 
+    Arguments:
+        migrator: connects to the same database for that, by default as `connections` do.
+        finish: as for migrations.pending.
+
     Raises:
-        ConfigurationError: when the database was migrated by a newer release.
+        ConfigurationError: when the database was migrated by a newer release, or the migrator's is another one.
         psycopg.Error: when it cannot be opened or migrated.
     """
-    with connections.open() as connection:
+    if not _pending(connections, finish):
+        return []
+    with (migrator or connections).open() as connection:
         connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
         # Of the transaction, not of the session: a pooler keeps sessions, and every process would wait for ever.
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
-        return migrations.migrate(PostgresTransaction(connection, OwnIds(connection)))
+        connection.execute(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_SECONDS}s'")
+        applied = migrations.migrate(PostgresTransaction(connection, OwnIds(connection)), finish)
+    if _pending(connections, finish):
+        raise ConfigurationError("PHOENIX_SQL_MIGRATION_URL: must name the database of PHOENIX_SQL_DATABASE_URL")
+    return applied
+
+
+def _pending(connections: Connections, finish: bool) -> bool:
+    """Whether there is anything to apply, for which no right is needed."""
+    with connections.open() as connection:
+        return bool(migrations.pending(PostgresTransaction(connection, OwnIds(connection)), finish))
