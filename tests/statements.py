@@ -1,6 +1,6 @@
 """Records which statements the store makes, so that a later release can show that its schema carries them.
 
-A plugin of pytest, which scripts/record-statements uses when a release is made.
+A plugin of pytest, which scripts/record uses when a release is made.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The statements of the release before work on the schema of this one, while servers of both run.
 
-scripts/record-statements records them when a release is made. The migrations that are marked with `after` run later.
+scripts/record records them when a release is made. The migrations that are marked with `after` run later.
 """
 
 import contextlib
