@@ -49,7 +49,7 @@ async def wait_until_ended(connections: Sequence[Connection], count: int, second
         TimeoutError: when it has not in time.
     """
     async with asyncio.timeout(seconds):
-        while sum(len(connection.statuses) for connection in connections) < count:
+        while sum(connection.ended for connection in connections) < count:
             await asyncio.sleep(0.05)
 
 

@@ -28,6 +28,7 @@ class Connection:
         self.statuses: dict[int, str] = {}
         self.refused_streams = 0
         self.closed = False
+        self._begun = 0
         self._settled = False
         self._h2.initiate_connection()
         if window is not None:
@@ -37,6 +38,7 @@ class Connection:
     def begin(self, path: str, metadata: Headers = (), end: bool = False) -> int:
         """Sends the headers of a call, and its end when there is nothing more; gives the number of its stream."""
         stream: int = self._h2.get_next_available_stream_id()
+        self._begun += 1
         pseudo = ((":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "localhost"))
         headers = (*pseudo, ("te", "trailers"), ("content-type", "application/grpc"), *metadata)
         self._h2.send_headers(stream, headers, end_stream=end)
@@ -79,6 +81,11 @@ class Connection:
         self._moved.set()
 
     @property
+    def ended(self) -> int:
+        """How many calls have ended: all, when the server has closed the connection."""
+        return self._begun if self.closed else len(self.statuses)
+
+    @property
     def most_streams(self) -> int | None:
         """How many streams the server says a connection may have; None before it spoke."""
         settings = self._h2.remote_settings
@@ -107,11 +114,11 @@ def message(size: int, sent: int | None = None) -> bytes:
 @contextlib.asynccontextmanager
 async def connected(address: str, window: int | None = None) -> AsyncIterator[Connection]:
     """A connection to host:port, or to unix:path, with a window as `Connection` has it."""
-    kind, _, rest = address.partition(":")
-    if kind == "unix":
-        reader, writer = await asyncio.open_unix_connection(rest)
+    if address.startswith("unix:"):
+        reader, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
     else:
-        reader, writer = await asyncio.open_connection(kind, int(rest))
+        host, _, port = address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
     connection = Connection(reader, writer, window)
     reading = asyncio.create_task(connection.read())
     try:

@@ -57,6 +57,12 @@ def test_halves_of_messages_take_a_bounded_share_of_memory(
     assert grown < MOST, f"{grown:,}"
 
 
+def test_a_flood_of_calls_without_credentials_is_cut_off(server: ServerProcess) -> None:
+    grown = attacked(server, lambda: send_halves(server.address, LOGIN, (), 0, 180, 100))
+    # 170 MB when each call was refused by itself.
+    assert grown < 100 << 20, f"{grown:,}"
+
+
 def test_dense_messages_take_a_bounded_share_of_memory(server: ServerProcess) -> None:
     async def send() -> None:
         statuses = await send_dense(server.address, server.admin, 10)

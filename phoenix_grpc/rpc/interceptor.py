@@ -11,11 +11,12 @@ import grpc
 from google.protobuf.message import Message
 
 from phoenix_grpc.contract import Method
-from phoenix_grpc.errors import Error, LimitExceeded, Unimplemented
+from phoenix_grpc.errors import Error, LimitExceeded, Unauthenticated, Unimplemented
 from phoenix_grpc.guard.admission import Guard
 from phoenix_grpc.guard.bearer import CARRIERS
 from phoenix_grpc.guard.call import Call, current_call
 from phoenix_grpc.guard.proxies import TrustedProxies
+from phoenix_grpc.rpc.connections import Connections, address_of
 from phoenix_grpc.rpc.ending import end_call
 from phoenix_grpc.rpc.reception import Messages, Reception
 from phoenix_grpc.rpc.statuses import LibraryAbort, status_of
@@ -72,13 +73,22 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         reception: takes the messages in.
         stall_seconds: how long a client may take for a part of a stream; a slower one is ended.
         proxies: those trusted to say where a call came from.
+        connections: are told of identified callers and of strangers who were refused.
     """
 
-    def __init__(self, guard: Guard, reception: Reception, stall_seconds: float, proxies: TrustedProxies) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        reception: Reception,
+        stall_seconds: float,
+        proxies: TrustedProxies,
+        connections: Connections,
+    ) -> None:
         self._guard = guard
         self._reception = reception
         self._stall_seconds = stall_seconds
         self._proxies = proxies
+        self._connections = connections
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -153,9 +163,17 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 
     def _enter(self, call: Call, method: Method, context: Any, place: Place) -> None:
         """Counts the call until all of its response is written, which is after it was served."""
-        peer = _address(context.peer())
-        call.address = self._origin(peer, context)
-        place.leave = self._guard.enter(call, method, shared=self._proxies.speak_for_many(peer))
+        peer = context.peer()
+        address = address_of(peer)
+        call.address = self._origin(address, context)
+        if not method.rule.public:
+            self._connections.identified(peer)
+        try:
+            place.leave = self._guard.enter(call, method, shared=self._proxies.speak_for_many(address))
+        except LimitExceeded:
+            if method.rule.public:
+                self._connections.refused(address)
+            raise
 
     def _origin(self, peer: str, context: Any) -> str:
         """The address that a call came from."""
@@ -189,7 +207,10 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 
         async def refuse(_requests: object, context: Any) -> None:
             call = current_call.get()
-            call.address = self._origin(_address(context.peer()), context)
+            address = address_of(context.peer())
+            call.address = self._origin(address, context)
+            if isinstance(error, Unauthenticated):
+                self._connections.refused(address)
             await self._abort(call, error, context)
 
         handler: Handler = grpc.stream_stream_rpc_method_handler(refuse)
@@ -227,9 +248,3 @@ def _library_endpoint(handler: Handler, method: Method) -> Endpoint:
         return None
 
     return Endpoint(serve, handler.request_deserializer, handler.response_serializer)
-
-
-def _address(peer: str) -> str:
-    """The address in a peer's name: "ipv4:192.0.2.1:5000" is 192.0.2.1, "ipv6:%5B::1%5D:5000" is ::1."""
-    kind, _, rest = peer.partition(":")
-    return rest.rpartition(":")[0].removeprefix("%5B").removesuffix("%5D") if kind in ("ipv4", "ipv6") else kind

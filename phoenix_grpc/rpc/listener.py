@@ -17,15 +17,13 @@ from grpc_health.v1._async import HealthServicer
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import SERVICES
 from phoenix_grpc.errors import ConfigurationError
-from phoenix_grpc.guard.proxies import TrustedProxies
-from phoenix_grpc.rpc.connections import close_excess
+from phoenix_grpc.rpc.connections import Connections
 from phoenix_grpc.rpc.ending import remember_makers
 from phoenix_grpc.rpc.interceptor import GuardInterceptor
 from phoenix_grpc.rpc.reflection import add_reflection
 
 HEALTH = "grpc.health.v1.Health"
 _HEALTH_SECONDS = 2.0
-_SHARE_SECONDS = 1.0
 _TELLING_SECONDS = 0.2
 _STREAMS_PER_CONNECTION = 100
 _HANDSHAKE_SECONDS = 20
@@ -109,24 +107,19 @@ class GrpcDoor:
                 await self._health.set(service, status)
             await asyncio.sleep(_HEALTH_SECONDS)
 
-    async def share_connections(self) -> None:
-        """Closes connections beyond the share of an address; runs until it is cancelled."""
-        share = self._settings.grpc_max_connections_per_address
-        proxies = TrustedProxies(self._settings.trusted_proxies)
-        while True:
-            await asyncio.sleep(_SHARE_SECONDS)
-            closed = await asyncio.to_thread(close_excess, self.port, share, proxies.speak_for_many)
-            if closed:
-                log.warning("closed connections of addresses that have too many", count=closed)
-
 
 @contextlib.asynccontextmanager
 async def grpc_door(
-    settings: Settings, interceptor: GuardInterceptor, check: Callable[[], Awaitable[None]], shared: bool = False
+    settings: Settings,
+    interceptor: GuardInterceptor,
+    connections: Connections,
+    check: Callable[[], Awaitable[None]],
+    shared: bool = False,
 ) -> AsyncIterator[GrpcDoor]:
     """Serves gRPC until the block ends.
 
     Arguments:
+        connections: holds those of the network to their limits.
         check: raises if the store cannot be read.
         shared: whether other processes listen on the same port.
 
@@ -135,7 +128,7 @@ async def grpc_door(
     """
     door = GrpcDoor(settings, interceptor, check, shared)
     await door.start()
-    watches = [asyncio.create_task(work) for work in (door.watch(), door.share_connections())]
+    watches = [asyncio.create_task(work) for work in (door.watch(), connections.keep(door.port))]
     try:
         yield door
     finally:

@@ -31,6 +31,7 @@ from phoenix_grpc.http.backend import Backend
 from phoenix_grpc.http.listener import http_door
 from phoenix_grpc.logs import CallLog, LogWriter, configure_logs
 from phoenix_grpc.rpc import reflection
+from phoenix_grpc.rpc.connections import Connections
 from phoenix_grpc.rpc.interceptor import GuardInterceptor
 from phoenix_grpc.rpc.listener import grpc_door
 from phoenix_grpc.rpc.reception import Reception
@@ -115,13 +116,12 @@ async def serving(
             logins,
             (CallLines(calls, status_name), refusals),
         )
-        interceptor = GuardInterceptor(
-            guard,
-            reception,
-            settings.download_stall_seconds,
-            TrustedProxies(settings.trusted_proxies),
+        proxies = TrustedProxies(settings.trusted_proxies)
+        connections = Connections(settings.grpc_max_connections_per_address, proxies.speak_for_many)
+        interceptor = GuardInterceptor(guard, reception, settings.download_stall_seconds, proxies, connections)
+        door = await stack.enter_async_context(
+            grpc_door(settings, interceptor, connections, beginning.check, worker.shares_ports)
         )
-        door = await stack.enter_async_context(grpc_door(settings, interceptor, beginning.check, worker.shares_ports))
         backend = Backend(settings, guard, budget, lambda: door.serving)
         http_port = await stack.enter_async_context(http_door(backend, logins, worker.shares_ports))
         # Both doors begin to drain at once, and share one grace.

@@ -17,6 +17,7 @@ from phoenix_grpc.contract import METHODS, Method
 from phoenix_grpc.errors import NotFound, Reason, Unavailable
 from phoenix_grpc.guard.admission import Guard
 from phoenix_grpc.guard.call import Call
+from phoenix_grpc.rpc.connections import Connections
 from phoenix_grpc.rpc.listener import grpc_door
 from tests.conftest import ADMIN_SECRET, make_settings
 from tests.http.conftest import ADMIN, Web, door_settings, web_of
@@ -106,7 +107,7 @@ async def test_the_grpc_server_itself_has_none_of_our_methods(tmp_path: Path) ->
 
     passing: Any = Open()
     async with (
-        grpc_door(make_settings(tmp_path), passing, check) as door,
+        grpc_door(make_settings(tmp_path), passing, Connections(9, bool), check) as door,
         grpc.aio.insecure_channel(f"127.0.0.1:{door.port}") as channel,
     ):
         for path in METHODS:

@@ -15,7 +15,6 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
-from phoenix_grpc.rpc.interceptor import _address
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
 from tests.conftest import (
     ADMIN_PASSWORD,
@@ -348,19 +347,6 @@ async def test_unknown_fields_are_not_kept(api: Api) -> None:
     assert b"extra" not in made
     read = datasets_pb2.GetDatasetRequest(name="known fields")
     assert b"extra" not in (await api.datasets.GetDataset(read, metadata=api.admin)).SerializeToString()
-
-
-@pytest.mark.parametrize(
-    ("peer", "address"),
-    [
-        ("ipv4:192.0.2.1:5000", "192.0.2.1"),
-        ("ipv6:%5B2001:db8::1%5D:5000", "2001:db8::1"),
-        ("unix:", "unix"),
-        ("unix:/run/some.sock", "unix"),
-    ],
-)
-def test_an_address_is_shown_without_scheme_and_port(peer: str, address: str) -> None:
-    assert _address(peer) == address
 
 
 RECORD = datasets_pb2.UploadDatasetRequest(chunk=b'{"input": {"a": 1}}\n')
