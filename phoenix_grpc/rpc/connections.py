@@ -36,15 +36,17 @@ class Connections:
         self._exempt = exempt
         self._identified: set[str] = set()
         self._refused: Counter[str] = Counter()
+        self._closed: set[str] = set()
         self._flooded = asyncio.Event()
 
     def identified(self, peer: str) -> None:
         """Remembers a connection, by the name that gRPC gives it, for a call whose caller was identified."""
         self._identified.add(peer)
 
-    def refused(self, address: str) -> None:
+    def refused(self, peer: str) -> None:
         """Counts a call without a credential that holds, or one too many of a method that needs none."""
-        if self._exempt(address):
+        address = address_of(peer)
+        if peer in self._closed or self._exempt(address):
             return
         self._refused[address] += 1
         if self._refused[address] == FLOOD:
@@ -52,31 +54,35 @@ class Connections:
 
     async def keep(self, port: int) -> None:
         """Closes connections to a port of this process until it is cancelled."""
+        last: set[str] = set()
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._flooded.wait(), _SECONDS)
             self._flooded.clear()
             flooding = {address for address, count in self._refused.items() if count >= FLOOD}
-            self._refused.clear()
             before = frozenset(self._identified)
             found, closed = await asyncio.to_thread(self._close, port, before, flooding)
+            self._refused.clear()
             self._identified -= before - found
+            # Calls that came over them are still being refused, and are no flood of those who come now.
+            self._closed = last | closed
+            last = closed
             if closed:
-                log.warning("closed connections of addresses that have too many, or flood", count=closed)
+                log.warning("closed connections of addresses that have too many, or flood", count=len(closed))
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    def _close(self, port: int, identified: Collection[str], flooding: Collection[str]) -> tuple[set[str], int]:
-        """The names of the connections there are, and how many of them were closed."""
+    def _close(self, port: int, identified: Collection[str], flooding: Collection[str]) -> tuple[set[str], set[str]]:
+        """The names of the connections there are, and of those that were closed."""
         found = {number: peer for number in _open_files() if (peer := _peer(number, port)) is not None}
         counts: Counter[str] = Counter()
-        closed = 0
+        closed = set()
         # Those of identified callers take the share of their address first.
         for number, peer in sorted(found.items(), key=lambda entry: entry[1] not in identified):
             address = address_of(peer)
             counts[address] += 1
             floods = address in flooding and peer not in identified
-            if (floods or counts[address] > self._share) and not self._exempt(address):
-                closed += _shut(number, port, peer)
+            if (floods or counts[address] > self._share) and not self._exempt(address) and _shut(number, port, peer):
+                closed.add(peer)
         return set(found.values()), closed
 
 

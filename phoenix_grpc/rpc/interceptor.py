@@ -172,7 +172,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
             place.leave = self._guard.enter(call, method, shared=self._proxies.speak_for_many(address))
         except LimitExceeded:
             if method.rule.public:
-                self._connections.refused(address)
+                self._connections.refused(peer)
             raise
 
     def _origin(self, peer: str, context: Any) -> str:
@@ -207,10 +207,10 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 
         async def refuse(_requests: object, context: Any) -> None:
             call = current_call.get()
-            address = address_of(context.peer())
-            call.address = self._origin(address, context)
+            peer = context.peer()
+            call.address = self._origin(address_of(peer), context)
             if isinstance(error, Unauthenticated):
-                self._connections.refused(address)
+                self._connections.refused(peer)
             await self._abort(call, error, context)
 
         handler: Handler = grpc.stream_stream_rpc_method_handler(refuse)

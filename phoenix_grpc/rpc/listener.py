@@ -18,7 +18,7 @@ from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import SERVICES
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.rpc.connections import Connections
-from phoenix_grpc.rpc.ending import remember_makers
+from phoenix_grpc.rpc.ending import keep_silent_on_cancelled_calls, remember_makers
 from phoenix_grpc.rpc.interceptor import GuardInterceptor
 from phoenix_grpc.rpc.reflection import add_reflection
 
@@ -77,6 +77,7 @@ class GrpcDoor:
     async def start(self) -> None:
         """Begins to serve."""
         remember_makers()
+        keep_silent_on_cancelled_calls()
         for server in self._servers:
             await server.start()
 

@@ -62,9 +62,13 @@ async def test_strangers_who_flood_lose_the_connections_of_their_address_and_ide
 async def test_calls_without_a_credential_are_a_flood_by_any_method(tmp_path: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(api_of(make_settings(tmp_path)))
-        strangers = await opened(stack, api.server.address, 4)
+        strangers = await opened(stack, api.server.address, 20)
         flood(strangers, UPLOAD)
         await eventually(lambda: closed(strangers) == len(strangers))
+        # What they have sent is still being refused, and is no new flood.
+        (fresh,) = await opened(stack, api.server.address, 1)
+        await asyncio.sleep(0.5)
+        assert not fresh.closed
 
 
 @pytest.mark.parametrize("door", ["socket", "proxy"])

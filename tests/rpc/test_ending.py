@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_grpc.v1 import datasets_pb2
-from tests.attackers import DOWNLOAD, stalled_downloads, wait_until_ended
+from phoenix_grpc.v1 import auth_pb2, datasets_pb2
+from tests.attackers import DOWNLOAD, LOGIN, stalled_downloads, wait_until_ended
 from tests.conftest import Api, api_of, make_settings
 from tests.http2 import connected
 from tests.process import ServerProcess
@@ -74,3 +74,22 @@ async def test_a_call_that_ends_in_time_is_not_touched_by_the_clock(api: Api) ->
     for _ in range(3):
         parts = [part async for part in api.datasets.DownloadDataset(REQUEST, metadata=api.admin)]
         assert len(parts) == 2
+
+
+def test_calls_whose_clients_go_at_once_leave_no_trace_of_a_failure(tmp_path: Path) -> None:
+    async def begin(address: str) -> None:
+        async with connected(address) as connection:
+            for _ in range(100):
+                connection.begin(LOGIN)
+            await asyncio.sleep(0.01)
+
+    async def begin_all(address: str) -> None:
+        await asyncio.gather(*(begin(address) for _ in range(5)))
+
+    with ServerProcess(tmp_path) as server:
+        server.auth.WhoAmI(auth_pb2.WhoAmIRequest(), metadata=server.admin)
+        for _ in range(5):
+            asyncio.run(begin_all(server.address))
+        server.auth.WhoAmI(auth_pb2.WhoAmIRequest(), metadata=server.admin)
+    assert not [line for line in server.lines if "Traceback" in line or "Exception" in line]
+    assert [json.loads(line) for line in server.lines]
