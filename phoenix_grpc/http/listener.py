@@ -23,6 +23,9 @@ from phoenix_grpc.http.headers import DEFAULT_HEADERS
 _HEAD_SECONDS = 30
 """How long the head of a request, or the rest of a body that was refused, may take."""
 
+_WAITING_REQUESTS = 8
+"""How many a connection may send before the answers to earlier ones; no usual client sends any."""
+
 
 @contextlib.asynccontextmanager
 async def http_door(backend: Backend, logins: RateLimit, shared: bool = False) -> AsyncIterator[int]:
@@ -190,6 +193,11 @@ class _Protocol(HttpToolsProtocol):
         self._bodiless_bytes = 0
         if size > self._max_head_bytes:
             self._refuse_head()
+            return
+        if len(self.pipeline) >= _WAITING_REQUESTS:
+            # uvicorn would keep all that were read at once, and reads on at every answer. A refusal would be taken for
+            # the answer to an earlier one.
+            self.transport.close()
             return
         self._open.busy(self)
         super().on_headers_complete()

@@ -5,6 +5,7 @@ import gzip
 import json
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -146,3 +147,20 @@ def test_readers_that_leave_take_nothing_with_them(server: ServerProcess) -> Non
         leave_early(10)
     # A reader that leaves more than it found, such as a buffer that nobody drops, would leave it 150 times.
     assert server.memory() - settled < 15 * MB
+
+
+def test_requests_before_the_answers_to_earlier_ones_are_not_gathered(server: ServerProcess) -> None:
+    parts = urlsplit(server.started["http"])
+    requests = b"GET / HTTP/1.1\r\n\r\n" * 10_000
+
+    def send() -> None:
+        until = time.monotonic() + 3
+        address = parts.hostname, parts.port
+        with contextlib.suppress(ConnectionError), socket.create_connection(address, timeout=0.2) as connection:
+            while time.monotonic() < until:
+                for step in (lambda: connection.sendall(requests), lambda: connection.recv(1 << 20)):
+                    with contextlib.suppress(TimeoutError):
+                        step()
+
+    grown = server.grown(send)
+    assert grown < 20 * MB, f"{grown:,}"

@@ -60,6 +60,13 @@ async def test_two_requests_in_one_packet_are_two_answers(web: Web) -> None:
     assert answer.count(b"HTTP/1.1 200 OK") == 2
 
 
+@pytest.mark.parametrize(("count", "answered"), [(8, True), (100, False)])
+async def test_a_connection_may_send_few_requests_before_their_answers(web: Web, count: int, answered: bool) -> None:
+    one = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+    answer = await exchange(web, one * count + one.replace(b"\r\n\r\n", b"\r\n" + CLOSE + b"\r\n"))
+    assert (answer.count(b"HTTP/1.1 200 OK") == count + 1) == answered
+
+
 @pytest.mark.parametrize(
     "value",
     [b"Bearer \xff\xfe", b"Bearer " + b"x" * 9000, "Bearer ключ".encode(), b"Bearer a\tb", b"Bearer a b"],
