@@ -44,6 +44,8 @@ def bench_attacks(server: Server, folder: Path) -> Iterator[Line]:
         ("200 halves of appends", _halves, address, attackers.APPEND, known, attackers.LARGEST, 4, 50),
         ("128 halves of uploads", _halves, address, attackers.UPLOAD, known, attackers.LARGEST, 4, 32),
         ("20,000 logins without a message", _halves, address, attackers.LOGIN, (), 0, 200, 100),
+        ("20,000 such over 2,000 connections", _halves, address, attackers.LOGIN, (), 0, 2000, 10),
+        ("20,000 uploads without a credential", _halves, address, attackers.UPLOAD, (), 0, 200, 100),
         ("20 dense messages at once", _dense, address, known, 20),
         ("a JSON body of 96 MB of splits", _post, http, keys[0], _bomb, "splits", 1),
         ("a JSON body of 96 MB of inputs", _post, http, keys[0], _bomb, "inputs", 1),
@@ -51,6 +53,7 @@ def bench_attacks(server: Server, folder: Path) -> Iterator[Line]:
         ("300 stalled downloads by gRPC", _stalled_by_grpc, address, keys),
         ("150 stalled downloads by HTTP", _stalled_by_http, http, dataset_id, keys[:2], 75),
         ("1,100 idle HTTP connections", _idle, http, 1100),
+        ("endless HTTP requests over 180 connections", _endless, http, 180),
     ]
     for what, attack, *arguments in attacks:
         yield _measured(server, what, attack, arguments)
@@ -173,6 +176,28 @@ def _idle(url: str, count: int) -> None:
         for _ in range(count):
             stack.enter_context(socket.create_connection((parts.hostname, parts.port)))
         time.sleep(_MEASURED_SECONDS)
+
+
+def _endless(url: str, count: int) -> None:
+    """Sends requests without a credential, whether or not earlier ones were answered."""
+    parts = urlsplit(url)
+    requests = b"GET /v1/datasets HTTP/1.1\r\nhost: x\r\n\r\n" * 100
+
+    async def send() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+                with contextlib.closing(writer):
+                    writer.write(requests)
+                    while await reader.read(1 << 16):
+                        writer.write(requests)
+
+    async def send_all() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_MEASURED_SECONDS):
+                await asyncio.gather(*(send() for _ in range(count)))
+
+    asyncio.run(send_all())
 
 
 def _allow_open_files() -> None:
