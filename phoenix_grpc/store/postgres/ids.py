@@ -12,8 +12,15 @@ from phoenix_grpc.store.postgres.connections import cut
 # What nobody lists in the order of its ids comes in blocks. All else comes one request at a time, in the order of time.
 _BLOCKS = {"AuditEvent": 200, "Upload": 20}
 _TAKE = (
-    "INSERT INTO sequences (kind, next) VALUES (%(kind)s, 1 + %(count)s)"
+    "INSERT INTO sequences (kind, next) {source}"
     " ON CONFLICT (kind) DO UPDATE SET next = sequences.next + %(count)s RETURNING next - %(count)s"
+)
+_TAKE_WITHIN = _TAKE.format(source="VALUES (%(kind)s, 1 + %(count)s)")
+# Nobody waits for the disk: whatever commits with these ids is behind this in the log, and takes it along. Within the
+# statement, since through a pooler no setting lasts.
+_TAKE_AT_ONCE = _TAKE.format(
+    source="SELECT %(kind)s::text, 1 + %(count)s FROM (SELECT set_config('synchronous_commit', 'off', true)) AS setting"
+    " WHERE true"
 )
 
 
@@ -73,12 +80,11 @@ class IdBlocks:
     def _reserve(self, kind: str, count: int) -> int:
         if self._connection is None:
             raise psycopg.OperationalError("not connected")
-        # A transaction that commits to rows with these ids commits this with it: the log has it first.
         if not self._pooled:
-            return _take(self._connection, kind, count)
+            return _take(self._connection, _TAKE_AT_ONCE, kind, count)
         # Transactions hold the other connections of the pooler while they wait for this one, so it is never given back.
         try:
-            first = _take(self._connection, kind, count)
+            first = _take(self._connection, _TAKE_AT_ONCE, kind, count)
             self._connection.execute("COMMIT AND CHAIN")
         except psycopg.Error as error:
             self._connection.close()
@@ -103,8 +109,8 @@ def _is_pooled(connection: psycopg.Connection[Row]) -> bool:
     return row is not None and row[0] != connection.info.backend_pid
 
 
-def _take(connection: psycopg.Connection[Row], kind: str, count: int) -> int:
-    row = connection.execute(_TAKE, {"kind": kind, "count": count}).fetchone()
+def _take(connection: psycopg.Connection[Row], statement: str, kind: str, count: int) -> int:
+    row = connection.execute(statement.encode(), {"kind": kind, "count": count}).fetchone()
     if row is None:
         raise LookupError("no row")
     return int(row[0])
@@ -118,4 +124,4 @@ class OwnIds:
 
     def take(self, kind: str, count: int) -> int:
         """As IdSource."""
-        return _take(self._connection, kind, count)
+        return _take(self._connection, _TAKE_WITHIN, kind, count)
