@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
+import psycopg
 from load import write_records
 from servers import Server
 from table import Line
@@ -14,6 +15,9 @@ from table import Line
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
 
 _PAUSE_SECONDS = 0.01
+_BARE = "commit of a row by psycopg"
+"""What the database itself makes others wait, whoever writes so much to its disk."""
+
 _EMAIL, _PASSWORD = "bench@example.com", "a password of the bench"
 
 
@@ -60,10 +64,13 @@ def bench_publishing(server: Server, folder: Path) -> Iterator[Line]:
     ):
         busy = _probed(server, lambda name=name, data=data, action=action: server.upload(name, data, action))
         for kind, probe in busy.items():
-            worst = probe.at(1)
-            reference = f"p99 {probe.at(0.99):.0f} ms; idle p99 {idle[kind].at(0.99):.0f} ms"
-            met = probe.at(0.99) < max(3 * idle[kind].at(0.99), 5) if kind == "read" else worst < 300
-            budget = "p99 3 x idle" if kind == "read" else "300 ms"
+            worst, usual = probe.at(1), idle[kind].at(0.99)
+            reference = f"p99 {probe.at(0.99):.0f} ms; idle p99 {usual:.0f} ms"
+            # A login computes a hash, and a revocation waits for leases to end, with or without others.
+            met = probe.at(0.99) < max(3 * usual, 5) if kind == "read" else worst - usual < 300
+            budget = "p99 3 x idle" if kind == "read" else "idle + 300 ms"
+            if kind == _BARE:
+                budget, met = "", None
             yield Line(f"longest {kind} behind {what}", f"{worst:.0f} ms", reference, None, budget, met)
 
 
@@ -90,7 +97,12 @@ def _calls(server: Server) -> dict[str, Callable[[], object]]:
         key = auth_pb2.RevokeApiKeyRequest(api_key_id=made.api_key.api_key_id)
         server.auth.RevokeSystemApiKey(key, metadata=server.admin)
 
-    return {
+    bare: dict[str, Callable[[], object]] = {}
+    if server.engine == "postgresql":
+        connection = psycopg.connect(server.database_url, autocommit=True)
+        connection.execute("CREATE TABLE IF NOT EXISTS bare (number BIGINT)")
+        bare[_BARE] = lambda: connection.execute("INSERT INTO bare VALUES (1)")
+    return bare | {
         "write to another dataset": lambda: server.datasets.AppendExamples(append, metadata=server.admin),
         "login": lambda: server.auth.Login(login),
         "making and revoking a key": revoke,
