@@ -31,6 +31,10 @@ _PROVEN_SECONDS = 60.0
 _KILLING_SECONDS = 15.0
 """How much longer than its grace a worker may take to end."""
 
+_COPIES = 3
+_AROUND = 1 << 20
+"""What the longest record takes at once when it comes in a JSON document, and what comes with it."""
+
 log = structlog.get_logger()
 
 
@@ -55,10 +59,12 @@ class Worker:
         """Settings whose limits are this worker's share of the server's."""
         if self.count == 1:
             return settings
+        largest = max(settings.max_message_bytes, _COPIES * settings.max_record_bytes + _AROUND)
+        inflight = min(settings.max_inflight_bytes, max(largest, settings.max_inflight_bytes // self.count))
         return settings.model_copy(
             update={
                 "max_concurrent_calls": math.ceil(settings.max_concurrent_calls / self.count),
-                "max_inflight_bytes": max(settings.max_message_bytes, settings.max_inflight_bytes // self.count),
+                "max_inflight_bytes": inflight,
                 # A path can be listened on once.
                 "grpc_unix_socket": settings.grpc_unix_socket if self.maintains else None,
             }

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from backports import zstd
 
+from phoenix_grpc.server.workers import Worker
 from tests.conftest import ADMIN_SECRET
 from tests.http.conftest import ADMIN, Web, door_settings, exchange, web_of
 
@@ -118,6 +119,14 @@ async def test_an_upload_beyond_the_budget_of_bytes_is_429_and_gives_back_what_i
             assert int(answer.headers["retry-after"]) > 0
         body = {"name": "small", "inputs": [{"text": "x" * (1 << 19)}] * 8}
         assert (await web.send("POST", "/v1/datasets/upload", json=body)).status_code == 200
+
+
+async def test_the_longest_record_passes_however_many_workers_share_the_budget(tmp_path_factory: Any) -> None:
+    settings = door_settings(tmp_path_factory.mktemp("share"))
+    async with web_of(Worker(1, 16).share(settings)) as web:
+        body = {"name": "long", "inputs": [{"text": "x" * (settings.max_record_bytes - 100)}]}
+        answer = await web.send("POST", "/v1/datasets/upload", json=body)
+        assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("path", ["/v1/datasets", "/v1/users", "/v1/datasets/upload"])
