@@ -113,8 +113,7 @@ def _publish(tx: Transaction, change: Change, dataset: Dataset, records: Iterabl
     )
     assert published.version is not None  # noqa: S101 - the dataset exists, so it has one
     ids = matching.example_ids(tx, upload_id, published.base_id)
-    while uploads.remove_upload(tx, upload_id, len(ids) + 1):
-        pass
+    uploads.drop_upload(tx, upload_id)
     return Changed(dataset, published.version, published.created, published.updated, published.deleted, ids)
 
 

@@ -135,7 +135,8 @@ def stage_records(tx: Transaction, upload_id: int, first_ordinal: int, records: 
         for ordinal, record in enumerate(records, first_ordinal)
         for name in names.get(record.splits, ())
     )
-    tx.append("staged_splits", ("upload_id", "ordinal", "name"), memberships)
+    if names:
+        tx.append("staged_splits", ("upload_id", "ordinal", "name"), memberships)
     tx.require_room(_move_lease(tx, upload_id, now() + LEASE_MICROS, tx.used_bytes() - used, len(records)))
 
 
@@ -209,6 +210,13 @@ def remove_upload(tx: Transaction, upload_id: int, limit: int) -> int:
         if removed:
             return removed
     return tx.run("DELETE FROM uploads WHERE id = :id", {"id": upload_id})
+
+
+def drop_upload(tx: Transaction, upload_id: int) -> None:
+    """Removes a small upload at once, in the transaction that made it."""
+    for table, _, _ in _PARTS:
+        tx.run(f"DELETE FROM {table} WHERE upload_id = :id", {"id": upload_id})
+    tx.run("DELETE FROM uploads WHERE id = :id", {"id": upload_id})
 
 
 def find_target(tx: Transaction, publication: Publication) -> Dataset | None:

@@ -177,7 +177,7 @@ def write_window(tx: Transaction, draft: Draft, start: int) -> tuple[int | None,
         wrote.members = _counted(tx.rows(_LEAVING, params), -1)
         wrote.members.update(_counted(tx.rows(_JOINING, params), 1))
     claims.renew(tx, draft.dataset_id, draft.upload_id, draft.steps)
-    return last + 1, wrote
+    return (last + 1 if last < draft.match.staged.last_ordinal else None), wrote
 
 
 def _next_records(tx: Transaction, draft: Draft, start: int) -> tuple[int, int]:
