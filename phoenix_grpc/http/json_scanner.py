@@ -101,6 +101,11 @@ class ObjectScanner:
         for _ in self._steps:
             """The rest is read without a stop."""
 
+    def release(self) -> None:
+        """Lets go of what it holds, for which its memory would wait until the collector runs: it refers to itself."""
+        self._steps.close()
+        self._buffer = b""
+
     def _object(self) -> Steps:
         seen: set[str] = set()
         yield from self._expect(b"{", "the body must be a JSON object")

@@ -118,6 +118,7 @@ class Document:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._files.close()
+        self._scanner.release()
 
     @property
     def empty(self) -> bool:

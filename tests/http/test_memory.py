@@ -117,6 +117,17 @@ def test_a_small_body_that_unfolds_freezes_nobody(server: ServerProcess, body: b
     assert (refused[0][0], text in refused[0][1]) == (422, True)
 
 
+def test_what_was_refused_leaves_nothing_behind(server: ServerProcess) -> None:
+    """It must not wait for Python's collector, which an idle server does not run."""
+    body = gzip.compress(b'{"name":"half","inputs":[{"text":"' + b"x" * (12 * MB))
+    post_refused(server, body)
+    before = server.memory()
+    for _ in range(8):
+        status, _text = post_refused(server, body)
+        assert status == 422
+    assert server.memory() - before < 40 * MB
+
+
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_a_download_is_bounded_by_the_chunk(server: ServerProcess, encoding: str) -> None:
     dataset_id = upload_json(server, document(INPUTS))

@@ -134,6 +134,8 @@ async def _while_connected(request: Request, upload: Coroutine[Any, Any, Any]) -
         work.cancel()
         # Until it has ended it may read the form's file, which is closed next.
         await asyncio.wait((work,))
+        # An error holds this frame, and would hold itself by its task: what was read would wait for the collector.
+        del work, gone
 
 
 async def _disconnection(request: Request) -> None:
