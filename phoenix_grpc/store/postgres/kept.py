@@ -4,12 +4,13 @@ import asyncio
 import time
 from typing import NamedTuple
 
+import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from phoenix_grpc.model import Row
 from phoenix_grpc.store.postgres import retries
 from phoenix_grpc.store.postgres.connections import Connections
-from phoenix_grpc.store.postgres.loop_connection import LoopConnection
 
 _KEPT_SECONDS = 60.0
 
@@ -17,7 +18,7 @@ _KEPT_SECONDS = 60.0
 class Kept(NamedTuple):
     """A connection, and when it goes back to the pool, in seconds of the monotonic clock."""
 
-    connection: LoopConnection
+    connection: psycopg.AsyncConnection[Row]
     until: float
 
 
@@ -36,7 +37,7 @@ class KeptConnections:
         self._size = size
         self._free = asyncio.Semaphore(size)
         self._kept: list[Kept] = []
-        self._pool: AsyncConnectionPool[LoopConnection] | None = None
+        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Row]] | None = None
 
     async def take(self) -> Kept:
         """A connection, for `give`.
@@ -71,11 +72,10 @@ class KeptConnections:
         finally:
             self._free.release()
 
-    async def _opened(self) -> AsyncConnectionPool[LoopConnection]:
+    async def _opened(self) -> AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
         if self._pool is None:
             self._pool = AsyncConnectionPool(
                 self._connections.url,
-                connection_class=LoopConnection,
                 kwargs={**self._connections.options, "autocommit": True},
                 min_size=1,
                 max_size=self._size,

@@ -13,7 +13,6 @@ from phoenix_grpc.store.postgres import greenlets
 from phoenix_grpc.store.postgres.connections import Connections
 from phoenix_grpc.store.postgres.ids import IdSource
 from phoenix_grpc.store.postgres.kept import KeptConnections
-from phoenix_grpc.store.postgres.loop_connection import LoopConnection
 from phoenix_grpc.store.postgres.retries import Retries
 from phoenix_grpc.store.postgres.silence import Silence
 from phoenix_grpc.store.postgres.transaction import PostgresTransaction
@@ -58,7 +57,9 @@ class Reader:
         finally:
             await self._kept.give(kept)
 
-    async def _read_on(self, connection: LoopConnection, fn: Callable[[Transaction], T], code: CodeType | None) -> T:
+    async def _read_on(
+        self, connection: psycopg.AsyncConnection[Row], fn: Callable[[Transaction], T], code: CodeType | None
+    ) -> T:
         if code is not None and code not in self._longer:
             try:
                 return await self._run(_OneStatement, connection, fn)
@@ -73,7 +74,7 @@ class Reader:
     async def _run(
         self,
         kind: type[PostgresTransaction],
-        connection: LoopConnection,
+        connection: psycopg.AsyncConnection[Row],
         fn: Callable[[Transaction], T],
     ) -> T:
         tx = kind(connection, self._ids, greenlets.wait)
