@@ -6,13 +6,13 @@ from types import CodeType
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg_pool import AsyncConnectionPool
 
 from phoenix_grpc.model import Row
 from phoenix_grpc.store.engine import NO_PARAMS, Params, Transaction
-from phoenix_grpc.store.postgres import greenlets
+from phoenix_grpc.store.postgres import greenlets, retries
 from phoenix_grpc.store.postgres.connections import Connections
 from phoenix_grpc.store.postgres.ids import IdSource
-from phoenix_grpc.store.postgres.kept import KeptConnections
 from phoenix_grpc.store.postgres.retries import Retries
 from phoenix_grpc.store.postgres.silence import Silence
 from phoenix_grpc.store.postgres.transaction import PostgresTransaction
@@ -30,9 +30,11 @@ class Reader:
     """
 
     def __init__(self, connections: Connections, ids: IdSource, silence: Silence, size: int) -> None:
-        self._kept = KeptConnections(connections, size)
+        self._connections = connections
         self._ids = ids
         self._silence = silence
+        self._size = size
+        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Row]] | None = None
         self._longer: set[CodeType] = set()
 
     async def run(self, fn: Callable[[Transaction], T], code: CodeType | None) -> T:
@@ -49,27 +51,19 @@ class Reader:
                 await asyncio.sleep(attempts.pause_after(error))
 
     async def _read(self, fn: Callable[[Transaction], T], code: CodeType | None) -> T:
-        kept = await self._kept.take()
-        try:
-            self._silence.watch()
-            with self._silence.ends(kept.connection):
-                return await self._read_on(kept.connection, fn, code)
-        finally:
-            await self._kept.give(kept)
-
-    async def _read_on(
-        self, connection: psycopg.AsyncConnection[Row], fn: Callable[[Transaction], T], code: CodeType | None
-    ) -> T:
-        if code is not None and code not in self._longer:
-            try:
-                return await self._run(_OneStatement, connection, fn)
-            except _AnotherStatement:
-                self._longer.add(code)
-        await connection.execute(_BEGIN)
-        try:
-            return await self._run(PostgresTransaction, connection, fn)
-        finally:
-            await connection.rollback()
+        if self._pool is None:
+            self._pool = self._make_pool()
+            await self._pool.open()
+        self._silence.watch()
+        async with self._pool.connection() as connection:
+            with self._silence.ends(connection):
+                if code is not None and code not in self._longer:
+                    try:
+                        return await self._run(_OneStatement, connection, fn)
+                    except _AnotherStatement:
+                        self._longer.add(code)
+                await connection.execute(_BEGIN)
+                return await self._run(PostgresTransaction, connection, fn)
 
     async def _run(
         self,
@@ -80,9 +74,22 @@ class Reader:
         tx = kind(connection, self._ids, greenlets.wait)
         return await greenlets.run(lambda: fn(tx))
 
+    def _make_pool(self) -> AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
+        return AsyncConnectionPool(
+            self._connections.url,
+            kwargs={**self._connections.options, "autocommit": True},
+            min_size=1,
+            max_size=self._size,
+            open=False,
+            timeout=retries.PATIENCE_SECONDS,
+            reconnect_timeout=retries.PATIENCE_SECONDS,
+            name="reads",
+        )
+
     async def close(self) -> None:
         """Closes the connections."""
-        await self._kept.close()
+        if self._pool is not None:
+            await self._pool.close()
 
 
 class _AnotherStatement(Exception):
