@@ -1,6 +1,7 @@
 """Ids, reserved in short steps of their own, so that no transaction waits for another's end to get one."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -44,6 +45,7 @@ class IdBlocks:
         self._connection: psycopg.Connection[Row] | None = None
         self._pooled = False
         self._lock = threading.Lock()
+        self._failed = 0.0
         self._left: dict[str, tuple[int, int]] = {}
 
     def open(self) -> None:
@@ -52,15 +54,26 @@ class IdBlocks:
         Raises:
             psycopg.OperationalError: when the database does not answer.
         """
+        asked = time.monotonic()
         with self._lock:
             if self._connection is not None and not self._connection.closed:
                 return
-            self._connection = self._connect()
+            if asked < self._failed:
+                # Whoever waited for an attempt takes its outcome: one after the other, they would wait for minutes.
+                raise psycopg.OperationalError("the database does not answer")
+            self._connection = self._connected()
             # The database may have been set back to a time before these were given.
             self._left.clear()
             self._pooled = _is_pooled(self._connection)
             if self._pooled:
                 self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+
+    def _connected(self) -> psycopg.Connection[Row]:
+        try:
+            return self._connect()
+        except psycopg.OperationalError:
+            self._failed = time.monotonic()
+            raise
 
     def take(self, kind: str, count: int) -> int:
         """As IdSource.

@@ -1,7 +1,8 @@
 """Short reads: plain functions in greenlets over the event loop. One that makes one statement takes no transaction."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import CodeType
 from typing import Any, TypeVar
 
@@ -51,19 +52,29 @@ class Reader:
                 await asyncio.sleep(attempts.pause_after(error))
 
     async def _read(self, fn: Callable[[Transaction], T], code: CodeType | None) -> T:
+        async with self._connection() as connection:
+            if code is not None and code not in self._longer:
+                try:
+                    return await self._run(_OneStatement, connection, fn)
+                except _AnotherStatement:
+                    self._longer.add(code)
+            await connection.execute(_BEGIN)
+            return await self._run(PostgresTransaction, connection, fn)
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
+        """A connection; the silence ends the transaction's end, too."""
         if self._pool is None:
             self._pool = self._make_pool()
             await self._pool.open()
         self._silence.watch()
-        async with self._pool.connection() as connection:
+        connection = await self._pool.getconn()
+        try:
             with self._silence.ends(connection):
-                if code is not None and code not in self._longer:
-                    try:
-                        return await self._run(_OneStatement, connection, fn)
-                    except _AnotherStatement:
-                        self._longer.add(code)
-                await connection.execute(_BEGIN)
-                return await self._run(PostgresTransaction, connection, fn)
+                async with connection:
+                    yield connection
+        finally:
+            await self._pool.putconn(connection)
 
     async def _run(
         self,

@@ -5,8 +5,9 @@ another one: each time the caller reads from the primary instead.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -92,17 +93,22 @@ class Replica:
 
     def _transact(self, fresh: Callable[[Transaction], bool], fn: Callable[[Transaction], T]) -> T:
         self._pool.open()
-        with self._pool.connection() as connection:
-            self._used.add(connection)
-            try:
-                connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-                tx = PostgresTransaction(connection, self._ids)
-                self._require_replica(tx)
-                if not fresh(tx):
-                    raise NoReplica
-                return fn(tx)
-            finally:
-                self._used.discard(connection)
+        with self._pool.connection() as connection, self._in_use(connection), connection:
+            connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+            tx = PostgresTransaction(connection, self._ids)
+            self._require_replica(tx)
+            if not fresh(tx):
+                raise NoReplica
+            return fn(tx)
+
+    @contextlib.contextmanager
+    def _in_use(self, connection: psycopg.Connection[Row]) -> Iterator[None]:
+        """Within the block it is cut when the replica is left."""
+        self._used.add(connection)
+        try:
+            yield
+        finally:
+            self._used.discard(connection)
 
     def _require_replica(self, tx: Transaction) -> None:
         replays, system = tx.one(_STATE)

@@ -64,7 +64,8 @@ class Threads:
     def _transact(self, fn: Callable[[Transaction], T], isolation: IsolationLevel) -> tuple[T, PostgresTransaction]:
         self._pool.open()
         self._ids.open()
-        with self._pool.connection() as connection, self._silence.ends(connection):
+        # The connection's own block is the inner one: the silence ends a rollback, too.
+        with self._pool.connection() as connection, self._silence.ends(connection), connection:
             connection.set_isolation_level(isolation)
             tx = PostgresTransaction(connection, self._ids)
             result = fn(tx)

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from phoenix_grpc.client import Client, PhoenixError
-from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.errors import ConfigurationError, Invalid
 from phoenix_grpc.store.engine import NoReplica, Transaction
 from phoenix_grpc.store.opening import open_engine
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
@@ -213,6 +213,26 @@ def test_a_replica_that_does_not_answer_costs_two_seconds_once(
         assert download(client) == list(range(100))
     assert time.monotonic() - begun < 8
     replica.go_on()
+
+
+async def test_a_read_that_is_given_up_while_the_replica_is_silent_ends(
+    cluster: Cluster, database: str, replica: Proxy
+) -> None:
+    engine = open_engine(cluster.primary.url(database), replica_url=replica.url)
+
+    def give_up(tx: Transaction) -> None:
+        replica.stall()
+        raise Invalid("name", "is none")
+
+    await engine.auth_revision()
+    catch_up(cluster)
+    with pytest.raises(NoReplica):
+        await engine.read_replica(lambda _: True, give_up)
+    closing = asyncio.create_task(engine.close())
+    done, _ = await asyncio.wait({closing}, timeout=10)
+    replica.go_on()
+    await closing
+    assert done
 
 
 async def test_a_read_that_is_in_the_way_of_what_is_replayed_is_made_on_the_primary(
