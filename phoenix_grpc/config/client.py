@@ -1,0 +1,60 @@
+"""Settings of clients."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+from platformdirs import user_config_path
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from phoenix_grpc.config.fields import Group, Port
+
+
+class ClientSettings(Group):
+    """The settings of clients: the server's address and the credential. docs/reference.md lists these, too."""
+
+    grpc_address: str = Field("", description="Server to call: host:port, https://host[:port] or unix:/path.")
+    collector_endpoint: str = Field(
+        "", description="URL of a Phoenix server; its host is called if PHOENIX_GRPC_ADDRESS is not set."
+    )
+    grpc_port: Port = Field(50051, description="Port to call on this machine if neither of these is set.")
+    api_key: SecretStr | None = Field(None, description="API key, access token or admin secret to send.")
+    client_headers: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        repr=False,
+        description="Metadata to send with every call, as key=value,key=value with URL-encoded values.",
+    )
+    config_dir: Path = Field(
+        default_factory=lambda: user_config_path("phoenix-grpc"),
+        description="Folder of the logins that the command line keeps; by default the settings folder of this system.",
+    )
+
+    @field_validator("collector_endpoint")
+    @classmethod
+    def _url(cls, url: str) -> str:
+        if url and not urlsplit(url).hostname:
+            raise ValueError("must be a URL like http://localhost:6006")
+        return url
+
+    @field_validator("config_dir")
+    @classmethod
+    def _home(cls, path: Path) -> Path:
+        return path.expanduser()
+
+    @field_validator("client_headers", mode="before")
+    @classmethod
+    def _headers(cls, text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        pairs = [entry.partition("=") for entry in text.split(",") if entry.strip()]
+        if not all(name.strip() and equals for name, equals, _ in pairs):
+            raise ValueError("must be key=value,key=value with URL-encoded values")
+        return {unquote(name.strip()).lower(): unquote(value.strip()) for name, _, value in pairs}
+
+    @property
+    def address(self) -> str:
+        """The address of the server."""
+        url = urlsplit(self.collector_endpoint)
+        host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname
+        return self.grpc_address or (f"{url.scheme}://{host}" if host else f"127.0.0.1:{self.grpc_port}")
