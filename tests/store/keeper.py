@@ -7,8 +7,9 @@ from typing import Any
 
 from phoenix_grpc.formats.canonical import content_hash
 from phoenix_grpc.model import Dataset, Record, Row
-from phoenix_grpc.store.datasets import examples, uploads
+from phoenix_grpc.store.datasets import examples, in_place, uploads
 from phoenix_grpc.store.datasets.examples import ExampleRef, Page
+from phoenix_grpc.store.datasets.in_place import InPlace
 from phoenix_grpc.store.datasets.publishing import publish
 from phoenix_grpc.store.datasets.references import DatasetRef, find_dataset
 from phoenix_grpc.store.datasets.uploads import Publication, Published
@@ -55,13 +56,27 @@ class Keeper:
     async def upload(
         self, records: Sequence[Record], action: uploads.Action = "APPEND", name: str = "d", **choices: Any
     ) -> Published:
-        """Stages and publishes records."""
-        upload_id = await self.stage(records)
-        return await self.publish(upload_id, Publication(named(name), action, **choices))
+        """Uploads records: into a new dataset in place, else staged and published."""
+        publication = Publication(named(name), action, **choices)
+        upload_id, written = await self.write(records, publication)
+        if written is None:
+            upload_id = await self.stage(records)
+        return await self.publish(upload_id, publication, written)
 
-    async def publish(self, upload_id: int, publication: Publication) -> Published:
-        """Publishes what is staged."""
-        return await publish(self.engine, upload_id, publication, self.engine.write)
+    async def write(
+        self, records: Sequence[Record], publication: Publication, batch: int = 1000
+    ) -> tuple[int, InPlace | None]:
+        """Writes records where they stay, if the dataset is new; returns the id of the upload."""
+        upload_id = await self.engine.stage(uploads.begin_upload)
+        written = await self.engine.stage(in_place.begin, upload_id, publication)
+        for start in range(0, len(records), batch) if written else ():
+            assert written
+            await in_place.write(self.engine, written, records[start : start + batch])
+        return upload_id, written
+
+    async def publish(self, upload_id: int, publication: Publication, written: InPlace | None = None) -> Published:
+        """Publishes what is staged, or written."""
+        return await publish(self.engine, upload_id, publication, self.engine.write, written)
 
     async def dataset(self, name: str = "d") -> Dataset:
         """The dataset of this name."""

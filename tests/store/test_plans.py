@@ -9,7 +9,7 @@ import pytest
 from phoenix_grpc.model import Row
 from phoenix_grpc.store import audit
 from phoenix_grpc.store.audit import EventFilter
-from phoenix_grpc.store.datasets import changes, datasets, examples, splits, uploads, versions
+from phoenix_grpc.store.datasets import changes, datasets, examples, in_place, splits, uploads, versions
 from phoenix_grpc.store.datasets.changes import Change, ExampleUpdate
 from phoenix_grpc.store.datasets.datasets import DatasetFilter
 from phoenix_grpc.store.datasets.examples import ExampleRef, Page
@@ -113,6 +113,15 @@ async def make_versions(engine: Engine) -> int:
 NAME = [ExampleRef(None, "id1", "id1")]
 
 
+def write_in_place(tx: Transaction) -> None:
+    """Begins an upload into a new dataset, writes records that name splits, and stages them again."""
+    target = in_place.begin(tx, uploads.begin_upload(tx), Publication(named("new"), "APPEND"))
+    assert target
+    draft = target.draft
+    draft.wrote += in_place.write_window(tx, target, 1, [record(1, "id0", splits=["s"]), record(2)])
+    in_place.stage_window(tx, draft, 0, 1)
+
+
 CALLS = [
     (examples.read_page, (1, 3, 0, 10)),
     (examples.read_page, (1, 2, 0, 10)),
@@ -141,6 +150,7 @@ CALLS = [
     (changes.append_examples, (Change(named("d")), [record(1), record(7), record(8, "id0", splits=["t"])])),
     (changes.update_examples, (Change(named("d")), [ExampleUpdate(NAME[0], input="{}", splits='["t"]')])),
     (changes.delete_examples, (Change(named("d")), NAME)),
+    (write_in_place, ()),
 ]
 """Pages, point reads and small changes of that dataset: the work of a transaction and its arguments."""
 

@@ -20,8 +20,9 @@ from phoenix_grpc.services.datasets.messages import dataset_message, version_mes
 from phoenix_grpc.services.datasets.references import dataset_ref, repeatable
 from phoenix_grpc.services.fields import checked_name, known_enum, optional_id, optional_text
 from phoenix_grpc.services.trail import Trail, recorded
-from phoenix_grpc.store.datasets import replays, uploads
-from phoenix_grpc.store.datasets.publishing import publish
+from phoenix_grpc.store.datasets import in_place, replays, uploads
+from phoenix_grpc.store.datasets.in_place import InPlace
+from phoenix_grpc.store.datasets.publishing import abandon, publish
 from phoenix_grpc.store.datasets.replays import Request
 from phoenix_grpc.store.datasets.uploads import Action, Publication, Published
 from phoenix_grpc.store.datasets.versions import Counts
@@ -187,16 +188,17 @@ class Upload:
         self._digest = hashlib.sha256(plan.request.digest if plan.request else b"")
         self._upload_id = 0
         self._count = 0
+        self._in_place: InPlace | None = None
         self._staging: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Upload":
-        self._upload_id = await self._engine.stage(uploads.begin_upload)
+        self._upload_id, self._in_place = await self._engine.stage(_begin, self._plan.publication)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._hold:
             if kind is not None:
-                await asyncio.shield(self._discard())
+                await asyncio.shield(self._give_up())
 
     async def feed(self, chunk: bytes) -> None:
         """Reads a chunk, in a thread, and stages its records while the next ones are read.
@@ -221,7 +223,11 @@ class Upload:
         response = await self._engine.read(replays.first_response, request)
         if response is None:
             response = await publish(
-                self._engine, self._upload_id, self._plan.publication, lambda finish: self._end(request, finish)
+                self._engine,
+                self._upload_id,
+                self._plan.publication,
+                lambda finish: self._end(request, finish),
+                self._in_place,
             )
         await self._discard()
         return datasets_pb2.UploadDatasetResponse.FromString(response)
@@ -230,10 +236,15 @@ class Upload:
         while (records := await asyncio.to_thread(next, batches, None)) is not None:
             await self._settle()
             if records:
-                staging = self._engine.stage(uploads.stage_records, self._upload_id, self._count + 1, records)
-                self._staging = asyncio.ensure_future(staging)
+                self._staging = asyncio.ensure_future(self._write(self._count + 1, records))
                 self._count += len(records)
             await self._make_room(self._reader.held)
+
+    async def _write(self, first_ordinal: int, records: list[Record]) -> None:
+        if self._in_place is not None:
+            await in_place.write(self._engine, self._in_place, records)
+        else:
+            await self._engine.stage(uploads.stage_records, self._upload_id, first_ordinal, records)
 
     async def _make_room(self, size: int) -> None:
         """Holds what a record will take of which `size` bytes have come."""
@@ -255,6 +266,11 @@ class Upload:
         if self._staging is not None:
             staging, self._staging = self._staging, None
             await staging
+
+    async def _give_up(self) -> None:
+        await self._discard()
+        if self._in_place is not None:
+            await abandon(self._engine, self._upload_id)
 
     async def _discard(self) -> None:
         if self._staging is not None:
@@ -284,6 +300,12 @@ class Upload:
             record_count=self._count,
             ignored_keys=self._reader.ignored_keys,
         )
+
+
+def _begin(tx: Transaction, publication: Publication) -> tuple[int, InPlace | None]:
+    """Begins an upload; what it writes goes to its place at once if the dataset is a new one."""
+    upload_id = uploads.begin_upload(tx)
+    return upload_id, in_place.begin(tx, upload_id, publication)
 
 
 def _note(trail: Trail, published: Published) -> None:

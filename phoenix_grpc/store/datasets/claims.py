@@ -100,11 +100,14 @@ def require(tx: Transaction, dataset_id: int, upload_id: int) -> None:
         _refuse_lost(tx, dataset_id)
 
 
-def renew(tx: Transaction, dataset_id: int, upload_id: int, steps: int | None = None) -> None:
+def renew(
+    tx: Transaction, dataset_id: int, upload_id: int, steps: int | None = None, micros: int = CLAIM_MICROS
+) -> None:
     """Renews a claim; until the transaction ends nobody else can take it, or change the dataset's row.
 
     Arguments:
         steps: how many steps the publication has taken, of which this transaction is the next.
+        micros: how long it lasts from now on.
 
     Raises:
         Aborted: DATASET_DELETED.
@@ -114,7 +117,7 @@ def renew(tx: Transaction, dataset_id: int, upload_id: int, steps: int | None = 
     renewed = tx.run(
         "UPDATE datasets SET publishing_until = :until, publishing_step = publishing_step + 1"
         f" WHERE {_CLAIMED}{counts}",
-        {"id": dataset_id, "upload": upload_id, "until": now() + CLAIM_MICROS, "steps": steps},
+        {"id": dataset_id, "upload": upload_id, "until": now() + micros, "steps": steps},
     )
     if not renewed:
         _refuse_lost(tx, dataset_id)

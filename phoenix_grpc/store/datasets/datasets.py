@@ -116,10 +116,15 @@ def insert_dataset(tx: Transaction, name: str, description: str | None, metadata
     return Dataset(row[0], name, description, metadata, moment, moment, 1, 0, 0)
 
 
-def insert_hidden(tx: Transaction, name: str, description: str | None, upload_id: int) -> Dataset:
+def insert_hidden(
+    tx: Transaction, name: str, description: str | None, upload_id: int, micros: int = CLAIM_MICROS
+) -> Dataset:
     """Adds a dataset that an upload is published into, which claims it, and which nobody sees or is in the way of.
 
     It is marked as deleted until it is published: should that never be, it is swept as those are.
+
+    Arguments:
+        micros: how long the claim lasts.
     """
     moment = now()
     dataset = Dataset(tx.take_ids("Dataset"), name, description, "{}", moment, moment, 1, 0, 0)
@@ -134,7 +139,7 @@ def insert_hidden(tx: Transaction, name: str, description: str | None, upload_id
             "description": description,
             "now": moment,
             "upload": upload_id,
-            "until": moment + CLAIM_MICROS,
+            "until": moment + micros,
         },
     )
     return dataset

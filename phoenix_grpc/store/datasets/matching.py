@@ -161,13 +161,13 @@ async def match(steps: Steps, staged: Staged, dataset_id: int | None, field: str
     params = {"upload": staged.upload_id, "dataset": dataset_id or 0}
     met = 0
     if staged.with_external_id:
-        await steps.read_long(_refuse_twice, params, "external_id", field)
+        await steps.read_long(_refuse_ids_twice, params, "external_id", field)
         met += await steps.fill("upload_matches", _MATCHES, _BY_EXTERNAL_ID, params)
     if staged.with_example_id:
-        await steps.read_long(_refuse_twice, params, "example_id", field)
+        await steps.read_long(_refuse_ids_twice, params, "example_id", field)
         by_id = await steps.fill("upload_matches", _MATCHES, _BY_EXAMPLE_ID, params)
         if by_id != staged.with_example_id:
-            await steps.read_long(_refuse_unmatched, params, field)
+            await steps.read_long(_refuse_unmatched_id, params, field)
         met += by_id
     if dataset_id is None:
         await steps.read_long(_refuse_flawed, staged)
@@ -199,17 +199,22 @@ def _outcome(tx: Transaction, staged: Staged, params: Params) -> Match:
     return Match(staged, counts.get(SAME, 0), counts.get(CHANGED, 0), counts.get(REVIVED, 0), regrouped)
 
 
-def _refuse_twice(tx: Transaction, params: Params, column: str, field: str) -> None:
+def _refuse_ids_twice(tx: Transaction, params: Params, column: str, field: str) -> None:
     row = tx.row(
         f"SELECT {column}, MAX(ordinal) FROM staged_examples WHERE upload_id = :upload AND {column} IS NOT NULL"
         f" GROUP BY {column} HAVING COUNT(*) > 1 LIMIT 1",
         params,
     )
     if row is not None:
-        raise _invalid(field, row[1], f"the id {_shown(row[0])} occurs twice")
+        raise refuse_twice(field, row[1], row[0])
 
 
-def _refuse_unmatched(tx: Transaction, params: Params, field: str) -> None:
+def refuse_twice(field: str, ordinal: int, value: object) -> Invalid:
+    """Two records address the same example, or would make it."""
+    return _invalid(field, ordinal, f"the id {_shown(value)} occurs twice")
+
+
+def _refuse_unmatched_id(tx: Transaction, params: Params, field: str) -> None:
     """Raises for the first record whose DatasetExample id met nothing."""
     row = tx.row(
         "SELECT s.ordinal, s.example_id,"
@@ -222,8 +227,15 @@ def _refuse_unmatched(tx: Transaction, params: Params, field: str) -> None:
     if row is None:
         raise records_lost()
     ordinal, example_id, met = row
-    why = "is addressed twice: by this id and by its external id" if met else "is not in the dataset's latest version"
+    if not met:
+        raise refuse_unmatched(field, ordinal, example_id)
+    why = "is addressed twice: by this id and by its external id"
     raise _invalid(field, ordinal, f"the example {_shown(example_id)} {why}")
+
+
+def refuse_unmatched(field: str, ordinal: int, example_id: int) -> Invalid:
+    """A record addresses an example that there is not."""
+    return _invalid(field, ordinal, f"the example {_shown(example_id)} is not in the dataset's latest version")
 
 
 def _refuse_flawed(tx: Transaction, staged: Staged) -> None:
@@ -237,8 +249,13 @@ def _refuse_flawed(tx: Transaction, staged: Staged) -> None:
         {"upload": staged.upload_id},
     )
     if row is not None:
-        flaw = msgspec.json.decode(row[0], type=Flaw)
-        raise InvalidRecord(flaw.line, flaw.description, part=flaw.part)
+        raise refuse_flaw(row[0])
+
+
+def refuse_flaw(text: str) -> InvalidRecord:
+    """A record has a flaw (Flaw, as JSON), and no example has it as it is."""
+    flaw = msgspec.json.decode(text, type=Flaw)
+    return InvalidRecord(flaw.line, flaw.description, part=flaw.part)
 
 
 def _shown(value: object) -> str:

@@ -16,8 +16,9 @@ from typing import TypeVar
 
 from phoenix_grpc.errors import Aborted, AlreadyExists, Error, Invalid, Reason, Unavailable
 from phoenix_grpc.model import Dataset, now
-from phoenix_grpc.store.datasets import claims, datasets, matching, splits, versions
+from phoenix_grpc.store.datasets import claims, datasets, in_place, matching, splits, versions
 from phoenix_grpc.store.datasets.claims import DatasetBusy
+from phoenix_grpc.store.datasets.in_place import InPlace
 from phoenix_grpc.store.datasets.references import deleted_meanwhile, get_dataset, lookup_dataset
 from phoenix_grpc.store.datasets.uploads import Publication, Published, find_target, keep_upload
 from phoenix_grpc.store.datasets.writing import (
@@ -65,15 +66,20 @@ class _DatasetAppeared(Exception):
     """A dataset that was to be created has come into being meanwhile."""
 
 
+Finish = Callable[[Transaction], Published]
+
+
 async def publish(
     engine: Engine,
     upload_id: int,
     publication: Publication,
-    end: Callable[[Callable[[Transaction], Published]], Awaitable[T]],
+    end: Callable[[Finish], Awaitable[T]],
+    written: InPlace | None = None,
 ) -> T:
     """Publishes an upload; returns what `end` returned.
 
     Arguments:
+        written: what of it is in its place already; then nothing is staged.
         end: runs a write transaction that calls the function it is given, which ends the publication. When it does not
             call it, because the request is a repeated one, nothing is published.
 
@@ -82,16 +88,17 @@ async def publish(
     """
     while True:
         try:
-            return await _publish(engine, upload_id, publication, end)
+            return await _publish(engine, upload_id, publication, end, written)
         except _DatasetAppeared:
-            continue
+            written = None
 
 
 async def _publish(
     engine: Engine,
     upload_id: int,
     publication: Publication,
-    end: Callable[[Callable[[Transaction], Published]], Awaitable[T]],
+    end: Callable[[Finish], Awaitable[T]],
+    written: InPlace | None,
 ) -> T:
     ended = False
 
@@ -103,19 +110,27 @@ async def _publish(
 
     try:
         async with _beating(engine, upload_id):
-            prepared = await unclaimed(engine, lambda: prepare(engine, upload_id, publication))
-            result = await end(finished)
+            if written is None:
+                prepared = await unclaimed(engine, lambda: prepare(engine, upload_id, publication))
+            else:
+                prepared = await _prepare_written(engine, upload_id, publication, written)
+            try:
+                result = await end(finished)
+            except _DatasetAppeared:
+                if written is not None:
+                    await in_place.stage_again(engine, written)
+                raise
     except BaseException:
         # Whatever happened, a claim that is still there is one of a publication that did not end.
-        await asyncio.shield(_abandon(engine, upload_id))
+        await asyncio.shield(abandon(engine, upload_id))
         raise
     if not ended:
-        await _abandon(engine, upload_id)
+        await abandon(engine, upload_id)
     return result
 
 
-async def _abandon(engine: Engine, upload_id: int) -> None:
-    """Undoes the publication. When the store fails, the end of the claim's time leads to the same."""
+async def abandon(engine: Engine, upload_id: int) -> None:
+    """Undoes a publication. When the store fails, the end of the claim's time leads to the same."""
     with contextlib.suppress(Error):
         for dataset_id in await engine.stage(claims.claimed_by, upload_id):
             await claims.undo(engine, dataset_id, upload_id)
@@ -189,8 +204,7 @@ async def prepare(steps: Steps, upload_id: int, publication: Publication) -> Pre
     """
     dataset = await steps.stage(_claim, upload_id, publication)
     staged = await steps.read_long(matching.survey, upload_id)
-    if publication.action == "UPDATE" and not staged.count and not publication.allow_empty:
-        raise Invalid(publication.field, "no record came, and this would delete every example; allow_empty allows it")
+    _require_records(publication, staged.count)
     known = dataset.id if dataset and not publication.all_new else None
     if staged.count > matching.MANY:
         await steps.stage(matching.expect_staged, staged)
@@ -203,6 +217,23 @@ async def prepare(steps: Steps, upload_id: int, publication: Publication) -> Pre
     if not publication.validate_only and (prepared.is_new or match.regrouped or any(counts)):
         await _write(steps, prepared)
     return prepared
+
+
+async def _prepare_written(steps: Steps, upload_id: int, publication: Publication, written: InPlace) -> Prepared:
+    """As `prepare`, of what is in its place already."""
+    if written.refusal is not None:
+        raise written.refusal
+    draft = written.draft
+    count = draft.wrote.records
+    _require_records(publication, count)
+    draft.match = matching.Match(matching.Staged(upload_id, count, count, 0, 0, 0, 0))
+    await _expect_written(steps, draft)
+    return Prepared(upload_id, publication, written.dataset, True, draft.match, versions.Counts(count, 0, 0), draft)
+
+
+def _require_records(publication: Publication, count: int) -> None:
+    if publication.action == "UPDATE" and not count and not publication.allow_empty:
+        raise Invalid(publication.field, "no record came, and this would delete every example; allow_empty allows it")
 
 
 def _claim(tx: Transaction, upload_id: int, publication: Publication) -> Dataset | None:
@@ -226,6 +257,10 @@ async def _write(steps: Steps, prepared: Prepared) -> None:
     if prepared.counts.deleted:
         await _write_windows(steps, draft, delete_window, 0)
     await _write_windows(steps, draft, write_window, 1)
+    await _expect_written(steps, draft)
+
+
+async def _expect_written(steps: Steps, draft: Draft) -> None:
     if sum(draft.wrote.totals()) > matching.MANY:
         await steps.stage(_expect_rows, draft.dataset_id, *draft.wrote.totals())
 

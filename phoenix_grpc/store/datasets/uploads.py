@@ -120,13 +120,13 @@ def stage_records(tx: Transaction, upload_id: int, first_ordinal: int, records: 
     """
     used = tx.used_bytes()
     names: dict[str | None, frozenset[str]] = {
-        record.splits: _split_names(record.splits) for record in records if record.splits is not None
+        record.splits: split_names(record.splits) for record in records if record.splits is not None
     }
     tx.append(
         "staged_examples",
         _COLUMNS,
         [
-            (upload_id, ordinal, _weight(record, len(names.get(record.splits, ()))), *record)
+            (upload_id, ordinal, _weigh(record, len(names.get(record.splits, ()))), *record)
             for ordinal, record in enumerate(records, first_ordinal)
         ],
     )
@@ -140,12 +140,17 @@ def stage_records(tx: Transaction, upload_id: int, first_ordinal: int, records: 
     tx.require_room(_move_lease(tx, upload_id, now() + LEASE_MICROS, tx.used_bytes() - used, len(records)))
 
 
-def _weight(record: Record, split_count: int) -> int:
+def weight(record: Record) -> int:
     """What it takes to write a record into a dataset, in characters of content."""
+    return _weigh(record, len(split_names(record.splits)) if record.splits is not None else 0)
+
+
+def _weigh(record: Record, split_count: int) -> int:
     return len(record.input) + len(record.output) + len(record.metadata) + _MEMBERSHIP_WEIGHT * split_count
 
 
-_split_names = msgspec.json.Decoder(frozenset[str]).decode
+split_names = msgspec.json.Decoder(frozenset[str]).decode
+"""The splits that a record names, each once."""
 
 
 def keep_upload(tx: Transaction, upload_id: int, micros: int = LEASE_MICROS) -> int:

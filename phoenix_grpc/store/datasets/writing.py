@@ -53,7 +53,7 @@ class Draft:
 
     Arguments:
         version_id: of the new version; 0 when only splits change.
-        base_id: a record that met nothing becomes the example base_id + ordinal.
+        base_id: a record that met nothing becomes the example base_id + ordinal; None when its id is known already.
         edition: of the dataset when it is published.
         rows: how many records, or examples, the next window has.
         steps: how many steps were taken; see claims.renew.
@@ -62,7 +62,7 @@ class Draft:
     upload_id: int
     dataset_id: int
     version_id: int
-    base_id: int
+    base_id: int | None
     edition: int
     match: Match
     wrote: Wrote = field(default_factory=Wrote)
@@ -109,8 +109,16 @@ def missing_splits(tx: Transaction, draft: Draft) -> list[str]:
 
 
 def add_splits(tx: Transaction, draft: Draft, names: Sequence[str]) -> None:
-    """Creates splits, hidden until the edition."""
+    """Creates splits, hidden until the edition, in a step of their own."""
     claims.require(tx, draft.dataset_id, draft.upload_id)
+    insert_splits(tx, draft, names)
+    claims.renew(tx, draft.dataset_id, draft.upload_id, draft.steps)
+
+
+def insert_splits(tx: Transaction, draft: Draft, names: Sequence[str]) -> range:
+    """Creates splits, hidden until the edition; returns their ids."""
+    if not names:
+        return range(0)
     first, moment = tx.take_ids("DatasetSplit", len(names)), now()
     tx.append(
         "splits",
@@ -120,7 +128,7 @@ def add_splits(tx: Transaction, draft: Draft, names: Sequence[str]) -> None:
             for split_id, name in enumerate(names, first)
         ],
     )
-    claims.renew(tx, draft.dataset_id, draft.upload_id, draft.steps)
+    return range(first, first + len(names))
 
 
 def delete_window(tx: Transaction, draft: Draft, after: int) -> tuple[int | None, Wrote]:

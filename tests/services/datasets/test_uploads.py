@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from phoenix_grpc.guard.call import ANONYMOUS, Call, current_call
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.pace import Pace
 from phoenix_grpc.services.datasets import uploads
-from phoenix_grpc.services.datasets.uploads import read_chunks, read_header
+from phoenix_grpc.services.datasets.uploads import Upload, large_records, read_chunks, read_header
+from phoenix_grpc.store.datasets.datasets import sweep_datasets
+from phoenix_grpc.store.datasets.uploads import sweep_uploads
+from phoenix_grpc.store.opening import open_engine
 from phoenix_grpc.v1 import datasets_pb2 as pb
+from tests.store.keeper import Keeper, record
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +77,26 @@ async def test_chunks_are_gathered_but_not_held_back(
     monkeypatch.setattr(uploads, "_BATCH_SECONDS", seconds)
     found = [len(piece) async for piece in read_chunks(chunks_of(1, 599_999, 300_000), Pace(5))]
     assert found == pieces
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_an_upload_that_fails_on_its_way_leaves_nothing(tmp_path: Path, known: bool) -> None:
+    """Whether its records went to a new dataset at once, or were staged."""
+    keeper = Keeper(open_engine(f"sqlite:///{tmp_path / 'database.db'}"))
+    try:
+        if known:
+            await keeper.upload([record("before")])
+        plan = read_header(header(action=pb.UPLOAD_ACTION_APPEND))
+        with pytest.raises(Invalid, match="line 2001"):
+            async with Upload(keeper.engine, plan, 1 << 20, large_records(1 << 20)) as upload:
+                await upload.feed(b'{"input": {"a": 1}}\n' * 2000 + b"none\n")
+        claimed = "SELECT COUNT(*) FROM datasets WHERE publishing IS NOT NULL"
+        assert await keeper.engine.read(lambda tx: tx.one(claimed)) == (0,)
+        for sweep in (sweep_datasets, sweep_uploads):
+            while await keeper.engine.stage(sweep, 10_000):
+                pass
+        for table, left in (("revisions", known), ("datasets", known), ("uploads", 0), ("staged_examples", 0)):
+            found = await keeper.engine.read(lambda tx, table=table: tx.one(f"SELECT COUNT(*) FROM {table}"))
+            assert found == (left,), table
+    finally:
+        await keeper.engine.close()

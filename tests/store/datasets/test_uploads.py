@@ -272,7 +272,8 @@ async def test_sweeping_removes_what_a_statement_wrote_after_the_end_of_its_uplo
 
 
 async def test_sweeping_takes_few_long_rows_at_a_time(keeper: Keeper) -> None:
-    await keeper.upload([record("x" * 1_000_000 + str(number)) for number in range(9)], "CREATE")
+    upload_id = await keeper.stage([record("x" * 1_000_000 + str(number)) for number in range(9)])
+    await keeper.publish(upload_id, Publication(named("d"), "CREATE"))
     assert [await keeper.engine.stage(uploads.sweep_uploads, 100) for _ in range(4)] == [5, 4, 1, 0]
     await keeper.engine.write(datasets.delete_dataset, named("d"), "")
     assert [await keeper.engine.stage(datasets.sweep_datasets, 100) for _ in range(6)] == [5, 4, 9, 1, 1, 0]
