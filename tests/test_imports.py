@@ -11,6 +11,7 @@ FILES = sorted(file for file in PACKAGE.rglob("*.py") if "v1" not in file.parts)
 # The ground: words that all may use. Each module says here what it may import of ours.
 GROUND = {
     "__init__": set(),
+    "certificates": {"config", "errors"},
     "config": {"errors"},
     "contract": {"errors", "v1"},
     "errors": set(),
@@ -28,7 +29,7 @@ ROOMS = {
     "formats": {"errors", "ids", "json_keys", "model"},
     "store": {"errors", "formats", "ids", "model"},
     "guard": {"config", "contract", "credentials", "errors", "ids", "logs", "model", "store", "v1"},
-    "rpc": {"config", "contract", "errors", "guard", "logs", "v1"},
+    "rpc": {"certificates", "config", "contract", "errors", "guard", "logs", "v1"},
     # Of the guard a service sees which call it serves, what a rule allows, and what bounds memory.
     "services": {
         *("__init__", "config", "contract", "credentials", "errors", "formats", "ids", "model", "pace", "store"),
@@ -36,13 +37,13 @@ ROOMS = {
     },
     # Of the guard the door sees the way in; of the store and the services nothing.
     "http": {
-        *("__init__", "config", "contract", "errors", "ids", "json_keys", "pace", "structs", "v1"),
+        *("__init__", "certificates", "config", "contract", "errors", "ids", "json_keys", "pace", "structs", "v1"),
         *("formats.compression", "guard.admission", "guard.call", "guard.capacity", "guard.proxies", "guard.rates"),
     },
     "client": {"__init__", "config", "contract", "errors", "v1"},
     # The composition root knows them all.
     "server": {
-        *("__init__", "config", "contract", "credentials", "errors", "ids", "logs", "model", "v1"),
+        *("__init__", "certificates", "config", "contract", "credentials", "errors", "ids", "logs", "model", "v1"),
         *("guard", "http", "rpc", "services", "store"),
     },
     "cli": {
@@ -67,6 +68,7 @@ ALONE = {
     "rich": {"cli"},
     "jwt": {"credentials"},
     "argon2": {"credentials"},
+    "cryptography": {"certificates.py"},
     "pydantic_settings": {"config"},
 }
 # What may not be imported by a room: only the adapters know gRPC.

@@ -51,7 +51,8 @@ class Client:
             PHOENIX_COLLECTOR_ENDPOINT, or 127.0.0.1 at PHOENIX_GRPC_PORT or 50051.
         api_key: an API key, access token or admin secret; by default PHOENIX_API_KEY.
         token_source: returns a token for each call, in place of `api_key`.
-        tls: encrypt, and check the server's certificate against the machine's authorities; as https:// does.
+        tls: encrypt, and check the server's certificate against the machine's authorities, or those of
+            PHOENIX_CLIENT_CA_FILE; as https:// does.
         insecure: allow an unencrypted connection to another machine; anyone on the way can read what is sent.
         timeout: seconds that a unary call may take, unless the call sets its own.
 
@@ -83,7 +84,7 @@ class Client:
             )
         key = settings.api_key.get_secret_value() if settings.api_key else ""
         calls = Calls(token_source or (lambda _refused: key), settings.client_headers, timeout)
-        self._channel = open_channel(self.endpoint)
+        self._channel = open_channel(self.endpoint, settings)
         intercepted = grpc.intercept_channel(self._channel, calls)
         self.datasets = datasets_pb2_grpc.DatasetsServiceStub(intercepted)
         self.auth = auth_pb2_grpc.AuthServiceStub(intercepted)

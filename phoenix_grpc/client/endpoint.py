@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import grpc
 
 from phoenix_grpc import __version__
+from phoenix_grpc.config import ClientSettings
 from phoenix_grpc.contract import METHODS
 from phoenix_grpc.errors import ConfigurationError
 
@@ -85,8 +86,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def open_channel(endpoint: Endpoint) -> grpc.Channel:
-    """A channel to `endpoint` that retries what is safe to retry."""
+def open_channel(endpoint: Endpoint, settings: ClientSettings) -> grpc.Channel:
+    """A channel to `endpoint` that retries what is safe to retry.
+
+    Arguments:
+        settings: which certificates are trusted and shown.
+
+    Raises:
+        ConfigurationError: when a file of certificates cannot be read.
+    """
     options = (
         ("grpc.service_config", service_config()),
         ("grpc.primary_user_agent", f"phoenix-grpc/{__version__}"),
@@ -97,8 +105,21 @@ def open_channel(endpoint: Endpoint) -> grpc.Channel:
         ("grpc.max_metadata_size", 32 << 10),
     )
     if endpoint.tls:
-        return grpc.secure_channel(endpoint.target, grpc.ssl_channel_credentials(_system_roots()), options)
+        return grpc.secure_channel(endpoint.target, _credentials(settings), options)
     return grpc.insecure_channel(endpoint.target, options)
+
+
+def _credentials(settings: ClientSettings) -> grpc.ChannelCredentials:
+    roots = _read(settings.client_ca_file, "PHOENIX_CLIENT_CA_FILE") or _system_roots()
+    key = _read(settings.client_key_file, "PHOENIX_CLIENT_KEY_FILE")
+    return grpc.ssl_channel_credentials(roots, key, _read(settings.client_cert_file, "PHOENIX_CLIENT_CERT_FILE"))
+
+
+def _read(path: Path | None, setting: str) -> bytes | None:
+    try:
+        return path.read_bytes() if path else None
+    except OSError as error:
+        raise ConfigurationError(f"{setting}: cannot read {path}: {error.strerror}") from None
 
 
 def _system_roots() -> bytes | None:

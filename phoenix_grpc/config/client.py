@@ -1,14 +1,14 @@
 """Settings of clients."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_config_path
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from phoenix_grpc.config.fields import Group, Port
+from phoenix_grpc.config.fields import PREFIX, Group, Port
 
 
 class ClientSettings(Group):
@@ -25,6 +25,15 @@ class ClientSettings(Group):
         repr=False,
         description="Metadata to send with every call, as key=value,key=value with URL-encoded values.",
     )
+    client_ca_file: Path | None = Field(
+        None,
+        description="File of the authorities that the server's certificate must come from (PEM); by default those of"
+        " this machine.",
+    )
+    client_cert_file: Path | None = Field(
+        None, description="File of the certificate that the client shows, and of those between (PEM)."
+    )
+    client_key_file: Path | None = Field(None, description="File of its private key (PEM).")
     config_dir: Path = Field(
         default_factory=lambda: user_config_path("phoenix-grpc"),
         description="Folder of the logins that the command line keeps; by default the settings folder of this system.",
@@ -37,10 +46,16 @@ class ClientSettings(Group):
             raise ValueError("must be a URL like http://localhost:6006")
         return url
 
-    @field_validator("config_dir")
+    @field_validator("config_dir", "client_ca_file", "client_cert_file", "client_key_file")
     @classmethod
-    def _home(cls, path: Path) -> Path:
-        return path.expanduser()
+    def _home(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser()
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        if (self.client_cert_file is None) != (self.client_key_file is None):
+            raise ValueError(f"{PREFIX}CLIENT_CERT_FILE, {PREFIX}CLIENT_KEY_FILE: one needs the other")
+        return self
 
     @field_validator("client_headers", mode="before")
     @classmethod

@@ -25,7 +25,9 @@ class HttpSettings(Group):
         (), description="Additional origins whose pages may send unsafe requests with a cookie, separated by commas."
     )
     use_secure_cookies: bool = Field(
-        False, description="Whether cookies are marked Secure; they always are if PHOENIX_ROOT_URL begins with https."
+        False,
+        description="Whether cookies are marked Secure; they always are over TLS, and if PHOENIX_ROOT_URL begins with"
+        " https.",
     )
     cookies_path: str = Field("/", description="Path of the cookies.", pattern="^/[A-Za-z0-9._~/-]*$")
     http_max_json_bytes: Annotated[int, Field(ge=65_536, le=1 << 32)] = Field(

@@ -13,10 +13,11 @@ from phoenix_grpc.config.grpc_door import GrpcSettings
 from phoenix_grpc.config.http_door import HttpSettings
 from phoenix_grpc.config.limits import LimitSettings
 from phoenix_grpc.config.mail import MailSettings
+from phoenix_grpc.config.tls import TlsSettings
 
 
 # The settings of the last base come first.
-class Settings(LimitSettings, MailSettings, HttpSettings, GrpcSettings, AccountSettings, DatabaseSettings):
+class Settings(LimitSettings, MailSettings, HttpSettings, GrpcSettings, TlsSettings, AccountSettings, DatabaseSettings):
     """All settings of the server: those of its parts, and those of the whole."""
 
     workers: Annotated[int, Field(ge=1, le=256)] = Field(
@@ -63,4 +64,4 @@ class Settings(LimitSettings, MailSettings, HttpSettings, GrpcSettings, AccountS
     @property
     def secure_cookies(self) -> bool:
         """Whether browsers should send the cookies over TLS only."""
-        return self.use_secure_cookies or self.root_url.lower().startswith("https://")
+        return self.use_secure_cookies or self.tls_for_http or self.root_url.lower().startswith("https://")

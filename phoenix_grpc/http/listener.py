@@ -5,12 +5,13 @@ import contextlib
 import functools
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from phoenix_grpc.certificates import Certificates
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.guard.proxies import TrustedProxies
@@ -18,7 +19,8 @@ from phoenix_grpc.guard.rates import RateLimit
 from phoenix_grpc.http.app import create_app
 from phoenix_grpc.http.backend import Backend
 from phoenix_grpc.http.connections import Connections
-from phoenix_grpc.http.headers import DEFAULT_HEADERS
+from phoenix_grpc.http.handshake import Handshake, accepting
+from phoenix_grpc.http.headers import default_headers
 
 _HEAD_SECONDS = 30
 """How long the head of a request, or the rest of a body that was refused, may take."""
@@ -28,30 +30,59 @@ _WAITING_REQUESTS = 8
 
 
 @contextlib.asynccontextmanager
-async def http_door(backend: Backend, logins: RateLimit, shared: bool = False) -> AsyncIterator[int]:
+async def http_door(
+    backend: Backend, logins: RateLimit, shared: bool = False, certificates: Certificates | None = None
+) -> AsyncIterator[int]:
     """Serves HTTP until the block ends, then lets running requests end within the grace; returns the port.
 
     Arguments:
         logins: how often one address may log in, by either door.
         shared: whether other processes listen on the same port.
+        certificates: to speak TLS with; None speaks in clear.
 
     Raises:
         ConfigurationError: when it cannot listen.
     """
     settings = backend.settings
     listener = _listen(settings, shared)
-    config = uvicorn.Config(
+    port = listener.getsockname()[1]
+    open_connections = Connections(
+        settings.http_max_connections,
+        settings.http_max_connections_per_address,
+        TrustedProxies(settings.trusted_proxies),
+    )
+    speak = functools.partial(
+        _Protocol,
+        max_head_bytes=settings.http_max_header_bytes,
+        open_connections=open_connections,
+        stall_seconds=settings.download_stall_seconds,
+    )
+    server = _Server(_config(backend, logins, speak, certificates is not None))
+    serving = asyncio.create_task(server.serve(sockets=[listener] if certificates is None else []))
+    started = asyncio.create_task(server.up.wait())
+    try:
+        await asyncio.wait((serving, started), return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            await serving
+        if certificates is None:
+            yield port
+        else:
+            make = functools.partial(server.protocol, speak)
+            async with accepting(listener, certificates, open_connections, make):
+                yield port
+    finally:
+        started.cancel()
+        server.should_exit = True
+        await serving
+
+
+def _config(
+    backend: Backend, logins: RateLimit, speak: Callable[..., asyncio.Protocol], secure: bool
+) -> uvicorn.Config:
+    settings = backend.settings
+    return uvicorn.Config(
         create_app(backend, logins),
-        http=functools.partial(  # type: ignore[arg-type]
-            _Protocol,
-            max_head_bytes=settings.http_max_header_bytes,
-            open_connections=Connections(
-                settings.http_max_connections,
-                settings.http_max_connections_per_address,
-                TrustedProxies(settings.trusted_proxies),
-            ),
-            stall_seconds=settings.download_stall_seconds,
-        ),
+        http=speak,  # type: ignore[arg-type]
         loop="none",
         ws="none",
         lifespan="off",
@@ -60,21 +91,9 @@ async def http_door(backend: Backend, logins: RateLimit, shared: bool = False) -
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         server_header=False,
-        headers=DEFAULT_HEADERS,
+        headers=default_headers(secure),
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_seconds)),
     )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    started = asyncio.create_task(server.up.wait())
-    try:
-        await asyncio.wait((serving, started), return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            await serving
-        yield listener.getsockname()[1]
-    finally:
-        started.cancel()
-        server.should_exit = True
-        await serving
 
 
 def _listen(settings: Settings, shared: bool) -> socket.socket:
@@ -110,6 +129,12 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.up.set()
 
+    def protocol(self, speak: Callable[..., asyncio.Protocol], handshake: Handshake) -> asyncio.Protocol:
+        """The protocol of a connection that uvicorn did not accept itself."""
+        return speak(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, handshake=handshake
+        )
+
 
 class _Protocol(HttpToolsProtocol):
     """HTTP/1.1 with bounds on connections, and on what surrounds a body, which uvicorn does not set.
@@ -118,12 +143,20 @@ class _Protocol(HttpToolsProtocol):
         max_head_bytes: of the head of a request; also of what comes without being body after it: trailers, extensions.
         open_connections: those of the server.
         stall_seconds: how long a client may take for what was written; a slower one is cut off.
+        handshake: what was counted before the connection spoke TLS.
     """
 
     def __init__(
-        self, *args: Any, max_head_bytes: int, open_connections: Connections, stall_seconds: float, **kwargs: Any
+        self,
+        *args: Any,
+        max_head_bytes: int,
+        open_connections: Connections,
+        stall_seconds: float,
+        handshake: Handshake | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self._handshake = handshake
         self._max_head_bytes = max_head_bytes
         self._open = open_connections
         self._bodiless_bytes = 0
@@ -135,8 +168,11 @@ class _Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the clock of the first head; a connection beyond the limit is closed, or closes an idle one."""
         super().connection_made(transport)
-        # The system's own buffer is enough; and so writing is paused as long as anything is held here.
-        transport.set_write_buffer_limits(0)
+        # The system's own buffer is enough; and so writing is paused as long as anything is held here. By a bound of 0,
+        # writing over TLS would be paused for ever.
+        transport.set_write_buffer_limits(1, 0)
+        if self._handshake is not None:
+            self._open.leave(self._handshake)
         if not self._open.enter(self, self.client[0] if self.client else ""):
             self._refuse(503, "Too many connections.")
             return

@@ -7,13 +7,14 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
+from phoenix_grpc.certificates import Certificates
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import SERVICES
 from phoenix_grpc.errors import ConfigurationError
@@ -42,6 +43,7 @@ class GrpcDoor:
         interceptor: brings each call before the guard.
         check: raises if the store cannot be read.
         shared: whether other processes listen on the same port.
+        certificates: to speak TLS with on the network; None speaks in clear, as Unix sockets do.
     """
 
     def __init__(
@@ -50,13 +52,14 @@ class GrpcDoor:
         interceptor: GuardInterceptor,
         check: Callable[[], Awaitable[None]],
         shared: bool = False,
+        certificates: Certificates | None = None,
     ) -> None:
         self.serving = False
         self._settings = settings
         self._check = check
         self._health = HealthServicer()
         network = self._server(interceptor, [*_options(settings, shared), *_bounds(settings)])
-        self.port = _listen(network, settings, shared)
+        self.port = _listen(network, settings, shared, certificates)
         self._servers = [network]
         if settings.grpc_unix_socket is not None:
             local = self._server(interceptor, _options(settings))
@@ -116,18 +119,19 @@ async def grpc_door(
     connections: Connections,
     check: Callable[[], Awaitable[None]],
     shared: bool = False,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[GrpcDoor]:
     """Serves gRPC until the block ends.
 
     Arguments:
         connections: holds those of the network to their limits.
         check: raises if the store cannot be read.
-        shared: whether other processes listen on the same port.
+        shared, certificates: as for GrpcDoor.
 
     Raises:
         ConfigurationError: when it cannot listen.
     """
-    door = GrpcDoor(settings, interceptor, check, shared)
+    door = GrpcDoor(settings, interceptor, check, shared, certificates)
     await door.start()
     watches = [asyncio.create_task(work) for work in (door.watch(), connections.keep(door.port))]
     try:
@@ -175,13 +179,36 @@ def _bounds(settings: Settings) -> list[tuple[str, int]]:
     ]
 
 
-def _listen(server: grpc.aio.Server, settings: Settings, shared: bool) -> int:
+def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
+    """The certificate that is served at each handshake."""
+    given = certificates.loaded
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        pairs = [(given.key, given.chain)]
+        return grpc.ssl_server_certificate_configuration(pairs, given.authorities or None)
+
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal given
+        if given is certificates.loaded:
+            return None
+        given = certificates.loaded
+        return configuration()
+
+    # None means unchanged, which the types of gRPC do not know.
+    fetcher = cast(Callable[[], grpc.ServerCertificateConfiguration], changed)
+    return grpc.dynamic_ssl_server_credentials(configuration(), fetcher, bool(given.authorities))
+
+
+def _listen(server: grpc.aio.Server, settings: Settings, shared: bool, certificates: Certificates | None) -> int:
     """Binds the port, and returns it."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
         if not shared:  # or else the supervisor has found it free, and holds it
             _require_free(settings.host, settings.grpc_port)
-        return int(server.add_insecure_port(f"{host}:{settings.grpc_port}"))
+        address = f"{host}:{settings.grpc_port}"
+        if certificates is None:
+            return int(server.add_insecure_port(address))
+        return int(server.add_secure_port(address, _credentials(certificates)))
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "gRPC refuses it"
         raise ConfigurationError(

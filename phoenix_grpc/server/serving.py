@@ -18,6 +18,7 @@ import uvloop
 from grpc_health.v1 import health_pb2
 
 from phoenix_grpc import __version__, contract
+from phoenix_grpc.certificates import Certificates
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import Method, Rule
 from phoenix_grpc.guard.admission import Behavior, Guard
@@ -74,7 +75,8 @@ class RunningServer:
     @property
     def http_address(self) -> str:
         """The URL of the HTTP door, without a slash at its end."""
-        return f"http://{self.settings.host}:{self.http_port}{self.settings.host_root_path}"
+        scheme = "https" if self.settings.tls_for_http else "http"
+        return f"{scheme}://{self.settings.host}:{self.http_port}{self.settings.host_root_path}"
 
 
 @contextlib.asynccontextmanager
@@ -116,14 +118,26 @@ async def serving(
             logins,
             (CallLines(calls, status_name), refusals),
         )
+        certificates = Certificates(settings) if settings.tls_for_grpc or settings.tls_for_http else None
+        if certificates is not None:
+            await stack.enter_async_context(certificates.followed())
         proxies = TrustedProxies(settings.trusted_proxies)
         connections = Connections(settings.grpc_max_connections_per_address, proxies.speak_for_many)
         interceptor = GuardInterceptor(guard, reception, settings.download_stall_seconds, proxies, connections)
         door = await stack.enter_async_context(
-            grpc_door(settings, interceptor, connections, beginning.check, worker.shares_ports)
+            grpc_door(
+                settings,
+                interceptor,
+                connections,
+                beginning.check,
+                worker.shares_ports,
+                certificates if settings.tls_for_grpc else None,
+            )
         )
         backend = Backend(settings, guard, budget, lambda: door.serving)
-        http_port = await stack.enter_async_context(http_door(backend, logins, worker.shares_ports))
+        http_port = await stack.enter_async_context(
+            http_door(backend, logins, worker.shares_ports, certificates if settings.tls_for_http else None)
+        )
         # Both doors begin to drain at once, and share one grace.
         stack.callback(guard.drain)
         stack.push_async_callback(door.drain)
@@ -242,9 +256,15 @@ def _announce(running: RunningServer, worker: Worker) -> None:
     )
     if not worker.maintains:
         return
-    if settings.enable_auth and settings.host not in _LOOPBACK:
+    in_clear = [
+        door for door, secure in (("gRPC", settings.tls_for_grpc), ("HTTP", settings.tls_for_http)) if not secure
+    ]
+    if settings.enable_auth and settings.host not in _LOOPBACK and in_clear:
         log.warning(
-            "credentials cross the network unencrypted: listening beyond loopback without TLS", host=settings.host
+            "credentials cross the network unencrypted: listening beyond loopback without TLS;"
+            " set PHOENIX_TLS_ENABLED, or end TLS at a proxy on this machine",
+            host=settings.host,
+            doors=in_clear,
         )
     if not settings.enable_auth:
         log.warning("authentication is off: anyone who reaches this server reads and writes its datasets")
@@ -254,7 +274,8 @@ def _invite(running: RunningServer) -> None:
     """Prints the address to open, at a terminal."""
     host, prefix = running.settings.host, running.settings.host_root_path
     here = "localhost" if host in (*_LOOPBACK, "0.0.0.0", "::") else host  # noqa: S104 - nothing is bound here
-    url = running.settings.root_url or f"http://{here}:{running.http_port}{prefix}"
+    scheme = "https" if running.settings.tls_for_http else "http"
+    url = running.settings.root_url or f"{scheme}://{here}:{running.http_port}{prefix}"
     if sys.stderr.isatty():
         sys.stderr.write(f"\n  Open {url}\n\n")
         sys.stderr.flush()
