@@ -7,5 +7,8 @@ export function serverUrl(path) {
   return new URL(path.replace(/^\//, ""), base).href;
 }
 
+/** Whether anyone between this browser and the server can read what they say; this machine itself is trusted. */
+export const inClear = !window.isSecureContext;
+
 /** The console's own page, without a trailing slash: what programs are given as the server's address. */
 export const serverAddress = base.href.replace(/\/$/, "");

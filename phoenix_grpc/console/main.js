@@ -2,7 +2,7 @@
 
 import { attempt, button } from "./actions.js";
 import { SignedOut, call, explain } from "./api.js";
-import { serverUrl } from "./base.js";
+import { inClear, serverUrl } from "./base.js";
 import { h } from "./dom.js";
 import { display, onSigningOut, route, show } from "./router.js";
 import { hasAccounts, isAdmin, loadConfig, loadUser, session } from "./session.js";
@@ -97,7 +97,9 @@ function navLinks() {
 function identity() {
   if (!hasAccounts()) return h("span", { class: "badge" }, "Authentication is off");
   const { username, role, email } = session.user;
+  const warning = "Others on the network can read what you send. An administrator can set PHOENIX_TLS_ENABLED.";
   return [
+    inClear && h("span", { class: "badge warn", title: warning }, "Not encrypted"),
     h("span", { class: "name", title: email }, username),
     h("span", { class: "badge" }, role.toLowerCase()),
     button("Sign out", signOut, { class: "quiet" }),

@@ -20,6 +20,7 @@ import parts_grpc
 import parts_http
 import parts_publishing
 import parts_soak
+import parts_tls
 import parts_workers
 from rich.console import Console
 from rich.table import Table
@@ -38,10 +39,11 @@ PARTS = {
     "workers": parts_workers.bench_workers,
     "publishing": parts_publishing.bench_publishing,
     "http": parts_http.bench_http,
+    "tls": parts_tls.bench_tls,
     "attacks": parts_attacks.bench_attacks,
     "soak": parts_soak.bench_soak,
 }
-_BY_H2LOAD = {"calls", "growth", "http", "workers"}
+_BY_H2LOAD = {"calls", "growth", "http", "tls", "workers"}
 
 
 @click.command()

@@ -16,7 +16,9 @@ from servers import Echo, Server, echo
 LISTS = "/phoenix_grpc.v1.DatasetsService/ListDatasets"
 
 
-def calls_per_second(address: str, path: str, request: bytes, token: str, calls: int = 6000) -> float:
+def calls_per_second(
+    address: str, path: str, request: bytes, token: str, calls: int = 6000, scheme: str = "http"
+) -> float:
     """Calls a second by h2load; all must succeed, which a sample of the same calls by grpcio confirms."""
     with tempfile.NamedTemporaryFile() as body:
         body.write(b"\0" + len(request).to_bytes(4, "big") + request)
@@ -34,7 +36,7 @@ def calls_per_second(address: str, path: str, request: bytes, token: str, calls:
             "-d",
             body.name,
             *options,
-            f"http://{address}{path}",
+            f"{scheme}://{address}{path}",
         ]
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if f"{calls} succeeded" not in out:

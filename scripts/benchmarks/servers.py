@@ -31,9 +31,10 @@ class Server:
     Arguments:
         database_url: by default a SQLite file in the folder.
         workers: how many processes serve.
+        variables: more of its settings.
     """
 
-    def __init__(self, folder: Path, database_url: str = "", workers: int = 1) -> None:
+    def __init__(self, folder: Path, database_url: str = "", workers: int = 1, **variables: str) -> None:
         self.folder = folder
         self.database_url = database_url
         self.engine = "postgresql" if database_url else "sqlite"
@@ -48,6 +49,7 @@ class Server:
                 "PATH": "/usr/bin:/bin",
                 "PHOENIX_PORT": "0",
                 "PHOENIX_WORKERS": str(workers),
+                **variables,
             },
             stderr=subprocess.PIPE,
         )

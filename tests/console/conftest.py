@@ -24,6 +24,7 @@ SWITCHES = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP far.example 127.0.0.1",
 ]
 EXPECTED_STATUSES = (401, 409, 422)
 """Refusals that tests provoke: the browser logs each as an error of the network."""

@@ -43,3 +43,18 @@ async def test_a_link_that_is_too_old_says_so(tmp_path: Path, context: BrowserCo
         await expect(console.page.get_by_role("alert")).to_contain_text("used already or is too old")
         assert "token" not in console.page.url
         assert console.problems == []
+
+
+async def test_a_connection_that_others_can_read_says_so(tmp_path: Path, context: BrowserContext) -> None:
+    async with api_of(make_settings(tmp_path)) as api:
+        near = await open_console(api.server.http_address, context)
+        await near.sign_in()
+        assert await near.page.get_by_text("encrypted").count() == 0
+        far = await open_console(f"http://far.example:{api.server.http_port}", context)
+        await far.page.goto(f"{far.url}/login")
+        await far.says("This connection is not encrypted")
+        assert await far.faults() == []
+        await far.sign_in()
+        await far.says("Not encrypted")
+        assert await far.faults() == []
+        assert near.problems == far.problems == []

@@ -2,7 +2,7 @@
 
 import { announce, button } from "../actions.js";
 import { callOnce } from "../api.js";
-import { serverUrl } from "../base.js";
+import { inClear, serverUrl } from "../base.js";
 import { formDialog } from "../dialog.js";
 import { field, h } from "../dom.js";
 import { FormProblem, actionForm, passwordInput } from "../form.js";
@@ -22,7 +22,9 @@ export function signInView(enter) {
   });
   const forgotten =
     session.config.password_reset_enabled && button("Forgot your password?", askReset, { class: "quiet" });
-  return page("Sign in", email, h("div", { class: "panel" }, form), forgotten, firstTime());
+  const warning =
+    inClear && h("p", { class: "note" }, "This connection is not encrypted: others on the network can read your password.");
+  return page("Sign in", email, warning, h("div", { class: "panel" }, form), forgotten, firstTime());
 }
 
 async function signIn(form) {
