@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,13 @@ from tests.conftest import ADMIN_PASSWORD, ADMIN_SECRET, SECRET, bearer, databas
 
 
 class ServerProcess:
-    """A server on `folder`; `address` is where it serves, `lines` what it has logged."""
+    """A server on `folder`; `address` is where it serves, `lines` what it has logged.
 
-    def __init__(self, folder: Path, **variables: str) -> None:
+    Arguments:
+        before: a command that runs it.
+    """
+
+    def __init__(self, folder: Path, before: Sequence[str] = (), **variables: str) -> None:
         self.folder = folder
         environment = {
             "PATH": os.environ["PATH"],
@@ -36,7 +40,7 @@ class ServerProcess:
         }
         self.database_url = environment["PHOENIX_SQL_DATABASE_URL"] or f"sqlite:///{folder}/work/phoenix_grpc.db"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "phoenix_grpc", "serve"],
+            [*before, sys.executable, "-m", "phoenix_grpc", "serve"],
             env={name: value for name, value in environment.items() if value},
             stderr=subprocess.PIPE,
             text=True,

@@ -36,6 +36,11 @@ class LimitSettings(Group):
     max_concurrent_calls: Annotated[int, Field(ge=1)] = Field(
         10_000, description="Maximum number of calls served at once; further ones are RESOURCE_EXHAUSTED."
     )
+    shutdown_delay_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        0,
+        description="How long a server that was told to stop goes on serving while health says that it does not, so"
+        " that load balancers turn to others first.",
+    )
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
-        10, description="How long running calls may continue after SIGTERM."
+        10, description="How long running calls may continue after that."
     )

@@ -32,6 +32,11 @@ from phoenix_grpc.store.engine import Engine
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 """A request id of a caller's own that logs can carry."""
 
+_HOW_TO_GO_ON = (
+    "the server is stopping; call again: a download goes on behind the last example that came with after_example_id, an"
+    " upload begins anew, and nothing of it was kept"
+)
+
 log = structlog.get_logger()
 
 Behavior = Callable[[Any], Any]
@@ -71,12 +76,17 @@ class Guard:
         self._logins = logins
         self._observers = tuple(observers)
         self._draining = False
+        self._hurries = False
         self._run_id = secrets.token_hex(8)
         self._numbers = itertools.count(1)
 
     def drain(self) -> None:
         """Refuses new calls, except public ones such as health, while running calls end."""
         self._draining = True
+
+    def hurry(self) -> None:
+        """Ends streams that still run, with a word on how to go on, before they are cut off without any."""
+        self._hurries = True
 
     def serves(self, method: Method) -> bool:
         """Whether the method is one of ours; those of libraries are served by the door that has them."""
@@ -228,7 +238,9 @@ class Guard:
         await self._renew(call, method)
 
     async def _renew(self, call: Call, method: Method) -> None:
-        """Ends a stream whose caller may no longer call: a stream lives longer than a permission."""
+        """Ends a stream whose caller may no longer call, or whose server ends: it lives longer than a permission."""
+        if self._hurries:
+            raise errors.Unavailable(_HOW_TO_GO_ON, Reason.DRAINING)
         if self._authenticator is None or method.rule.public:
             return
         standing = Standing(call.principal, call.revision)

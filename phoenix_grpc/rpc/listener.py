@@ -84,10 +84,14 @@ class GrpcDoor:
         for server in self._servers:
             await server.start()
 
-    async def drain(self) -> None:
-        """Reports NOT_SERVING, has clients turn to other connections, and begins the grace of running calls."""
+    async def leave(self) -> None:
+        """Reports NOT_SERVING, and goes on serving."""
         self._draining, self.serving = True, False
         await self._health.enter_graceful_shutdown()
+
+    async def drain(self) -> None:
+        """Has clients turn to other connections, and begins the grace of running calls."""
+        await self.leave()
         grace = self._settings.shutdown_grace_seconds
         self._stops = [asyncio.create_task(server.stop(grace)) for server in self._servers]
         # Calls that were on their way when the client was told are served.

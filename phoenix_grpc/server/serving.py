@@ -34,11 +34,12 @@ from phoenix_grpc.logs import CallLog, LogWriter, configure_logs
 from phoenix_grpc.rpc import reflection
 from phoenix_grpc.rpc.connections import Connections
 from phoenix_grpc.rpc.interceptor import GuardInterceptor
-from phoenix_grpc.rpc.listener import grpc_door
+from phoenix_grpc.rpc.listener import GrpcDoor, grpc_door
 from phoenix_grpc.rpc.reception import Reception
 from phoenix_grpc.rpc.statuses import status_name
 from phoenix_grpc.server import background
 from phoenix_grpc.server.beginning import Beginning
+from phoenix_grpc.server.ending import end_at_once, reaping
 from phoenix_grpc.server.signing_key import open_key_ring
 from phoenix_grpc.server.workers import Worker, follow_supervisor, tell_supervisor
 from phoenix_grpc.services.auth.servicer import AuthServicer
@@ -49,6 +50,9 @@ from phoenix_grpc.v1 import access_pb2
 
 ALONE = Worker()
 """A server of one process."""
+
+_HURRYING = 0.8
+"""The part of the grace after which streams that still run are ended."""
 
 _LOGINS_AT_ONCE = 30
 _LOGINS_PER_MINUTE = 30
@@ -71,6 +75,7 @@ class RunningServer:
     engine: Engine
     guard: Guard
     reception: Reception
+    door: GrpcDoor
 
     @property
     def http_address(self) -> str:
@@ -139,16 +144,22 @@ async def serving(
             http_door(backend, logins, worker.shares_ports, certificates if settings.tls_for_http else None)
         )
         # Both doors begin to drain at once, and share one grace.
-        stack.callback(guard.drain)
-        stack.push_async_callback(door.drain)
+        stack.push_async_callback(_drain, settings, guard, door)
         running = RunningServer(
-            settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard, reception
+            settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard, reception, door
         )
         _announce(running, worker)
         # Objects of the start live on: the collector need not traverse them again and again.
         gc.collect()
         gc.freeze()
         yield running
+
+
+async def _drain(settings: Settings, guard: Guard, door: GrpcDoor) -> None:
+    # Streams are told how to go on while there is time for it.
+    asyncio.get_running_loop().call_later(_HURRYING * settings.shutdown_grace_seconds, guard.hurry)
+    await door.drain()
+    guard.drain()
 
 
 def _open(settings: Settings) -> Engine:
@@ -209,19 +220,30 @@ def _give_back_large_blocks() -> None:
 async def _run(settings: Settings, log_writer: LogWriter | None, worker: Worker) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop(order: signal.Signals) -> None:
+        # A worker is told by its supervisor, and perhaps by systemd as well.
+        if stopped.is_set() and not worker.shares_ports:
+            end_at_once(order, log_writer)
+        stopped.set()
+
     # Work in threads computes, so more threads than cores would only take memory, each with a heap of its own.
     loop.set_default_executor(ThreadPoolExecutor((os.cpu_count() or 1) + 1, thread_name_prefix="worker"))
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stop, number)
     if worker.shares_ports:
         follow_supervisor(stopped)
-    async with serving(settings, log_writer, worker) as running:
+    async with reaping(), serving(settings, log_writer, worker) as running:
         if worker.shares_ports:
             tell_supervisor(running.address, running.http_address)
         else:
             _invite(running)
         await stopped.wait()
-        log.info("stopping", grace_seconds=settings.shutdown_grace_seconds)
+        log.info(
+            "stopping", delay_seconds=settings.shutdown_delay_seconds, grace_seconds=settings.shutdown_grace_seconds
+        )
+        await running.door.leave()
+        await asyncio.sleep(settings.shutdown_delay_seconds)
     log.info("stopped")
 
 

@@ -22,6 +22,7 @@ import structlog
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.logs import LogWriter, configure_logs
+from phoenix_grpc.server.ending import end_at_once, reaping
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -118,6 +119,16 @@ class _Process:
                     await asyncio.shield(self.exited)
                     return
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
     async def _exit(self, relay: Callable[[bytes], None]) -> int:
         """Its exit code, as soon as it has ended and its log was relayed."""
         await self._relay_log(relay)
@@ -168,7 +179,7 @@ class Supervisor:
         self._settings = settings
         self._options = options
         self._writer = writer
-        self._patience = settings.shutdown_grace_seconds + _KILLING_SECONDS
+        self._patience = settings.shutdown_delay_seconds + settings.shutdown_grace_seconds + _KILLING_SECONDS
         self._workers: dict[int, _Process] = {}
         # Also those that do not serve yet, and those that still drain.
         self._running: set[_Process] = set()
@@ -183,9 +194,11 @@ class Supervisor:
         """
         loop = asyncio.get_running_loop()
         for order in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(order, self._stopping.set)
+            loop.add_signal_handler(order, self._stop, order)
         loop.add_signal_handler(signal.SIGHUP, self._rolls.set)
-        with _reserved(self._settings) as ports:
+        async with contextlib.AsyncExitStack() as stack:
+            ports = stack.enter_context(_reserved(self._settings))
+            await stack.enter_async_context(reaping(lambda pid: any(process.pid == pid for process in self._running)))
             self._options = [*self._options, *ports]
             serving = asyncio.create_task(self._serve())
             stopping = asyncio.create_task(self._stopping.wait())
@@ -195,7 +208,11 @@ class Supervisor:
                 task.cancel()
             await asyncio.gather(serving, stopping, return_exceptions=True)
             if not ended:
-                log.info("stopping", grace_seconds=self._settings.shutdown_grace_seconds)
+                log.info(
+                    "stopping",
+                    delay_seconds=self._settings.shutdown_delay_seconds,
+                    grace_seconds=self._settings.shutdown_grace_seconds,
+                )
             await asyncio.gather(*(process.end(self._patience) for process in list(self._running)))
             if self._settings.grpc_unix_socket is not None:
                 self._settings.grpc_unix_socket.unlink(missing_ok=True)
@@ -206,6 +223,14 @@ class Supervisor:
             return failure.code if failure.code > 0 else 1
         log.info("stopped")
         return 0
+
+    def _stop(self, order: signal.Signals) -> None:
+        """Begins to stop; whoever says it twice does not want to wait."""
+        if self._stopping.is_set():
+            for process in list(self._running):
+                process.kill()
+            end_at_once(order, self._writer)
+        self._stopping.set()
 
     async def _serve(self) -> None:
         """Starts all workers, and keeps them, until it is cancelled.

@@ -145,6 +145,27 @@ def test_sigterm_drains_all_and_exits_zero(tmp_path: Path) -> None:
     assert not [worker for worker in workers if Path(f"/proc/{worker}/cmdline").exists()]
 
 
+def test_workers_that_are_told_twice_go_on_with_their_drain(tmp_path: Path) -> None:
+    """As by systemd, which tells all processes of a unit, of which the supervisor tells its workers again."""
+    with ServerProcess(tmp_path, PHOENIX_WORKERS="2", PHOENIX_SHUTDOWN_GRACE_SECONDS="10") as server:
+        header = datasets_pb2.UploadDatasetHeader(name="late", action="UPLOAD_ACTION_CREATE")
+        may_end = threading.Event()
+
+        def upload() -> Iterator[datasets_pb2.UploadDatasetRequest]:
+            yield datasets_pb2.UploadDatasetRequest(header=header)
+            yield datasets_pb2.UploadDatasetRequest(chunk=b'{"input": {"n": 1}}\n')
+            may_end.wait(20)
+
+        call = server.datasets.UploadDataset.future(upload(), metadata=server.admin)
+        time.sleep(0.3)
+        for process in (*workers_of(server), server.process.pid):
+            os.kill(process, signal.SIGTERM)
+        time.sleep(0.5)
+        may_end.set()
+        assert call.result(10).created_count == 1
+        assert server.process.wait(20) == 0
+
+
 def test_a_port_that_another_server_shares_is_refused(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "a", PHOENIX_WORKERS="2") as server:
         port = server.address.rpartition(":")[2]
