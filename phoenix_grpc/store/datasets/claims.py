@@ -165,15 +165,18 @@ async def undo(steps: Steps, dataset_id: int, upload_id: int | None = None) -> N
         return
     # A dataset that is deleted, or was never published, is swept with all it has.
     after: int | None = None if left.version_id is None or left.swept else 0
+    taken = 0
     while after is not None:
-        after = await steps.stage(_undo_window, left, after)
-    await steps.stage(_give_up, left)
+        after = await steps.stage(_undo_window, left, after, taken)
+        taken += 1
+    await steps.stage(_give_up, left, taken)
 
 
 def _take_over(tx: Transaction, dataset_id: int, upload_id: int | None) -> _Leavings | None:
     moment = now()
     row = tx.row(
-        "UPDATE datasets SET publishing = :undoing, publishing_until = :until WHERE id = :id AND publishing IS NOT NULL"
+        "UPDATE datasets SET publishing = :undoing, publishing_until = :until, publishing_step = 0"
+        " WHERE id = :id AND publishing IS NOT NULL"
         " AND (publishing = :upload OR publishing_until <= :now)"
         " RETURNING publishing, id, publishing_version, edition, deleted_at IS NOT NULL",
         {
@@ -187,8 +190,12 @@ def _take_over(tx: Transaction, dataset_id: int, upload_id: int | None) -> _Leav
     return _Leavings(*row) if row else None
 
 
-def _undo_window(tx: Transaction, left: _Leavings, after: int) -> int | None:
-    """Returns where the next window begins; None after the last."""
+def _undo_window(tx: Transaction, left: _Leavings, after: int, taken: int) -> int | None:
+    """Returns where the next window begins; None after the last.
+
+    Arguments:
+        taken: how many windows were undone; a failover may have taken one back.
+    """
     require(tx, left.dataset_id, left.claim_id)
     until = _end_of_window(tx, left, after)
     params = {
@@ -201,7 +208,7 @@ def _undo_window(tx: Transaction, left: _Leavings, after: int) -> int | None:
     for table, column, rest in _UNDONE:
         where = f"dataset_id = :dataset AND {column} > :after" + (f" AND {column} <= :until" if until else "")
         tx.run(rest.format(table=table, where=where), params)
-    renew(tx, left.dataset_id, left.claim_id)
+    renew(tx, left.dataset_id, left.claim_id, taken)
     return until
 
 
@@ -236,12 +243,13 @@ _UNDONE = (
 )
 
 
-def _give_up(tx: Transaction, left: _Leavings) -> None:
-    params = {"dataset": left.dataset_id, "edition": left.edition + 1, "undoing": left.claim_id}
+def _give_up(tx: Transaction, left: _Leavings, taken: int) -> None:
+    params = {"dataset": left.dataset_id, "edition": left.edition + 1, "undoing": left.claim_id, "taken": taken}
     given = tx.run(
         "UPDATE datasets SET publishing = NULL, publishing_version = NULL"
-        " WHERE id = :dataset AND publishing = :undoing",
+        " WHERE id = :dataset AND publishing = :undoing AND publishing_step = :taken",
         params,
     )
+    # Otherwise the end of the claim's time leads to the same.
     if given:
         tx.run("DELETE FROM splits WHERE dataset_id = :dataset AND born = :edition", params)

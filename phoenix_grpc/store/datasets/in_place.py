@@ -4,7 +4,6 @@ The upload makes the dataset, hidden, and claims it as long as its own lease las
 Should another dataset of the name come into being meanwhile, the records are staged, to be matched with its examples.
 """
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from phoenix_grpc.store.datasets.uploads import (
     stage_records,
     weight,
 )
-from phoenix_grpc.store.datasets.writing import WINDOW_WEIGHT, Draft, Wrote, insert_splits
+from phoenix_grpc.store.datasets.writing import WINDOW_WEIGHT, Draft, Wrote, insert_splits, timed
 from phoenix_grpc.store.engine import Transaction, numbered
 from phoenix_grpc.store.steps import Steps
 
@@ -72,14 +71,14 @@ async def write(steps: Steps, target: InPlace, records: Sequence[Record]) -> Non
     draft, start = target.draft, 0
     while start < len(records) and target.refusal is None:
         window = _window(records, start, draft.rows)
-        begun = time.monotonic()
         try:
-            draft.wrote += await steps.stage(write_window, target, draft.wrote.records + 1, window)
+            wrote, seconds = await steps.stage(timed, write_window, target, draft.wrote.records + 1, window)
         except (Invalid, InvalidRecord) as refusal:
             target.refusal = refusal
             return
+        draft.wrote += wrote
         draft.steps += 1
-        draft.adapt(time.monotonic() - begun)
+        draft.adapt(seconds)
         start += len(window)
         target.leaves_splits |= any(record.splits == "[]" for record in window)
 

@@ -8,7 +8,6 @@ short transaction at the end makes the version the latest. What a publisher that
 import asyncio
 import contextlib
 import random
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from phoenix_grpc.store.datasets.writing import (
     add_splits,
     delete_window,
     missing_splits,
+    timed,
     write_window,
 )
 from phoenix_grpc.store.engine import Engine, Transaction
@@ -285,10 +285,9 @@ async def _write_windows(
     place: int | None = start
     expected = (matching.MANY, 0)
     while place is not None:
-        begun = time.monotonic()
-        place, wrote = await steps.stage(write, draft, place)
+        (place, wrote), seconds = await steps.stage(timed, write, draft, place)
         draft.steps += 1
-        draft.adapt(time.monotonic() - begun)
+        draft.adapt(seconds)
         draft.wrote += wrote
         if sum(draft.wrote.totals()) > 2 * sum(expected):
             expected = draft.wrote.totals()

@@ -1,14 +1,18 @@
 """The rows of a publication, written a window at a time; see publishing."""
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from phoenix_grpc.model import Row, now
 from phoenix_grpc.store.datasets import claims, splits
 from phoenix_grpc.store.datasets.matching import Match, records_lost
 from phoenix_grpc.store.datasets.versions import Counts
 from phoenix_grpc.store.engine import Transaction
+
+T = TypeVar("T")
 
 WINDOW_ROWS = 2000
 MAX_WINDOW_ROWS = 10_000
@@ -93,6 +97,12 @@ class Draft:
         expected = (match.staged.count, written, match.new, match.changed + counts.deleted)
         if (wrote.records, wrote.revisions, wrote.examples, wrote.deaths) != expected:
             raise records_lost()
+
+
+def timed(tx: Transaction, step: Callable[..., T], *args: Any) -> tuple[T, float]:
+    """What a step returns, and the seconds that it took: others wait so long, and it does not count its own wait."""
+    begun = time.monotonic()
+    return step(tx, *args), time.monotonic() - begun
 
 
 def missing_splits(tx: Transaction, draft: Draft) -> list[str]:

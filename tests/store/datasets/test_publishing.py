@@ -385,6 +385,33 @@ async def test_who_undoes_a_publication_and_was_thought_dead_undoes_no_other(kee
     assert await state(keeper) == later[0]
 
 
+async def test_an_undoing_of_which_a_failover_took_a_step_back_is_begun_anew(keeper: Keeper) -> None:
+    await keeper.upload(FIRST)
+    before = await state(keeper)
+
+    async def die(count: int) -> None:
+        if count == 12:
+            raise Died
+
+    with pytest.raises(Died):
+        await publish_in_steps(keeper, die)
+    await expire_claim(keeper.engine)
+
+    async def take_back(count: int) -> None:
+        if count == 4:
+            taken = "UPDATE datasets SET publishing_step = publishing_step - 1"
+            await keeper.engine.write(lambda tx: tx.run(taken))
+
+    steps: Any = Steps(keeper.engine, take_back)
+    with pytest.raises(Unavailable):
+        await claims.undo(steps, before[0].id)
+    assert await keeper.engine.read(lambda tx: tx.one("SELECT COUNT(*) FROM datasets WHERE publishing > 0")) == (1,)
+    await expire_claim(keeper.engine)
+    await claims.undo(keeper.engine, before[0].id)
+    assert await state(keeper) == before
+    assert await keeper.engine.read(lambda tx: tx.one("SELECT COUNT(*) FROM revisions")) == (9,)
+
+
 async def test_who_undoes_loses_the_claim_to_another(keeper: Keeper) -> None:
     await keeper.upload(FIRST)
     dataset = await keeper.dataset()
