@@ -36,6 +36,20 @@ class LimitSettings(Group):
     max_concurrent_calls: Annotated[int, Field(ge=1)] = Field(
         10_000, description="Maximum number of calls served at once; further ones are RESOURCE_EXHAUSTED."
     )
+    max_calls_per_second_per_caller: Annotated[float, Field(ge=0)] = Field(
+        0, description="How many calls a second one user or system key may begin in the long run; 0 is without limit."
+    )
+    max_calls_per_second_per_address: Annotated[float, Field(ge=0)] = Field(
+        0, description="How many calls a second may come from one address in the long run; 0 is without limit."
+    )
+    call_burst_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
+        10, description="How many seconds' worth of these calls may come at once."
+    )
+    max_loop_lag_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+        1,
+        description="How late the server may be, again and again, before it refuses new calls until it has caught up; 0"
+        " never does.",
+    )
     shutdown_delay_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         0,
         description="How long a server that was told to stop goes on serving while health says that it does not, so"

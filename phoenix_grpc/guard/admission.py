@@ -24,7 +24,8 @@ from phoenix_grpc.guard.authentication import Authenticator, Standing
 from phoenix_grpc.guard.bearer import bearer_token
 from phoenix_grpc.guard.call import Call, current_call
 from phoenix_grpc.guard.capacity import Rooms
-from phoenix_grpc.guard.rates import RateLimit
+from phoenix_grpc.guard.overload import Watchdog
+from phoenix_grpc.guard.rates import CallRates, RateLimit
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.store.datasets.references import DatasetRef, lookup_dataset
 from phoenix_grpc.store.engine import Engine
@@ -56,6 +57,8 @@ class Guard:
         rooms: how many calls may run at once.
         logins: how often one address may call methods that declare `attempt`.
         observers: are told of each call when it ends.
+        rates: how often calls may begin that need a credential; None is without limit.
+        watchdog: refuses them while the server has more to do than it can.
     """
 
     def __init__(
@@ -67,6 +70,8 @@ class Guard:
         rooms: Rooms,
         logins: RateLimit,
         observers: Sequence[Observer],
+        rates: CallRates | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._methods = methods
         self._served = served
@@ -75,6 +80,8 @@ class Guard:
         self._rooms = rooms
         self._logins = logins
         self._observers = tuple(observers)
+        self._rates = rates or CallRates()
+        self._watchdog = watchdog or Watchdog(0)
         self._draining = False
         self._hurries = False
         self._run_id = secrets.token_hex(8)
@@ -125,8 +132,11 @@ class Guard:
             shared: whether its address may be that of many callers.
 
         Raises:
-            errors.LimitExceeded: when too many run, or its address logs in too often.
+            errors.LimitExceeded: when too many run, or the caller, or its address, calls or logs in too often.
         """
+        if not method.rule.public:
+            self._watchdog.require()
+            self._rates.require(call.identity, "" if shared else call.address)
         leave = self._rooms.enter(method, call.identity, shared=shared or call.by_http)
         if method.rule.attempt and not call.by_http:  # that door has counted it, with what it refused itself
             try:

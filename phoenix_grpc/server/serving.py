@@ -25,8 +25,9 @@ from phoenix_grpc.guard.admission import Behavior, Guard
 from phoenix_grpc.guard.authentication import Authenticator
 from phoenix_grpc.guard.call_lines import CallLines
 from phoenix_grpc.guard.capacity import ByteBudget, Rooms
+from phoenix_grpc.guard.overload import Watchdog
 from phoenix_grpc.guard.proxies import TrustedProxies
-from phoenix_grpc.guard.rates import RateLimit
+from phoenix_grpc.guard.rates import CallRates, RateLimit
 from phoenix_grpc.guard.refusals import RefusalRecorder
 from phoenix_grpc.http.backend import Backend
 from phoenix_grpc.http.listener import http_door
@@ -114,6 +115,8 @@ async def serving(
         budget = ByteBudget(settings.max_inflight_bytes)
         reception = Reception(budget, settings.max_message_bytes)
         logins = _login_rate(settings, worker)
+        watchdog = Watchdog(settings.max_loop_lag_seconds)
+        await stack.enter_async_context(watchdog.watching())
         guard = Guard(
             methods,
             _behaviors(auth, datasets),
@@ -122,6 +125,8 @@ async def serving(
             Rooms(settings.max_concurrent_calls),
             logins,
             (CallLines(calls, status_name), refusals),
+            _call_rates(settings, worker),
+            watchdog,
         )
         certificates = Certificates(settings) if settings.tls_for_grpc or settings.tls_for_http else None
         if certificates is not None:
@@ -179,6 +184,15 @@ def _login_rate(settings: Settings, worker: Worker) -> RateLimit:
     """This worker's share of how often one address may log in."""
     at_once = math.inf if settings.disable_rate_limit else max(1, _LOGINS_AT_ONCE // worker.count)
     return RateLimit(at_once, _LOGINS_PER_MINUTE / worker.count)
+
+
+def _call_rates(settings: Settings, worker: Worker) -> CallRates:
+    """This worker's share of how often calls may begin."""
+    return CallRates(
+        settings.max_calls_per_second_per_caller / worker.count,
+        settings.max_calls_per_second_per_address / worker.count,
+        settings.call_burst_seconds,
+    )
 
 
 def run(settings: Settings, worker: Worker = ALONE) -> None:
