@@ -9,7 +9,6 @@ import contextlib
 import datetime
 import os
 import ssl
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,17 +71,8 @@ class Certificates:
         """How long the certificate holds."""
         return self.loaded.expires_at - _now()
 
-    @contextlib.asynccontextmanager
-    async def followed(self) -> AsyncIterator[None]:
-        """Takes up new files, and warns of the end of the certificate, until the block ends."""
-        following = asyncio.create_task(self._follow())
-        try:
-            yield
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-
-    async def _follow(self) -> None:
+    async def follow(self) -> None:
+        """Takes up new files, and warns of the end of the certificate, until it is cancelled."""
         while True:
             self._warn()
             await asyncio.sleep(LOOK_SECONDS)

@@ -11,6 +11,7 @@ FILES = sorted(file for file in PACKAGE.rglob("*.py") if "v1" not in file.parts)
 # The ground: words that all may use. Each module says here what it may import of ours.
 GROUND = {
     "__init__": set(),
+    "beside": set(),
     "certificates": {"config", "errors"},
     "config": {"errors"},
     "contract": {"errors", "v1"},
@@ -27,9 +28,9 @@ ROOMS = {
     "__main__": {"cli"},
     "credentials": {"errors", "model"},
     "formats": {"errors", "ids", "json_keys", "model"},
-    "store": {"errors", "formats", "ids", "model"},
+    "store": {"beside", "errors", "formats", "ids", "model"},
     "guard": {"config", "contract", "credentials", "errors", "ids", "logs", "model", "store", "v1"},
-    "rpc": {"certificates", "config", "contract", "errors", "guard", "logs", "v1"},
+    "rpc": {"beside", "certificates", "config", "contract", "errors", "guard", "logs", "v1"},
     # Of the guard a service sees which call it serves, what a rule allows, and what bounds memory.
     "services": {
         *("__init__", "config", "contract", "credentials", "errors", "formats", "ids", "model", "pace", "store"),
@@ -43,7 +44,19 @@ ROOMS = {
     "client": {"__init__", "config", "contract", "errors", "v1"},
     # The composition root knows them all.
     "server": {
-        *("__init__", "certificates", "config", "contract", "credentials", "errors", "ids", "logs", "model", "v1"),
+        *(
+            "__init__",
+            "beside",
+            "certificates",
+            "config",
+            "contract",
+            "credentials",
+            "errors",
+            "ids",
+            "logs",
+            "model",
+            "v1",
+        ),
         *("guard", "http", "rpc", "services", "store"),
     },
     "cli": {

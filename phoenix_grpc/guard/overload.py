@@ -5,8 +5,6 @@ the loop is late make all of them late.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
 import structlog
 
@@ -48,17 +46,8 @@ class Watchdog:
         if self._since:
             raise LimitExceeded("the server has more to do than it can; try again", retry_after=_RETRY_SECONDS)
 
-    @contextlib.asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """Measures until the block ends."""
-        watch = asyncio.create_task(self._watch())
-        try:
-            yield
-        finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
-
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
+        """Measures until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             begun = loop.time()

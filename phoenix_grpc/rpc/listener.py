@@ -14,6 +14,7 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
+from phoenix_grpc.beside import beside
 from phoenix_grpc.certificates import Certificates
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import SERVICES
@@ -137,12 +138,10 @@ async def grpc_door(
     """
     door = GrpcDoor(settings, interceptor, check, shared, certificates)
     await door.start()
-    watches = [asyncio.create_task(work) for work in (door.watch(), connections.keep(door.port))]
     try:
-        yield door
+        async with beside(door.watch(), connections.keep(door.port)):
+            yield door
     finally:
-        for watch in watches:
-            watch.cancel()
         await door.stop()
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
+from phoenix_grpc.beside import beside
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import Error, StoreFull
 from phoenix_grpc.guard.authentication import Authenticator
@@ -64,13 +65,10 @@ async def running(
             (SWEEP_SECONDS, lambda: sweep(engine, settings)),
             (NOTICES_SECONDS, lambda: send_notices(engine, settings, mailer)),
         )
-    tasks = [asyncio.create_task(_repeat(seconds, job)) for seconds, job in jobs]
     try:
-        yield
+        async with beside(*(_repeat(seconds, job) for seconds, job in jobs)):
+            yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await _attempt(lambda: refusals.flush(final=True))
         await _attempt(authenticator.flush)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from phoenix_grpc.beside import beside
 from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import ConfigurationError, Error, Unavailable
 from phoenix_grpc.server.first_start import FirstStart
@@ -42,19 +43,15 @@ class Beginning:
         Raises:
             ConfigurationError: when a setting or the database prevents it, as far as the first try finds that out.
         """
+        retries = []
         try:
             await self._begin()
-            retries = None
         except Unavailable as error:
             self._reason = error.message
             log.warning("the database is away; the server will serve when it is back", error=error.message)
-            retries = asyncio.create_task(self._retry())
-        try:
+            retries = [self._retry()]
+        async with beside(*retries):
             yield
-        finally:
-            if retries is not None:
-                retries.cancel()
-                await asyncio.gather(retries, return_exceptions=True)
 
     async def _retry(self) -> None:
         while not self._begun:

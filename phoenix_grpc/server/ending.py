@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import structlog
 
+from phoenix_grpc.beside import beside
 from phoenix_grpc.logs import LogWriter
 
 _REAPING_SECONDS = 5.0
@@ -34,15 +35,8 @@ async def reaping(is_known: Callable[[int], bool] = lambda _: False) -> AsyncIte
     Arguments:
         is_known: whether somebody waits for a process already.
     """
-    if os.getpid() != 1:
+    async with beside(*([_reap_again(is_known)] if os.getpid() == 1 else [])):
         yield
-        return
-    reaper = asyncio.create_task(_reap_again(is_known))
-    try:
-        yield
-    finally:
-        reaper.cancel()
-        await asyncio.gather(reaper, return_exceptions=True)
 
 
 async def _reap_again(is_known: Callable[[int], bool]) -> None:

@@ -18,6 +18,7 @@ import uvloop
 from grpc_health.v1 import health_pb2
 
 from phoenix_grpc import __version__, contract
+from phoenix_grpc.beside import beside
 from phoenix_grpc.certificates import Certificates
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import Method, Rule
@@ -116,7 +117,7 @@ async def serving(
         reception = Reception(budget, settings.max_message_bytes)
         logins = _login_rate(settings, worker)
         watchdog = Watchdog(settings.max_loop_lag_seconds)
-        await stack.enter_async_context(watchdog.watching())
+        await stack.enter_async_context(beside(watchdog.watch()))
         guard = Guard(
             methods,
             _behaviors(auth, datasets),
@@ -130,7 +131,7 @@ async def serving(
         )
         certificates = Certificates(settings) if settings.tls_for_grpc or settings.tls_for_http else None
         if certificates is not None:
-            await stack.enter_async_context(certificates.followed())
+            await stack.enter_async_context(beside(certificates.follow()))
         proxies = TrustedProxies(settings.trusted_proxies)
         connections = Connections(settings.grpc_max_connections_per_address, proxies.speak_for_many)
         interceptor = GuardInterceptor(guard, reception, settings.download_stall_seconds, proxies, connections)

@@ -10,6 +10,7 @@ import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from phoenix_grpc.beside import beside
 from phoenix_grpc.errors import LimitExceeded
 from phoenix_grpc.guard.overload import Watchdog
 from phoenix_grpc.v1 import auth_pb2
@@ -56,7 +57,7 @@ def test_without_a_limit_nothing_is_shed() -> None:
 
 async def test_it_measures_the_loop() -> None:
     watchdog = Watchdog(0.05)
-    async with watchdog.watching():
+    async with beside(watchdog.watch()):
         busy = asyncio.create_task(compute_again_and_again())
         await asyncio.sleep(1)
         assert watchdog.sheds

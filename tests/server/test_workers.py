@@ -145,18 +145,19 @@ def test_sigterm_drains_all_and_exits_zero(tmp_path: Path) -> None:
     assert not [worker for worker in workers if Path(f"/proc/{worker}/cmdline").exists()]
 
 
+def late_upload(may_end: threading.Event) -> Iterator[datasets_pb2.UploadDatasetRequest]:
+    """An upload that is under way until it may end."""
+    header = datasets_pb2.UploadDatasetHeader(name="late", action="UPLOAD_ACTION_CREATE")
+    yield datasets_pb2.UploadDatasetRequest(header=header)
+    yield datasets_pb2.UploadDatasetRequest(chunk=b'{"input": {"n": 1}}\n')
+    may_end.wait(20)
+
+
 def test_workers_that_are_told_twice_go_on_with_their_drain(tmp_path: Path) -> None:
     """As by systemd, which tells all processes of a unit, of which the supervisor tells its workers again."""
     with ServerProcess(tmp_path, PHOENIX_WORKERS="2", PHOENIX_SHUTDOWN_GRACE_SECONDS="10") as server:
-        header = datasets_pb2.UploadDatasetHeader(name="late", action="UPLOAD_ACTION_CREATE")
         may_end = threading.Event()
-
-        def upload() -> Iterator[datasets_pb2.UploadDatasetRequest]:
-            yield datasets_pb2.UploadDatasetRequest(header=header)
-            yield datasets_pb2.UploadDatasetRequest(chunk=b'{"input": {"n": 1}}\n')
-            may_end.wait(20)
-
-        call = server.datasets.UploadDataset.future(upload(), metadata=server.admin)
+        call = server.datasets.UploadDataset.future(late_upload(may_end), metadata=server.admin)
         time.sleep(0.3)
         for process in (*workers_of(server), server.process.pid):
             os.kill(process, signal.SIGTERM)
@@ -252,16 +253,9 @@ def test_sigterm_during_a_start_ends_what_was_started(tmp_path: Path) -> None:
 
 def test_sigterm_during_a_roll_waits_for_the_worker_that_drains(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, PHOENIX_WORKERS="2", PHOENIX_SHUTDOWN_GRACE_SECONDS="4") as server:
-        header = datasets_pb2.UploadDatasetHeader(name="late", action="UPLOAD_ACTION_CREATE")
         may_end = threading.Event()
-
-        def upload() -> Iterator[datasets_pb2.UploadDatasetRequest]:
-            yield datasets_pb2.UploadDatasetRequest(header=header)
-            yield datasets_pb2.UploadDatasetRequest(chunk=b'{"input": {"n": 1}}\n')
-            may_end.wait(20)
-
         with ThreadPoolExecutor(1) as pool:
-            call = pool.submit(server.datasets.UploadDataset, upload(), metadata=server.admin)
+            call = pool.submit(server.datasets.UploadDataset, late_upload(may_end), metadata=server.admin)
             wait_until(lambda: len(lines_of(server)) >= 3)
             for _ in range(50):
                 server.process.send_signal(signal.SIGHUP)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from phoenix_grpc.beside import beside
 from phoenix_grpc.errors import Aborted, AlreadyExists, Error, Invalid, Reason, Unavailable
 from phoenix_grpc.model import Dataset, now
 from phoenix_grpc.store.datasets import claims, datasets, in_place, matching, splits, versions
@@ -150,12 +151,8 @@ async def _beating(engine: Engine, upload_id: int) -> AsyncIterator[None]:
             with contextlib.suppress(Error):
                 await engine.stage(beat)
 
-    heart = asyncio.create_task(beats())
-    try:
+    async with beside(beats()):
         yield
-    finally:
-        heart.cancel()
-        await asyncio.gather(heart, return_exceptions=True)
 
 
 async def unclaimed(engine: Engine, act: Callable[[], Awaitable[T]]) -> T:

@@ -2,42 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-import pytest_asyncio
 
 from phoenix_grpc.errors import Error, Invalid, StoreFull, Unavailable
 from phoenix_grpc.store.engine import Engine, Transaction
 from phoenix_grpc.store.opening import open_engine
 from phoenix_grpc.store.postgres.faults import as_ours
 from tests.postgres import new_database, running_postgres, shared_server
-from tests.postgres_proxy import Proxy, proxied
+from tests.postgres_proxy import Proxy
 
 
 @pytest.fixture
-def proxy(database: str) -> Iterator[Proxy]:
-    """The line to the database."""
-    with proxied(database) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def database() -> str:
-    """The URL of a new database, without the proxy."""
-    return new_database()
-
-
-@pytest_asyncio.fixture
-async def engine(proxy: Proxy) -> AsyncIterator[Engine]:
-    """An engine behind the proxy."""
-    engine = open_engine(proxy.url)
-    yield engine
-    proxy.go_on()
-    await engine.close()
+def engine(engine_behind: Engine) -> Engine:
+    """An engine behind a line that can be cut."""
+    return engine_behind
 
 
 class Adding:

@@ -1,29 +1,15 @@
 """Short reads: how often they turn to the server, and what they see."""
 
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
-import pytest_asyncio
 
 from phoenix_grpc.store.engine import Engine, Transaction
-from phoenix_grpc.store.opening import open_engine
-from tests.postgres import new_database
-from tests.postgres_proxy import Proxy, proxied
+from tests.postgres_proxy import Proxy
 
 
 @pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    """The line to a new database."""
-    with proxied(new_database()) as proxy:
-        yield proxy
-
-
-@pytest_asyncio.fixture
-async def engine(proxy: Proxy) -> AsyncIterator[Engine]:
-    """An engine behind the proxy."""
-    engine = open_engine(proxy.url)
-    yield engine
-    await engine.close()
+def engine(engine_behind: Engine) -> Engine:
+    """An engine behind a line that can be cut."""
+    return engine_behind
 
 
 class Looking:

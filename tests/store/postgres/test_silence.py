@@ -2,35 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
-import pytest_asyncio
 
 from phoenix_grpc.errors import Invalid, Unavailable
 from phoenix_grpc.store.engine import Engine, Transaction
-from phoenix_grpc.store.opening import open_engine
-from tests.postgres import new_database
-from tests.postgres_proxy import Proxy, proxied
+from tests.postgres_proxy import Proxy
 
 LONGEST_SECONDS = 15
 """Well over the five of the silence, and those of another attempt."""
 
 
 @pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    """The line to the database."""
-    with proxied(new_database()) as proxy:
-        yield proxy
-
-
-@pytest_asyncio.fixture
-async def engine(proxy: Proxy) -> AsyncIterator[Engine]:
-    """An engine behind the proxy."""
-    engine = open_engine(proxy.url)
-    yield engine
-    proxy.go_on()
-    await engine.close()
+def engine(engine_behind: Engine) -> Engine:
+    """An engine behind a line that can be cut."""
+    return engine_behind
 
 
 @pytest.mark.parametrize("method", ["read", "read_many", "read_long", "write", "stage"])
