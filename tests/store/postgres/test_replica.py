@@ -291,6 +291,27 @@ def test_a_primary_is_no_replica(tmp_path: Path, cluster: Cluster, database: str
         assert any('"replica unused"' in line and "it is no replica" in line for line in server.lines)
 
 
+async def test_a_replica_that_is_promoted_under_open_connections_is_read_no_more() -> None:
+    """What is committed there from then on is committed nowhere else, and the connections work as before."""
+    with running_cluster() as cluster:
+        cluster.primary.execute("CREATE DATABASE servers")
+        until(lambda: cluster.standby.ask("SELECT count(*) FROM pg_database WHERE datname = 'servers'"))
+        engine = open_engine(cluster.primary.url("servers"), replica_url=cluster.standby.url("servers"))
+        try:
+            await engine.auth_revision()
+            catch_up(cluster)
+            for _ in range(3):
+                assert await engine.read_replica(lambda _: True, lambda tx: tx.one("SELECT 1")) == (1,)
+            cluster.primary.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            cluster.primary.execute("SELECT pg_reload_conf()")
+            cluster.standby.execute("SELECT pg_promote(true, 60)")
+            for _ in range(3):
+                with pytest.raises(NoReplica):
+                    await engine.read_replica(lambda _: True, lambda tx: tx.one("SELECT 1"))
+        finally:
+            await engine.close()
+
+
 @pytest.mark.parametrize(
     ("url", "replica"),
     [
