@@ -94,22 +94,30 @@ def wait_until(check: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-def staged(server: ServerProcess) -> int:
-    """How many records are staged in the server's database."""
-    return int(query(server.database_url, "SELECT COUNT(*) FROM staged_examples")[0][0])
+def count(server: ServerProcess, table: str) -> int:
+    """How many rows a table of the server's database has."""
+    return int(query(server.database_url, f"SELECT COUNT(*) FROM {table}")[0][0])
 
 
-def test_a_client_that_vanishes_in_mid_upload_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("known", "table"), [(True, "staged_examples"), (False, "revisions")])
+def test_a_client_that_vanishes_in_mid_upload_leaves_nothing(tmp_path: Path, known: bool, table: str) -> None:
+    """Whether its records are staged, or go to their places in a new dataset at once."""
     with ServerProcess(tmp_path) as server:
+        if known:
+            server.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name="half"), metadata=server.admin)
         call = server.datasets.UploadDataset.future(
             messages(append("half"), records("half", 20_000), pause=0.02), metadata=server.admin
         )
-        wait_until(lambda: staged(server))
+        wait_until(lambda: count(server, table))
         call.cancel()
         wait_until(lambda: '"status":"CANCELLED"' in "".join(server.lines))
-        with pytest.raises(grpc.RpcError) as caught:
-            server.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="half"), metadata=server.admin)
-        assert reason_of(caught.value) == "DATASET_NOT_FOUND"
+        named = datasets_pb2.GetDatasetRequest(name="half")
+        if known:
+            assert server.datasets.GetDataset(named, metadata=server.admin).example_count == 0
+        else:
+            with pytest.raises(grpc.RpcError) as caught:
+                server.datasets.GetDataset(named, metadata=server.admin)
+            assert reason_of(caught.value) == "DATASET_NOT_FOUND"
         whole = server.datasets.UploadDataset(messages(append("half"), records("whole", 10)), metadata=server.admin)
         assert whole.created_count == 10
 

@@ -2,7 +2,7 @@
 
 from phoenix_grpc.config.client import ClientSettings
 from phoenix_grpc.config.fields import PREFIX
-from phoenix_grpc.config.loading import load_client_settings, load_settings, prefer_grpc_experiments
+from phoenix_grpc.config.loading import load_client_settings, load_settings, prefer_grpc_experiments, share_metrics
 from phoenix_grpc.config.settings import Settings
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "load_client_settings",
     "load_settings",
     "prefer_grpc_experiments",
+    "share_metrics",
 ]

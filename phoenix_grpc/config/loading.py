@@ -1,6 +1,7 @@
 """Reads the settings: the only place that reads the environment."""
 
 import os
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -19,6 +20,14 @@ def prefer_grpc_experiments() -> None:
     package.
     """
     os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
+
+
+def share_metrics(folder: Path) -> None:
+    """Has this process, and those that it starts, keep their metrics in a folder (prometheus_client).
+
+    It has an effect only before prometheus_client is imported.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def load_settings(**flags: Any) -> Settings:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from phoenix_grpc.config.accounts import AccountSettings
+from phoenix_grpc.config.admin_port import AdminSettings
 from phoenix_grpc.config.database import DatabaseSettings
 from phoenix_grpc.config.grpc_door import GrpcSettings
 from phoenix_grpc.config.http_door import HttpSettings
@@ -17,7 +18,16 @@ from phoenix_grpc.config.tls import TlsSettings
 
 
 # The settings of the last base come first.
-class Settings(LimitSettings, MailSettings, HttpSettings, GrpcSettings, TlsSettings, AccountSettings, DatabaseSettings):
+class Settings(
+    AdminSettings,
+    LimitSettings,
+    MailSettings,
+    HttpSettings,
+    GrpcSettings,
+    TlsSettings,
+    AccountSettings,
+    DatabaseSettings,
+):
     """All settings of the server: those of its parts, and those of the whole."""
 
     workers: Annotated[int, Field(ge=1, le=256)] = Field(

@@ -81,6 +81,11 @@ class Rooms:
         self._public = Room(MAX_PUBLIC_CALLS, _PUBLIC_SHARE)
         self._public_streams = Room(MAX_PUBLIC_STREAMS, _PUBLIC_SHARE)
 
+    @property
+    def running(self) -> int:
+        """How many calls run that need a credential."""
+        return self._calls.running
+
     def enter(self, method: Method, who: str, shared: bool) -> Callable[[object], object]:
         """Takes a place; returns a function that gives it back, for use as a task's done callback.
 

@@ -12,7 +12,6 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from phoenix_grpc.certificates import Certificates
-from phoenix_grpc.config import Settings
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.guard.proxies import TrustedProxies
 from phoenix_grpc.guard.rates import RateLimit
@@ -44,7 +43,7 @@ async def http_door(
         ConfigurationError: when it cannot listen.
     """
     settings = backend.settings
-    listener = _listen(settings, shared)
+    listener = listen(settings.host, settings.port, "PHOENIX_HOST, PHOENIX_PORT", shared, settings.dual_stack)
     port = listener.getsockname()[1]
     open_connections = Connections(
         settings.http_max_connections,
@@ -52,24 +51,31 @@ async def http_door(
         TrustedProxies(settings.trusted_proxies),
     )
     speak = functools.partial(
-        _Protocol,
+        Protocol,
         max_head_bytes=settings.http_max_header_bytes,
         open_connections=open_connections,
         stall_seconds=settings.download_stall_seconds,
     )
-    server = _Server(_config(backend, logins, speak, certificates is not None))
-    serving = asyncio.create_task(server.serve(sockets=[listener] if certificates is None else []))
+    server = Server(_config(backend, logins, speak, certificates is not None))
+    if certificates is None:
+        async with running(server, [listener]):
+            yield port
+    else:
+        make = functools.partial(server.protocol, speak)
+        async with running(server, []), accepting(listener, certificates, open_connections, make):
+            yield port
+
+
+@contextlib.asynccontextmanager
+async def running(server: "Server", listeners: list[socket.socket]) -> AsyncIterator[None]:
+    """Runs a server until the block ends, and then until it has ended."""
+    serving = asyncio.create_task(server.serve(sockets=listeners))
     started = asyncio.create_task(server.up.wait())
     try:
         await asyncio.wait((serving, started), return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             await serving
-        if certificates is None:
-            yield port
-        else:
-            make = functools.partial(server.protocol, speak)
-            async with accepting(listener, certificates, open_connections, make):
-                yield port
+        yield
     finally:
         started.cancel()
         server.should_exit = True
@@ -96,23 +102,25 @@ def _config(
     )
 
 
-def _listen(settings: Settings, shared: bool) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def listen(host: str, port: int, named: str, shared: bool = False, dual_stack: bool = False) -> socket.socket:
+    """Binds a port.
+
+    Arguments:
+        named: the settings of the address.
+
+    Raises:
+        ConfigurationError: when it cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server(
-            (settings.host, settings.port),
-            family=family,
-            backlog=2048,
-            reuse_port=shared,
-            dualstack_ipv6=settings.dual_stack,
+            (host, port), family=family, backlog=2048, reuse_port=shared, dualstack_ipv6=dual_stack
         )
     except OSError as error:
-        raise ConfigurationError(
-            f"PHOENIX_HOST, PHOENIX_PORT: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
-        ) from None
+        raise ConfigurationError(f"{named}: cannot listen on {host}:{port}: {error.strerror}") from None
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn as a guest: it would install signal handlers of its own, and die before the drain."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -136,7 +144,7 @@ class _Server(uvicorn.Server):
         )
 
 
-class _Protocol(HttpToolsProtocol):
+class Protocol(HttpToolsProtocol):
     """HTTP/1.1 with bounds on connections, and on what surrounds a body, which uvicorn does not set.
 
     Arguments:

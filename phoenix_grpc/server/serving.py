@@ -30,6 +30,7 @@ from phoenix_grpc.guard.overload import Watchdog
 from phoenix_grpc.guard.proxies import TrustedProxies
 from phoenix_grpc.guard.rates import CallRates, RateLimit
 from phoenix_grpc.guard.refusals import RefusalRecorder
+from phoenix_grpc.http.admin import admin_door
 from phoenix_grpc.http.backend import Backend
 from phoenix_grpc.http.listener import http_door
 from phoenix_grpc.logs import CallLog, LogWriter, configure_logs
@@ -42,6 +43,7 @@ from phoenix_grpc.rpc.statuses import status_name
 from phoenix_grpc.server import background
 from phoenix_grpc.server.beginning import Beginning
 from phoenix_grpc.server.ending import end_at_once, reaping
+from phoenix_grpc.server.metrics import Metrics, Reading
 from phoenix_grpc.server.signing_key import open_key_ring
 from phoenix_grpc.server.workers import Worker, follow_supervisor, tell_supervisor
 from phoenix_grpc.services.auth.servicer import AuthServicer
@@ -118,14 +120,16 @@ async def serving(
         logins = _login_rate(settings, worker)
         watchdog = Watchdog(settings.max_loop_lag_seconds)
         await stack.enter_async_context(beside(watchdog.watch()))
+        rooms = Rooms(settings.max_concurrent_calls)
+        metrics = Metrics(methods, status_name) if settings.admin_port is not None else None
         guard = Guard(
             methods,
             _behaviors(auth, datasets),
             authenticator if settings.enable_auth else None,
             engine,
-            Rooms(settings.max_concurrent_calls),
+            rooms,
             logins,
-            (CallLines(calls, status_name), refusals),
+            (CallLines(calls, status_name), refusals, *([metrics] if metrics else [])),
             _call_rates(settings, worker),
             watchdog,
         )
@@ -151,6 +155,17 @@ async def serving(
         )
         # Both doors begin to drain at once, and share one grace.
         stack.push_async_callback(_drain, settings, guard, door)
+        if metrics is not None:
+            readings: dict[str, Reading] = {
+                "serving": lambda: door.serving,
+                "calls_in_flight": lambda: rooms.running,
+                "loop_lag_seconds": lambda: watchdog.lag,
+                "shedding": lambda: watchdog.sheds,
+                "certificate_seconds_left": lambda: certificates.seconds_left if certificates else None,
+            }
+            await stack.enter_async_context(beside(metrics.sample(readings)))
+            if not worker.shares_ports:
+                await stack.enter_async_context(_admin_door(settings, metrics, door))
         running = RunningServer(
             settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard, reception, door
         )
@@ -159,6 +174,13 @@ async def serving(
         gc.collect()
         gc.freeze()
         yield running
+
+
+@contextlib.asynccontextmanager
+async def _admin_door(settings: Settings, metrics: Metrics, door: GrpcDoor) -> AsyncIterator[None]:
+    async with admin_door(settings.admin_host, settings.admin_port or 0, metrics.text, lambda: door.serving) as port:
+        log.info("admin port", address=f"{settings.admin_host}:{port}")
+        yield
 
 
 async def _drain(settings: Settings, guard: Guard, door: GrpcDoor) -> None:

@@ -12,17 +12,23 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from phoenix_grpc.config import Settings
+from phoenix_grpc.config import Settings, share_metrics
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.logs import LogWriter, configure_logs
 from phoenix_grpc.server.ending import end_at_once, reaping
+
+if TYPE_CHECKING:
+    from phoenix_grpc.server.metrics import SharedMetrics
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -183,6 +189,7 @@ class Supervisor:
         self._workers: dict[int, _Process] = {}
         # Also those that do not serve yet, and those that still drain.
         self._running: set[_Process] = set()
+        self._metrics: SharedMetrics | None = None
         self._stopping = asyncio.Event()
         self._rolls = asyncio.Event()
 
@@ -197,6 +204,7 @@ class Supervisor:
             loop.add_signal_handler(order, self._stop, order)
         loop.add_signal_handler(signal.SIGHUP, self._rolls.set)
         async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self._admin_door())
             ports = stack.enter_context(_reserved(self._settings))
             await stack.enter_async_context(reaping(lambda pid: any(process.pid == pid for process in self._running)))
             self._options = [*self._options, *ports]
@@ -223,6 +231,33 @@ class Supervisor:
             return failure.code if failure.code > 0 else 1
         log.info("stopped")
         return 0
+
+    @contextlib.asynccontextmanager
+    async def _admin_door(self) -> AsyncIterator[None]:
+        """Serves the admin port, if there is to be one, for all workers together."""
+        settings = self._settings
+        if settings.admin_port is None:
+            yield
+            return
+        settings.working_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(prefix="metrics-", dir=settings.working_dir) as folder:
+            share_metrics(Path(folder))
+            from phoenix_grpc.http.admin import admin_door
+            from phoenix_grpc.server.metrics import SharedMetrics
+
+            self._metrics = metrics = SharedMetrics(Path(folder))
+
+            def ready() -> bool:
+                return len(self._workers) == settings.workers and not self._stopping.is_set() and metrics.serving()
+
+            async with admin_door(settings.admin_host, settings.admin_port, metrics.text, ready) as port:
+                log.info("admin port", address=f"{settings.admin_host}:{port}")
+                yield
+
+    def _ended(self, worker: _Process) -> None:
+        self._running.discard(worker)
+        if self._metrics is not None:
+            self._metrics.forget(worker.pid)
 
     def _stop(self, order: signal.Signals) -> None:
         """Begins to stop; whoever says it twice does not want to wait."""
@@ -265,7 +300,7 @@ class Supervisor:
         )
         worker = _Process(process, partial(relay, self._writer, number))
         self._running.add(worker)
-        worker.exited.add_done_callback(lambda _: self._running.discard(worker))
+        worker.exited.add_done_callback(lambda _: self._ended(worker))
         place = await worker.serves()
         before, self._workers[number] = self._workers.get(number), worker
         if before is not None:

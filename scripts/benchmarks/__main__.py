@@ -15,12 +15,12 @@ from pathlib import Path
 
 import click
 import parts_attacks
+import parts_extras
 import parts_growth
 import parts_grpc
 import parts_http
 import parts_publishing
 import parts_soak
-import parts_tls
 import parts_workers
 from rich.console import Console
 from rich.table import Table
@@ -39,11 +39,12 @@ PARTS = {
     "workers": parts_workers.bench_workers,
     "publishing": parts_publishing.bench_publishing,
     "http": parts_http.bench_http,
-    "tls": parts_tls.bench_tls,
+    "tls": parts_extras.bench_tls,
+    "metrics": parts_extras.bench_metrics,
     "attacks": parts_attacks.bench_attacks,
     "soak": parts_soak.bench_soak,
 }
-_BY_H2LOAD = {"calls", "growth", "http", "tls", "workers"}
+_BY_H2LOAD = {"calls", "growth", "http", "metrics", "tls", "workers"}
 
 
 @click.command()

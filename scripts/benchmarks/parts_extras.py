@@ -1,0 +1,69 @@
+"""What TLS, and what metrics, cost on kept connections."""
+
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import trustme
+from load import LISTS, calls_per_second
+from parts_grpc import CHECK_ACCESS
+from servers import ADMIN_SECRET, Server
+from table import Line
+
+from phoenix_grpc.v1 import auth_pb2
+from tests.certificates import issue
+
+_ROUNDS = 5
+_CALLS = 10_000
+
+
+def bench_tls(server: Server, folder: Path) -> Iterator[Line]:
+    """The same calls with TLS and in clear."""
+    variables = issue(trustme.CA(), folder / "certificates")
+    secure = Server(folder / "secure", PHOENIX_TLS_ENABLED_FOR_GRPC="true", **variables)
+    try:
+        yield _beside(secure, server, "over TLS", "in clear", 0.85, "https")
+    finally:
+        secure.stop()
+
+
+def bench_metrics(server: Server, folder: Path) -> Iterator[Line]:
+    """The same calls with metrics and without, and what a scrape takes."""
+    port = _free_port()
+    counting = Server(folder / "counting", PHOENIX_ADMIN_PORT=str(port))
+    try:
+        yield _beside(counting, server, "with metrics", "without", 0.97)
+        slowest = max(_scrape(f"http://127.0.0.1:{port}/metrics") for _ in range(50)) * 1000
+        yield Line("a scrape, the slowest of 50", f"{slowest:.1f} ms", "", None, "20 ms", slowest < 20)
+    finally:
+        counting.stop()
+
+
+def _beside(one: Server, other: Server, what: str, than: str, budget: float, scheme: str = "http") -> Line:
+    """The best of alternating rounds each."""
+    request = auth_pb2.CheckAccessRequest(method=LISTS).SerializeToString()
+    best = {what: (0.0, 0.0), than: (0.0, 0.0)}
+    for _ in range(_ROUNDS):
+        for name, server, how in ((what, one, scheme), (than, other, "http")):
+            before = server.cpu()
+            rate = calls_per_second(server.address, CHECK_ACCESS, request, ADMIN_SECRET, _CALLS, how)
+            best[name] = max(best[name], (rate, (server.cpu() - before) / _CALLS * 1e6))
+    (mine, my_cpu), (theirs, their_cpu) = best[what], best[than]
+    ratio = mine / theirs
+    figures = f"{mine:,.0f}/s, {my_cpu:.0f} us", f"{than} {theirs:,.0f}/s, {their_cpu:.0f} us"
+    return Line(f"CheckAccess {what}", *figures, ratio, f"{budget}", ratio >= budget)
+
+
+def _scrape(url: str) -> float:
+    begun = time.perf_counter()
+    with urllib.request.urlopen(url) as response:
+        response.read()
+    return time.perf_counter() - begun
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
