@@ -5,10 +5,10 @@ folder that the supervisor reads them all from (prometheus_client's multiprocess
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -16,13 +16,18 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from phoenix_grpc import __version__
 from phoenix_grpc.errors import Error, LimitExceeded, PermissionDenied, Unauthenticated
 from phoenix_grpc.guard.call import Call
+from phoenix_grpc.model import PrincipalKind
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-_SAMPLE_SECONDS = 1.0
+_COUNT_SECONDS = 0.1
+_TICKS_A_SAMPLE = 10
+"""How often calls are counted, and after how many times gauges are read."""
 _UNKNOWN = "unknown"
 
 Reading = Callable[[], float | None]
 """Returns a value as it is now; None when there is none."""
+
+_Counting = tuple[Callable[[], None], Callable[[float], None], Callable[[], None]]
 
 GAUGES: Mapping[str, tuple[str, str]] = {
     "serving": ("Whether it serves: 1, or 0 while the store is away or it stops.", "livemin"),
@@ -45,7 +50,8 @@ class Metrics:
     def __init__(self, methods: Collection[str], status_name: Callable[[Error | None], str]) -> None:
         self._methods = methods
         self._status_name = status_name
-        self._children: dict[tuple[Any, tuple[str, ...]], Any] = {}
+        self._ended: list[tuple[str, PrincipalKind, Error | None, float]] = []
+        self._counting: dict[tuple[str, str, PrincipalKind], _Counting] = {}
         self._registry = registry = CollectorRegistry()
         self._calls = Counter("phoenix_grpc_calls", "Calls that ended.", ["method", "code"], registry=registry)
         self._seconds = Histogram(
@@ -65,29 +71,40 @@ class Metrics:
         }
 
     def __call__(self, call: Call, error: Error | None) -> None:
-        """Counts a call that has ended, now."""
-        method = call.path if call.path in self._methods else _UNKNOWN
-        self._child(self._calls, method, self._status_name(error)).inc()
-        self._child(self._seconds, method).observe(time.perf_counter() - call.started)
-        self._child(self._callers, call.principal.kind.value).inc()
-        if isinstance(error, Unauthenticated | PermissionDenied | LimitExceeded):
-            self._refusals.labels(error.reason.value).inc()
+        """Notes a call that has ended, now. It is counted with others soon, which costs less than alone."""
+        self._ended.append((call.path, call.principal.kind, error, time.perf_counter() - call.started))
 
-    def _child(self, metric: Any, *labels: str) -> Any:
-        """The part of a metric that has these labels; to ask prometheus_client each time costs as much as to count."""
-        key = (metric, labels)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = metric.labels(*labels)
-        return child
+    def _count_ended(self) -> None:
+        noted, self._ended = self._ended, []
+        for path, kind, error, seconds in noted:
+            key = (path, self._status_name(error), kind)
+            ended, took, called = self._counting.get(key) or self._count(*key)
+            ended()
+            took(seconds)
+            called()
+            if isinstance(error, Unauthenticated | PermissionDenied | LimitExceeded):
+                self._refusals.labels(error.reason.value).inc()
+
+    def _count(self, path: str, status: str, kind: PrincipalKind) -> _Counting:
+        """What counts such a call; to ask prometheus_client for it each time costs as much as to count."""
+        method = path if path in self._methods else _UNKNOWN
+        counting = (
+            self._calls.labels(method, status).inc,
+            self._seconds.labels(method).observe,
+            self._callers.labels(kind.value).inc,
+        )
+        if method is not _UNKNOWN:
+            self._counting[path, status, kind] = counting
+        return counting
 
     async def sample(self, readings: Mapping[str, Reading]) -> None:
-        """Reads the gauges, by their names, every second until it is cancelled."""
-        while True:
-            for name, read in readings.items():
+        """Counts the calls that ended, and reads the gauges, by their names, until it is cancelled."""
+        for tick in itertools.count():
+            self._count_ended()
+            for name, read in readings.items() if tick % _TICKS_A_SAMPLE == 0 else ():
                 if (value := read()) is not None:
                     self._gauges[name].set(value)
-            await asyncio.sleep(_SAMPLE_SECONDS)
+            await asyncio.sleep(_COUNT_SECONDS)
 
     def text(self) -> bytes:
         """All of it as Prometheus reads it."""

@@ -21,6 +21,7 @@ from tests.server.test_workers import workers_of
 
 WHO_AM_I = auth_pb2.WhoAmIRequest()
 ON = {"PHOENIX_ADMIN_PORT": "0"}
+COUNTED = "phoenix_grpc_calls_total OK /phoenix_grpc.v1.AuthService/WhoAmI"
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
@@ -79,12 +80,13 @@ def test_what_a_worker_counted_outlives_it_and_what_it_was_does_not(tmp_path: Pa
     with ServerProcess(tmp_path, **ON, PHOENIX_WORKERS="2") as server:
         until(lambda: httpx.get(f"{admin_url(server)}/readyz").status_code == 200, 10)
         server.auth.WhoAmI(WHO_AM_I, metadata=server.admin)
+        until(lambda: metrics_of(server).get(COUNTED) == 1, 5)
         victim = workers_of(server)[0]
         for worker in workers_of(server):
             os.kill(worker, signal.SIGKILL)
         until(lambda: len(workers_of(server)) == 2 and victim not in workers_of(server), 20)
         until(lambda: httpx.get(f"{admin_url(server)}/readyz").status_code == 200, 20)
-        assert metrics_of(server)["phoenix_grpc_calls_total OK /phoenix_grpc.v1.AuthService/WhoAmI"] == 1
+        assert metrics_of(server)[COUNTED] == 1
     assert not list((tmp_path / "work").glob("metrics-*"))
 
 
@@ -131,6 +133,7 @@ def test_the_end_of_the_certificate_is_there_with_tls(tmp_path: Path) -> None:
 def test_every_metric_is_documented_and_no_other(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, **ON) as server:
         server.auth.WhoAmI(WHO_AM_I, metadata=server.admin)
+        until(lambda: metrics_of(server).get(COUNTED) == 1, 5)
         text = httpx.get(f"{admin_url(server)}/metrics").text
     families = {family.name for family in text_string_to_metric_families(text)}
     served = {re.sub("_created$", "", name) for name in families}
