@@ -57,4 +57,14 @@ async def test_a_connection_that_others_can_read_says_so(tmp_path: Path, context
         await far.sign_in()
         await far.says("Not encrypted")
         assert await far.faults() == []
+        await far.page.set_viewport_size({"width": 390, "height": 700})
+        brand, warning, end = [
+            await far.page.locator(f"#header {part}").bounding_box() for part in (".brand", ".warn", ".who button")
+        ]
+        assert brand is not None
+        assert warning is not None
+        assert end is not None
+        assert brand["x"] + brand["width"] < warning["x"]
+        assert warning["x"] + warning["width"] < end["x"]
+        assert end["x"] + end["width"] <= 390
         assert near.problems == far.problems == []
