@@ -5,18 +5,25 @@ asyncio's own servers tell nobody of a connection before it has shaken hands.
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 
+import structlog
+
+from phoenix_grpc.beside import beside
 from phoenix_grpc.certificates import Certificates
 from phoenix_grpc.http.connections import Connections
 
 HANDSHAKE_SECONDS = 10
 """How long a client may take to begin TLS."""
 
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE_SECONDS = 1.0
-"""How long nothing is accepted after the system refused to."""
+"""How long nothing is accepted after the system had no room for another connection."""
+
+log = structlog.get_logger()
 
 
 class Handshake:
@@ -50,6 +57,7 @@ async def accepting(
         make: makes the protocol that takes over, and counts the connection in place of its handshake.
     """
     loop = asyncio.get_running_loop()
+    under_way: set[asyncio.Task[None]] = set()
 
     async def shake(line: socket.socket, handshake: Handshake) -> None:
         try:
@@ -60,7 +68,10 @@ async def accepting(
                 ssl_handshake_timeout=HANDSHAKE_SECONDS,
             )
         except (OSError, ssl.SSLError):  # of which timeouts are one; strangers are nothing to log
-            pass
+            line.close()
+        except Exception as error:  # or else it would end the whole door
+            line.close()
+            log.error("a connection could not be taken over", exc_info=error)
         finally:
             open_connections.leave(handshake)
 
@@ -68,21 +79,25 @@ async def accepting(
         while True:
             try:
                 line, peer = await loop.sock_accept(listener)
-            except OSError:  # too many open files, or the client is gone already
-                await asyncio.sleep(_PAUSE_SECONDS)
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    await asyncio.sleep(_PAUSE_SECONDS)
                 continue
             handshake = Handshake()
             if open_connections.enter(handshake, peer[0]):
-                shaking = tasks.create_task(shake(line, handshake))
+                shaking = asyncio.create_task(shake(line, handshake))
                 handshake.begin(shaking)
+                under_way.add(shaking)
+                shaking.add_done_callback(under_way.discard)
             else:
                 line.close()
 
-    async with asyncio.TaskGroup() as tasks:
-        listener.setblocking(False)
-        acceptor = tasks.create_task(accept())
-        try:
+    listener.setblocking(False)
+    try:
+        async with beside(accept()):
             yield
-        finally:
-            acceptor.cancel()
-            listener.close()
+    finally:
+        listener.close()
+        for shaking in under_way:
+            shaking.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
