@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -76,7 +77,10 @@ class Certificates:
         while True:
             self._warn()
             await asyncio.sleep(LOOK_SECONDS)
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # whatever is in those files, later ones are to be taken up
+                log.error("the certificate cannot be looked at", exc_info=error)
 
     async def look(self) -> None:
         """Takes up the files if they have changed and are right."""
@@ -162,7 +166,7 @@ def _decrypted(settings: Settings) -> bytes:
                 text = f"PHOENIX_TLS_KEY_FILE_PASSWORD: is required, since {path} is encrypted"
                 raise ConfigurationError(text) from None
             key = load_pem_private_key(pem, None)  # it is not encrypted, so the password says nothing
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         if password is not None:
             text = f"PHOENIX_TLS_KEY_FILE, PHOENIX_TLS_KEY_FILE_PASSWORD: {path} must contain a private key in PEM"
             raise ConfigurationError(f"{text}, which the password opens") from None

@@ -39,15 +39,8 @@ ROOMS = {
     # Of the guard the door sees the way in; of the store and the services nothing.
     "http": {
         *("__init__", "beside", "certificates", "config", "contract", "errors", "ids", "json_keys", "pace", "structs"),
-        *(
-            "v1",
-            "formats.compression",
-            "guard.admission",
-            "guard.call",
-            "guard.capacity",
-            "guard.proxies",
-            "guard.rates",
-        ),
+        *("v1", "formats.compression", "guard.admission", "guard.call", "guard.capacity"),
+        *("guard.proxies", "guard.rates"),
     },
     "client": {"__init__", "config", "contract", "errors", "v1"},
     # The composition root knows them all.
