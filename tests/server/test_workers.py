@@ -299,6 +299,17 @@ def upload_once(server: ServerProcess, name: str, ended: threading.Event, refuse
     return False
 
 
+def all_datasets(server: ServerProcess) -> list[datasets_pb2.Dataset]:
+    """All datasets, however many pages they take."""
+    request, found = datasets_pb2.ListDatasetsRequest(page_size=1000), list[datasets_pb2.Dataset]()
+    while True:
+        page = server.datasets.ListDatasets(request, metadata=server.admin)
+        found += page.datasets
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            return found
+
+
 def test_workers_that_are_killed_under_load_lose_nothing_acknowledged(tmp_path: Path) -> None:
     acknowledged: list[str] = []
     refused: list[grpc.StatusCode] = []
@@ -324,8 +335,7 @@ def test_workers_that_are_killed_under_load_lose_nothing_acknowledged(tmp_path: 
                 ended.set()
         for one in writers:
             one.result()
-        request = datasets_pb2.ListDatasetsRequest(page_size=1000)
-        found = server.datasets.ListDatasets(request, metadata=server.admin).datasets
+        found = all_datasets(server)
     counts = {dataset.name: dataset.example_count for dataset in found}
     assert set(acknowledged) <= set(counts)
     assert set(counts.values()) == {50}
