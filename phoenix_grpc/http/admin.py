@@ -5,7 +5,6 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,7 +12,7 @@ from starlette.routing import Route
 
 from phoenix_grpc.guard.proxies import TrustedProxies
 from phoenix_grpc.http.connections import Connections
-from phoenix_grpc.http.listener import Protocol, Server, listen, running
+from phoenix_grpc.http.listener import Protocol, Server, guest_config, listen, running
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus's text format."""
@@ -54,16 +53,7 @@ async def admin_door(
         open_connections=Connections(_CONNECTIONS, _CONNECTIONS, TrustedProxies(())),
         stall_seconds=_STALL_SECONDS,
     )
-    config = uvicorn.Config(
-        Starlette(routes=routes),
-        http=speak,  # type: ignore[arg-type]
-        loop="none",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
+    # By default it would believe what callers on this machine say of their address.
+    config = guest_config(Starlette(routes=routes), speak, proxy_headers=False, timeout_graceful_shutdown=1)
     async with running(Server(config), [listener]):
         yield listener.getsockname()[1]

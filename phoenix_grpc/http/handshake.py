@@ -42,6 +42,67 @@ class Handshake:
             self._shaking.cancel()
 
 
+class _Acceptor:
+    """Accepts connections, and has each shake hands; see `accepting`."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        certificates: Certificates,
+        open_connections: Connections,
+        make: Callable[[Handshake], asyncio.Protocol],
+    ) -> None:
+        self._listener = listener
+        self._certificates = certificates
+        self._open = open_connections
+        self._make = make
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def accept(self) -> None:
+        """Accepts until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                line, peer = await loop.sock_accept(self._listener)
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            self._begin(line, peer[0])
+
+    def _begin(self, line: socket.socket, address: str) -> None:
+        handshake = Handshake()
+        if not self._open.enter(handshake, address):
+            line.close()
+            return
+        shaking = asyncio.create_task(self._shake(line, handshake))
+        handshake.begin(shaking)
+        self._under_way.add(shaking)
+        shaking.add_done_callback(self._under_way.discard)
+
+    async def _shake(self, line: socket.socket, handshake: Handshake) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: self._make(handshake),
+                line,
+                ssl=self._certificates.loaded.context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            )
+        except (OSError, ssl.SSLError):  # of which timeouts are one; strangers are nothing to log
+            line.close()
+        except Exception as error:  # or else nobody would learn of it
+            line.close()
+            log.error("a connection could not be taken over", exc_info=error)
+        finally:
+            self._open.leave(handshake)
+
+    async def close(self) -> None:
+        """Ends the handshakes that are under way."""
+        for shaking in self._under_way:
+            shaking.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+
 @contextlib.asynccontextmanager
 async def accepting(
     listener: socket.socket,
@@ -56,48 +117,11 @@ async def accepting(
         open_connections: those of the server.
         make: makes the protocol that takes over, and counts the connection in place of its handshake.
     """
-    loop = asyncio.get_running_loop()
-    under_way: set[asyncio.Task[None]] = set()
-
-    async def shake(line: socket.socket, handshake: Handshake) -> None:
-        try:
-            await loop.connect_accepted_socket(
-                lambda: make(handshake),
-                line,
-                ssl=certificates.loaded.context,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            )
-        except (OSError, ssl.SSLError):  # of which timeouts are one; strangers are nothing to log
-            line.close()
-        except Exception as error:  # or else it would end the whole door
-            line.close()
-            log.error("a connection could not be taken over", exc_info=error)
-        finally:
-            open_connections.leave(handshake)
-
-    async def accept() -> None:
-        while True:
-            try:
-                line, peer = await loop.sock_accept(listener)
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    await asyncio.sleep(_PAUSE_SECONDS)
-                continue
-            handshake = Handshake()
-            if open_connections.enter(handshake, peer[0]):
-                shaking = asyncio.create_task(shake(line, handshake))
-                handshake.begin(shaking)
-                under_way.add(shaking)
-                shaking.add_done_callback(under_way.discard)
-            else:
-                line.close()
-
     listener.setblocking(False)
+    acceptor = _Acceptor(listener, certificates, open_connections, make)
     try:
-        async with beside(accept()):
+        async with beside(acceptor.accept()):
             yield
     finally:
         listener.close()
-        for shaking in under_way:
-            shaking.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await acceptor.close()

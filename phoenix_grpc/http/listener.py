@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from phoenix_grpc.certificates import Certificates
@@ -56,7 +57,16 @@ async def http_door(
         open_connections=open_connections,
         stall_seconds=settings.download_stall_seconds,
     )
-    server = Server(_config(backend, logins, speak, certificates is not None))
+    server = Server(
+        guest_config(
+            create_app(backend, logins),
+            speak,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            headers=default_headers(certificates is not None),
+            timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_seconds)),
+        )
+    )
     if certificates is None:
         async with running(server, [listener]):
             yield port
@@ -82,23 +92,23 @@ async def running(server: "Server", listeners: list[socket.socket]) -> AsyncIter
         await serving
 
 
-def _config(
-    backend: Backend, logins: RateLimit, speak: Callable[..., asyncio.Protocol], secure: bool
-) -> uvicorn.Config:
-    settings = backend.settings
+def guest_config(app: ASGIApp, speak: Callable[..., asyncio.Protocol], **more: Any) -> uvicorn.Config:
+    """How uvicorn serves in an event loop that is not its own, and keeps no log.
+
+    Arguments:
+        speak: makes the protocol of a connection.
+        more: further arguments of uvicorn.Config.
+    """
     return uvicorn.Config(
-        create_app(backend, logins),
+        app,
         http=speak,  # type: ignore[arg-type]
         loop="none",
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
         server_header=False,
-        headers=default_headers(secure),
-        timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_seconds)),
+        **more,
     )
 
 

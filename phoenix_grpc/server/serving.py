@@ -45,7 +45,7 @@ from phoenix_grpc.server.beginning import Beginning
 from phoenix_grpc.server.ending import end_at_once, reaping
 from phoenix_grpc.server.metrics import Metrics, Reading
 from phoenix_grpc.server.signing_key import open_key_ring
-from phoenix_grpc.server.workers import Worker, follow_supervisor, tell_supervisor
+from phoenix_grpc.server.worker import Worker, follow_supervisor, tell_supervisor
 from phoenix_grpc.services.auth.servicer import AuthServicer
 from phoenix_grpc.services.datasets.servicer import DatasetsServicer
 from phoenix_grpc.store.engine import Engine
@@ -156,13 +156,7 @@ async def serving(
         # Both doors begin to drain at once, and share one grace.
         stack.push_async_callback(_drain, settings, guard, door)
         if metrics is not None:
-            readings: dict[str, Reading] = {
-                "serving": lambda: door.serving,
-                "calls_in_flight": lambda: rooms.running,
-                "loop_lag_seconds": lambda: watchdog.lag,
-                "shedding": lambda: watchdog.sheds,
-                "certificate_seconds_left": lambda: certificates.seconds_left if certificates else None,
-            }
+            readings = _readings(door, rooms, watchdog, certificates)
             await stack.enter_async_context(beside(metrics.sample(readings)))
             if not worker.shares_ports:
                 await stack.enter_async_context(_admin_door(settings, metrics, door))
@@ -174,6 +168,19 @@ async def serving(
         gc.collect()
         gc.freeze()
         yield running
+
+
+def _readings(
+    door: GrpcDoor, rooms: Rooms, watchdog: Watchdog, certificates: Certificates | None
+) -> dict[str, Reading]:
+    """What each gauge of the metrics reads."""
+    return {
+        "serving": lambda: door.serving,
+        "calls_in_flight": lambda: rooms.running,
+        "loop_lag_seconds": lambda: watchdog.lag,
+        "shedding": lambda: watchdog.sheds,
+        "certificate_seconds_left": lambda: certificates.seconds_left if certificates else None,
+    }
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from backports import zstd
 
-from phoenix_grpc.server.workers import Worker
+from phoenix_grpc.server.worker import Worker
 from tests.conftest import ADMIN_SECRET
 from tests.http.conftest import ADMIN, Web, door_settings, exchange, web_of
 

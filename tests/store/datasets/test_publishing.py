@@ -58,6 +58,16 @@ class Steps:
         return stepped
 
 
+def dying_at(step: int) -> Callable[[int], Awaitable[None]]:
+    """A hook by which the process dies before a step."""
+
+    async def die(count: int) -> None:
+        if count == step:
+            raise Died
+
+    return die
+
+
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few rows make many steps."""
@@ -171,10 +181,7 @@ async def test_what_a_publisher_that_died_has_written_is_undone(new_engine: Any,
 
 
 async def test_a_new_dataset_of_a_publisher_that_died_is_swept(keeper: Keeper) -> None:
-    async def die(count: int) -> None:
-        if count == 6:
-            raise Died
-
+    die = dying_at(6)
     with pytest.raises(Died):
         await publish_in_steps(keeper, die, action="CREATE")
     hidden = "SELECT COUNT(*) FROM datasets"
@@ -353,10 +360,7 @@ async def test_records_that_are_lost_while_they_are_matched_are_missed(keeper: K
 async def test_who_undoes_a_publication_and_was_thought_dead_undoes_no_other(keeper: Keeper) -> None:
     await keeper.upload(FIRST)
 
-    async def die(count: int) -> None:
-        if count == 12:
-            raise Died
-
+    die = dying_at(12)
     with pytest.raises(Died):
         await publish_in_steps(keeper, die)
     await expire_claim(keeper.engine)
@@ -371,13 +375,9 @@ async def test_who_undoes_a_publication_and_was_thought_dead_undoes_no_other(kee
             with pytest.raises(Died):
                 await publish_in_steps(keeper, die)
             await expire_claim(keeper.engine)
-            dying: Any = Steps(keeper.engine, die_late)
+            dying: Any = Steps(keeper.engine, dying_at(4))
             with pytest.raises(Died):
                 await claims.undo(dying, dataset.id)
-
-    async def die_late(count: int) -> None:
-        if count == 4:
-            raise Died
 
     sleeper: Any = Steps(keeper.engine, sleep)
     with pytest.raises(Unavailable, match="another upload took its turn"):
@@ -389,10 +389,7 @@ async def test_an_undoing_of_which_a_failover_took_a_step_back_is_begun_anew(kee
     await keeper.upload(FIRST)
     before = await state(keeper)
 
-    async def die(count: int) -> None:
-        if count == 12:
-            raise Died
-
+    die = dying_at(12)
     with pytest.raises(Died):
         await publish_in_steps(keeper, die)
     await expire_claim(keeper.engine)
@@ -432,10 +429,7 @@ async def test_long_examples_are_undone_a_few_at_a_time(
 ) -> None:
     await keeper.upload(FIRST)
 
-    async def die(count: int) -> None:
-        if count == 14:
-            raise Died
-
+    die = dying_at(14)
     with pytest.raises(Died):
         await publish_in_steps(keeper, die)
     monkeypatch.setattr(claims, "_WINDOW", 1000)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import psycopg
 import pytest
@@ -15,23 +15,9 @@ from phoenix_grpc.store.postgres.connections import Connections
 from phoenix_grpc.store.postgres.watcher import LEASE_SECONDS, RevisionWatcher
 from phoenix_grpc.store.revision import Subject, revoke
 from tests.conftest import eventually
-from tests.postgres import new_database
-from tests.postgres_proxy import Proxy, proxied
+from tests.postgres_proxy import Proxy
 
 Make = Callable[..., RevisionWatcher]
-
-
-@pytest.fixture
-def database() -> str:
-    """The URL of a new database, without the proxy."""
-    return new_database()
-
-
-@pytest.fixture
-def proxy(database: str) -> Iterator[Proxy]:
-    """The line to the database."""
-    with proxied(database) as proxy:
-        yield proxy
 
 
 @pytest_asyncio.fixture
