@@ -21,6 +21,7 @@ FLUSH_SECONDS = 0.1
 MAX_GATHERED = 20_000
 _CLOSE_SECONDS = 2.0
 _OF_EVERY_LINE = ("event", "level", "timestamp")
+_OF_SOME_LINES = ("reason", "trace_id")
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 log = structlog.get_logger()
@@ -34,6 +35,7 @@ class CallLine(msgspec.Struct, omit_defaults=True):
         principal, user: the kind of credential, and the number of the user, if any.
         ms: how long it took, milliseconds.
         reason: why it was refused or failed; empty when it was not.
+        trace_id: the trace that it belongs to; empty when there is none.
     """
 
     event: str
@@ -47,11 +49,12 @@ class CallLine(msgspec.Struct, omit_defaults=True):
     level: str
     timestamp: datetime
     reason: str = ""
+    trace_id: str = ""
 
     def fields(self) -> dict[str, object]:
         """The fields that say something of the call."""
         fields = {name: value for name, value in msgspec.structs.asdict(self).items() if name not in _OF_EVERY_LINE}
-        return fields if self.reason else {name: value for name, value in fields.items() if name != "reason"}
+        return {name: value for name, value in fields.items() if value or name not in _OF_SOME_LINES}
 
 
 class LogWriter:

@@ -15,10 +15,12 @@ from phoenix_grpc.config.http_door import HttpSettings
 from phoenix_grpc.config.limits import LimitSettings
 from phoenix_grpc.config.mail import MailSettings
 from phoenix_grpc.config.tls import TlsSettings
+from phoenix_grpc.config.tracing import TracingSettings
 
 
 # The settings of the last base come first.
 class Settings(
+    TracingSettings,
     AdminSettings,
     LimitSettings,
     MailSettings,

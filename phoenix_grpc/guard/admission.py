@@ -29,6 +29,7 @@ from phoenix_grpc.guard.rates import CallRates, RateLimit
 from phoenix_grpc.ids import encode_id, parse_id
 from phoenix_grpc.store.datasets.references import DatasetRef, lookup_dataset
 from phoenix_grpc.store.engine import Engine
+from phoenix_grpc.tracing import Tracer, current_span, step
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 """A request id of a caller's own that logs can carry."""
@@ -59,6 +60,7 @@ class Guard:
         observers: are told of each call when it ends.
         rates: how often calls may begin that need a credential; None is without limit.
         watchdog: refuses them while the server has more to do than it can.
+        trace: begins the spans of calls, which an observer ends; None where nothing is traced.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Guard:
         observers: Sequence[Observer],
         rates: CallRates | None = None,
         watchdog: Watchdog | None = None,
+        trace: Tracer | None = None,
     ) -> None:
         self._methods = methods
         self._served = served
@@ -82,6 +85,7 @@ class Guard:
         self._observers = tuple(observers)
         self._rates = rates or CallRates()
         self._watchdog = watchdog or Watchdog(0)
+        self._trace = trace
         self._draining = False
         self._hurries = False
         self._run_id = secrets.token_hex(8)
@@ -112,18 +116,34 @@ class Guard:
         Raises:
             errors.Error: why it is refused; only identified callers learn that a method is unknown.
         """
+        if self._trace is not None:
+            self._begin_span(self._trace, call)
+        return await self._admitted(call)
+
+    async def _admitted(self, call: Call) -> Method:
         method = self._methods.get(call.path)
         if method is None or not method.rule.public:
             if self._draining:
                 raise errors.Unavailable("the server is stopping", Reason.DRAINING)
             if self._authenticator is not None:
-                token = bearer_token(call.entries)
-                call.principal, call.revision = await self._authenticator.identify(token)
+                with step("guard"):
+                    token = bearer_token(call.entries)
+                    call.principal, call.revision = await self._authenticator.identify(token)
         if method is None:
             raise errors.Unimplemented(f"no such method: {call.path}")
         if (refusal := access.refusal(method.rule, call.principal)) is not None:
             raise refusal
         return method
+
+    def _begin_span(self, trace: Tracer, call: Call) -> None:
+        """Begins the span of the call, within that of the HTTP request that makes it, if there is one."""
+        name = call.path.strip("/") if call.path in self._methods else "unknown method"
+        if call.within is not None:
+            call.span = call.within.child(name)
+        elif not call.by_http:  # that door has decided already
+            call.span = trace(name, call.trace)
+        if call.span is not None:
+            current_span.set(call.span)
 
     def enter(self, call: Call, method: Method, shared: bool = False) -> Callable[[object], object]:
         """Takes the call's place among those that run; returns what gives it back, as the callback of a task's end.
@@ -153,17 +173,24 @@ class Guard:
             request: the message, or the stream of them.
         """
         current_call.set(call)
-        return await self._served[method.path](await self._checked(call, method, request))
+        with step("service"):
+            return await self._served[method.path](await self._checked(call, method, request))
 
     async def serve_stream(self, call: Call, method: Method, request: Any) -> AsyncGenerator[Any, None]:
         """As `serve`, for a method that returns a stream: each part is sent only if the caller may still call."""
         current_call.set(call)
         responses = self._served[method.path](await self._checked(call, method, request))
-        # Closed as soon as the reader goes: its memory must not wait for the garbage collector.
-        async with contextlib.aclosing(responses):
-            async for part in responses:
-                yield part
-                await self._renew(call, method)
+        # Its parts may be read by several tasks, so it is no step.
+        span = call.span.child("service") if call.span is not None else None
+        try:
+            # Closed as soon as the reader goes: its memory must not wait for the garbage collector.
+            async with contextlib.aclosing(responses):
+                async for part in responses:
+                    yield part
+                    await self._renew(call, method)
+        finally:
+            if span is not None:
+                span.end()
 
     def finish(self, call: Call, error: BaseException | None = None) -> errors.Error | None:
         """Reports to the observers how a call ended; returns the error for its caller.
@@ -188,7 +215,7 @@ class Guard:
             errors.Error: the error of the call.
         """
         try:
-            await self.admit(call)
+            await self._admitted(call)
         except Exception as error:
             raise self.finish(call, error) or error from None
 

@@ -30,7 +30,11 @@ class Standing(NamedTuple):
 
 
 class Authenticator:
-    """Identifies callers by API key, access token or admin secret."""
+    """Identifies callers by API key, access token or admin secret.
+
+    Attributes:
+        lookups: how many were known already, and how many had to be verified.
+    """
 
     def __init__(self, engine: Engine, settings: Settings, ring: KeyRing) -> None:
         self._engine = engine
@@ -40,6 +44,7 @@ class Authenticator:
         self._remembered = RememberedCredentials()
         self._revision = UNKNOWN_REVISION
         self._uses: dict[int, int] = {}
+        self.lookups = {"remembered": 0, "verified": 0}
 
     async def identify(self, bearer: str) -> Standing:
         """The principal that a bearer credential stands for, as of now.
@@ -58,9 +63,12 @@ class Authenticator:
         now = model.now()
         if found is None or (found.principal.expires_at or now + 1) <= now:
             self._remembered.drop(key)
+            self.lookups["verified"] += 1
             found = await self._verify(bearer, key)
             if self._revision == revision:
                 self._remembered.put(key, found)
+        else:
+            self.lookups["remembered"] += 1
         if found.key_id is not None:
             self._uses[found.key_id] = now
         return Standing(found.principal, revision)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from phoenix_grpc.model import Principal, PrincipalKind, Role
 from phoenix_grpc.store.engine import UNKNOWN_REVISION, AuthRevision
+from phoenix_grpc.tracing import NO_TRACE, Span, TraceContext
 
 ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, Role.MEMBER)
 """Everybody, while authentication is off, and the caller of a public method: reads and writes data."""
@@ -20,6 +21,9 @@ class Call:
         started: when, on the clock of time.perf_counter.
         by_http: whether it came through the HTTP door, which bounds connections and attempts itself.
         revision: the auth revision that `principal` was identified at.
+        trace: the trace that its caller says it belongs to.
+        within: the span of the HTTP request that makes it; None when that is not traced.
+        span: its own; None when it is not traced.
     """
 
     path: str
@@ -31,6 +35,14 @@ class Call:
     by_http: bool = False
     principal: Principal = ANONYMOUS
     revision: AuthRevision = UNKNOWN_REVISION
+    trace: TraceContext = NO_TRACE
+    within: Span | None = None
+    span: Span | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that it belongs to, 32 hexadecimal digits; empty when there is none."""
+        return self.span.trace_id if self.span is not None else self.trace.trace_id
 
     @property
     def identity(self) -> str:

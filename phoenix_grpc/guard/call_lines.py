@@ -39,4 +39,5 @@ class CallLines:
             "info",
             datetime.fromtimestamp(time, UTC),
             error.reason if error is not None else "",
+            call.trace_id,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.message import Message
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from phoenix_grpc.config import Settings
@@ -17,6 +18,7 @@ from phoenix_grpc.guard.call import Call
 from phoenix_grpc.guard.capacity import ByteBudget
 from phoenix_grpc.http import cookies
 from phoenix_grpc.http.errors import Refused, refused
+from phoenix_grpc.tracing import NO_TRACE, TraceContext, Tracer
 from phoenix_grpc.v1 import datasets_pb2
 
 CALL_SECONDS = 60
@@ -35,6 +37,7 @@ class Backend:
         budget: of the bytes that requests hold.
         serving: whether the server serves: the store can be read, and it does not drain.
         turn: shared by all documents, to work on a large value.
+        trace: begins the spans of requests; None where nothing is traced.
     """
 
     settings: Settings
@@ -42,6 +45,7 @@ class Backend:
     budget: ByteBudget
     serving: Callable[[], bool]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    trace: Tracer | None = None
 
 
 class Door(Request):
@@ -152,6 +156,8 @@ class Door(Request):
             time.perf_counter(),
             self.client.host if self.client else "",
             by_http=True,
+            trace=trace_context(self.headers),
+            within=self.scope["state"]["span"],
         )
 
 
@@ -175,6 +181,12 @@ class Download:
     async def end(self) -> None:
         """Ends the download if nobody reads on."""
         await self._parts.aclose()
+
+
+def trace_context(headers: Headers) -> TraceContext:
+    """The trace that a request says it belongs to."""
+    parent = headers.get("traceparent", "")
+    return TraceContext(parent, headers.get("tracestate", "")) if parent else NO_TRACE
 
 
 def door_of(request: Request) -> Door:

@@ -6,9 +6,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phoenix_grpc.errors import LimitExceeded
 from phoenix_grpc.guard.rates import RateLimit
-from phoenix_grpc.http.backend import Backend
+from phoenix_grpc.http.backend import Backend, trace_context
 from phoenix_grpc.http.errors import Refused, refused
 from phoenix_grpc.http.origins import MISDIRECTED, misdirected, untrusted
+from phoenix_grpc.tracing import Span, spanning
 
 
 class Frame:
@@ -22,6 +23,7 @@ class Frame:
         self._app = app
         self._settings = backend.settings
         self._request_id = backend.guard.request_id
+        self._trace = backend.trace
         self._logins = logins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,18 +33,23 @@ class Frame:
         # FastAPI's own parameter is deprecated, and uvicorn's takes for granted that a proxy cuts the prefix off.
         scope["root_path"] = self._settings.host_root_path
         self._add_root_path(scope)
-        identifier = self._request_id(Headers(scope=scope).get("x-request-id", ""))
-        scope.setdefault("state", {})["request_id"] = identifier
+        headers = Headers(scope=scope)
+        identifier = self._request_id(headers.get("x-request-id", ""))
+        span = self._trace(scope["method"], trace_context(headers)) if self._trace is not None else None
+        scope.setdefault("state", {}).update(request_id=identifier, span=span)
 
         async def send_framed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("cache-control", "no-store")
                 headers["x-request-id"] = identifier
+                if span is not None:
+                    _describe(span, scope, message["status"])
             await send(message)
 
         app = self._refusal(Request(scope)) or self._app
-        await app(scope, receive, send_framed)
+        with spanning(span):
+            await app(scope, receive, send_framed)
 
     def _add_root_path(self, scope: Scope) -> None:
         """Restores the path if the proxy has removed its prefix: mounted folders require it."""
@@ -67,3 +74,14 @@ class Frame:
     def _is_auth(self, scope: Scope) -> bool:
         path: str = scope["path"]
         return path.removeprefix(self._settings.host_root_path).startswith("/auth/")
+
+
+def _describe(span: Span, scope: Scope, status: int) -> None:
+    """Notes what a request was and how it ended, by the names of OpenTelemetry's conventions for HTTP."""
+    method: str = scope["method"]
+    # The path itself would be a name of its own for each dataset.
+    if route := getattr(scope.get("route"), "path", ""):
+        span.rename(f"{method} {route}")
+        span.note("http.route", route)
+    span.note("http.request.method", method)
+    span.note("http.response.status_code", status)

@@ -20,6 +20,7 @@ from phoenix_grpc.rpc.connections import Connections, address_of
 from phoenix_grpc.rpc.ending import end_call
 from phoenix_grpc.rpc.reception import Messages, Reception
 from phoenix_grpc.rpc.statuses import LibraryAbort, status_of
+from phoenix_grpc.tracing import NO_TRACE, TraceContext
 
 _LAST_WORD = 0.1
 """What part of the time to stall a client then has for the rest of what was written and the status behind it."""
@@ -109,12 +110,14 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         entries: tuple[tuple[str, str], ...] = ()
         if not CARRIERS.isdisjoint(headers):
             entries = tuple((name, str(value)) for name, value in metadata if name in CARRIERS)
+        parent = headers.get("traceparent", "")
         return Call(
             details.method,
             self._guard.request_id(headers.get("x-request-id", "")),
             headers.get("user-agent", "")[:500],
             entries,
             time.perf_counter(),
+            trace=TraceContext(parent, headers.get("tracestate", "")) if parent else NO_TRACE,
         )
 
     async def _find(self, method: Method, continuation: Continuation, details: grpc.HandlerCallDetails) -> Handler:

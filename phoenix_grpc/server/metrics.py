@@ -7,6 +7,7 @@ folder that the supervisor reads them all from (prometheus_client's multiprocess
 import asyncio
 import itertools
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -24,8 +25,8 @@ _TICKS_A_SAMPLE = 10
 """How often calls are counted, and after how many times gauges are read."""
 _UNKNOWN = "unknown"
 
-Reading = Callable[[], float | None]
-"""Returns a value as it is now; None when there is none."""
+Reading = Callable[[], float | Mapping[str, float] | None]
+"""Returns a value as it is now, or one for each value of its label; None when there is none."""
 
 _Counting = tuple[Callable[[], None], Callable[[float], None], Callable[[], None]]
 
@@ -37,6 +38,16 @@ GAUGES: Mapping[str, tuple[str, str]] = {
     "certificate_seconds_left": ("Seconds until the TLS certificate ends.", "livemin"),
 }
 """What is read every second, by name: its meaning, and how the values of several workers become one."""
+
+TOTALS: Mapping[str, tuple[str, str]] = {
+    "credential_lookups": ("Credentials of calls, by how they were found.", "result"),
+    "examples": ("Examples of files that were published, or read to the end.", "direction"),
+    "file_bytes": ("Bytes of files, of uploads as they are sent.", "direction"),
+}
+"""What is read as it grows, by name: its meaning and its label."""
+
+IN_FLIGHT = "store_in_flight"
+"""The gauge of accesses to the store that run, or wait for a connection, by kind."""
 
 
 class Metrics:
@@ -69,12 +80,39 @@ class Metrics:
             name: Gauge(f"phoenix_grpc_{name}", meaning, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type]
             for name, (meaning, mode) in GAUGES.items()
         }
+        self._gauges[IN_FLIGHT] = Gauge(
+            f"phoenix_grpc_{IN_FLIGHT}",
+            "Accesses to the store that run, or wait for a connection.",
+            ["kind"],
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._store_seconds = Histogram(
+            "phoenix_grpc_store_seconds", "How long the store took.", ["kind"], registry=registry, buckets=_SECONDS
+        )
+        self._observing: dict[str, Callable[[float], None]] = {}
+        self._accesses: list[tuple[str, float]] = []
+        self._totals = {
+            name: Counter(f"phoenix_grpc_{name}", meaning, [label], registry=registry)
+            for name, (meaning, label) in TOTALS.items()
+        }
+        self._read_before: defaultdict[tuple[str, str], float] = defaultdict(float)
 
     def __call__(self, call: Call, error: Error | None) -> None:
         """Notes a call that has ended, now. It is counted with others soon, which costs less than alone."""
         self._ended.append((call.path, call.principal.kind, error, time.perf_counter() - call.started))
 
+    def note_store(self, kind: str, seconds: float) -> None:
+        """Notes an access to the store, which is counted as calls are."""
+        self._accesses.append((kind, seconds))
+
     def _count_ended(self) -> None:
+        accesses, self._accesses = self._accesses, []
+        for kind, seconds in accesses:
+            observe = self._observing.get(kind) or self._observing.setdefault(
+                kind, self._store_seconds.labels(kind).observe
+            )
+            observe(seconds)
         noted, self._ended = self._ended, []
         for path, kind, error, seconds in noted:
             key = (path, self._status_name(error), kind)
@@ -98,13 +136,23 @@ class Metrics:
         return counting
 
     async def sample(self, readings: Mapping[str, Reading]) -> None:
-        """Counts the calls that ended, and reads the gauges, by their names, until it is cancelled."""
+        """Counts the calls that ended, and reads gauges and totals, by their names, until it is cancelled."""
         for tick in itertools.count():
             self._count_ended()
             for name, read in readings.items() if tick % _TICKS_A_SAMPLE == 0 else ():
-                if (value := read()) is not None:
-                    self._gauges[name].set(value)
+                self._take(name, read())
             await asyncio.sleep(_COUNT_SECONDS)
+
+    def _take(self, name: str, value: float | Mapping[str, float] | None) -> None:
+        if isinstance(value, float | int):
+            self._gauges[name].set(value)
+        for label, number in value.items() if isinstance(value, Mapping) else ():
+            if name in self._totals:
+                grown = number - self._read_before[name, label]
+                self._totals[name].labels(label).inc(grown)
+                self._read_before[name, label] = number
+            else:
+                self._gauges[name].labels(label).set(number)
 
     def text(self) -> bytes:
         """All of it as Prometheus reads it."""

@@ -24,7 +24,6 @@ from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import Method, Rule
 from phoenix_grpc.guard.admission import Behavior, Guard
 from phoenix_grpc.guard.authentication import Authenticator
-from phoenix_grpc.guard.call_lines import CallLines
 from phoenix_grpc.guard.capacity import ByteBudget, Rooms
 from phoenix_grpc.guard.overload import Watchdog
 from phoenix_grpc.guard.proxies import TrustedProxies
@@ -33,17 +32,17 @@ from phoenix_grpc.guard.refusals import RefusalRecorder
 from phoenix_grpc.http.admin import admin_door
 from phoenix_grpc.http.backend import Backend
 from phoenix_grpc.http.listener import http_door
-from phoenix_grpc.logs import CallLog, LogWriter, configure_logs
+from phoenix_grpc.logs import LogWriter, configure_logs
 from phoenix_grpc.rpc import reflection
 from phoenix_grpc.rpc.connections import Connections
 from phoenix_grpc.rpc.interceptor import GuardInterceptor
 from phoenix_grpc.rpc.listener import GrpcDoor, grpc_door
 from phoenix_grpc.rpc.reception import Reception
-from phoenix_grpc.rpc.statuses import status_name
 from phoenix_grpc.server import background
 from phoenix_grpc.server.beginning import Beginning
 from phoenix_grpc.server.ending import end_at_once, reaping
 from phoenix_grpc.server.metrics import Metrics, Reading
+from phoenix_grpc.server.observing import Observing
 from phoenix_grpc.server.signing_key import open_key_ring
 from phoenix_grpc.server.worker import Worker, follow_supervisor, tell_supervisor
 from phoenix_grpc.services.auth.servicer import AuthServicer
@@ -103,14 +102,14 @@ async def serving(
     settings = worker.share(settings)
     methods = served_methods(settings)
     async with contextlib.AsyncExitStack() as stack:
-        engine = _open(settings)
+        observing = Observing(settings, methods, log_writer)
+        stack.push_async_callback(observing.close)
+        engine = observing.engine(_open(settings))
         stack.push_async_callback(engine.close)
         ring = open_key_ring(settings)
         beginning = Beginning(engine, settings)
         await stack.enter_async_context(beginning.running())
         authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine, methods)
-        calls = CallLog(settings.log_level, log_writer)
-        stack.callback(calls.flush)
         await stack.enter_async_context(background.running(engine, settings, authenticator, refusals, worker.maintains))
         auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)
         stack.push_async_callback(auth.close)
@@ -121,7 +120,7 @@ async def serving(
         watchdog = Watchdog(settings.max_loop_lag_seconds)
         await stack.enter_async_context(beside(watchdog.watch()))
         rooms = Rooms(settings.max_concurrent_calls)
-        metrics = Metrics(methods, status_name) if settings.admin_port is not None else None
+        trace = observing.traces.begin if observing.traces else None
         guard = Guard(
             methods,
             _behaviors(auth, datasets),
@@ -129,9 +128,10 @@ async def serving(
             engine,
             rooms,
             logins,
-            (CallLines(calls, status_name), refusals, *([metrics] if metrics else [])),
+            (*observing.observers(), refusals),
             _call_rates(settings, worker),
             watchdog,
+            trace,
         )
         certificates = Certificates(settings) if settings.tls_for_grpc or settings.tls_for_http else None
         if certificates is not None:
@@ -149,17 +149,16 @@ async def serving(
                 certificates if settings.tls_for_grpc else None,
             )
         )
-        backend = Backend(settings, guard, budget, lambda: door.serving)
+        backend = Backend(settings, guard, budget, lambda: door.serving, trace=trace)
         http_port = await stack.enter_async_context(
             http_door(backend, logins, worker.shares_ports, certificates if settings.tls_for_http else None)
         )
         # Both doors begin to drain at once, and share one grace.
         stack.push_async_callback(_drain, settings, guard, door)
-        if metrics is not None:
-            readings = _readings(door, rooms, watchdog, certificates)
-            await stack.enter_async_context(beside(metrics.sample(readings)))
-            if not worker.shares_ports:
-                await stack.enter_async_context(_admin_door(settings, metrics, door))
+        observing.readings.update(_readings(door, rooms, watchdog, certificates, authenticator, datasets))
+        await stack.enter_async_context(observing.sampling())
+        if observing.metrics is not None and not worker.shares_ports:
+            await stack.enter_async_context(_admin_door(settings, observing.metrics, door))
         running = RunningServer(
             settings, f"{settings.host}:{door.port}", door.port, http_port, engine, guard, reception, door
         )
@@ -171,15 +170,24 @@ async def serving(
 
 
 def _readings(
-    door: GrpcDoor, rooms: Rooms, watchdog: Watchdog, certificates: Certificates | None
+    door: GrpcDoor,
+    rooms: Rooms,
+    watchdog: Watchdog,
+    certificates: Certificates | None,
+    authenticator: Authenticator,
+    datasets: DatasetsServicer,
 ) -> dict[str, Reading]:
-    """What each gauge of the metrics reads."""
+    """What each gauge and each total of the metrics reads."""
+    downloads = datasets.downloads
     return {
         "serving": lambda: door.serving,
         "calls_in_flight": lambda: rooms.running,
         "loop_lag_seconds": lambda: watchdog.lag,
         "shedding": lambda: watchdog.sheds,
         "certificate_seconds_left": lambda: certificates.seconds_left if certificates else None,
+        "credential_lookups": lambda: authenticator.lookups,
+        "examples": lambda: {"uploaded": datasets.uploaded_examples, "downloaded": downloads.examples},
+        "file_bytes": lambda: {"uploaded": datasets.uploaded_bytes, "downloaded": downloads.file_bytes},
     }
 
 

@@ -41,10 +41,12 @@ PARTS = {
     "http": parts_http.bench_http,
     "tls": parts_extras.bench_tls,
     "metrics": parts_extras.bench_metrics,
+    "traces": parts_extras.bench_traces,
+    "watchdog": parts_extras.bench_watchdog,
     "attacks": parts_attacks.bench_attacks,
     "soak": parts_soak.bench_soak,
 }
-_BY_H2LOAD = {"calls", "growth", "http", "metrics", "tls", "workers"}
+_BY_H2LOAD = {"calls", "growth", "http", "metrics", "tls", "traces", "watchdog", "workers"}
 
 
 @click.command()

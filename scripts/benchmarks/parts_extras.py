@@ -1,13 +1,17 @@
-"""What TLS, and what metrics, cost on kept connections."""
+"""What TLS, metrics, traces and the watchdog cost on kept connections."""
 
 import socket
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent import futures
 from pathlib import Path
+from typing import Any
 
+import grpc
 import trustme
 from load import LISTS, calls_per_second
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from parts_grpc import CHECK_ACCESS
 from servers import ADMIN_SECRET, Server
 from table import Line
@@ -39,6 +43,38 @@ def bench_metrics(server: Server, folder: Path) -> Iterator[Line]:
         yield Line("a scrape, the slowest of 50", f"{slowest:.1f} ms", "", None, "20 ms", slowest < 20)
     finally:
         counting.stop()
+
+
+def bench_traces(server: Server, folder: Path) -> Iterator[Line]:
+    """The same calls with one of a hundred traced, by a collector that takes them, and without."""
+    collector = grpc.server(futures.ThreadPoolExecutor(1))
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Collector(), collector)
+    endpoint = f"http://127.0.0.1:{collector.add_insecure_port('127.0.0.1:0')}"
+    collector.start()
+    tracing = Server(
+        folder / "tracing",
+        PHOENIX_SERVER_INSTRUMENTATION_OTLP_TRACE_COLLECTOR_GRPC_ENDPOINT=endpoint,
+        PHOENIX_TRACE_SAMPLING="0.01",
+    )
+    try:
+        yield _beside(tracing, server, "with traces", "without", 0.95)
+    finally:
+        tracing.stop()
+        collector.stop(None).wait()
+
+
+class _Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    def Export(self, _request: Any, _context: Any) -> Any:
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+def bench_watchdog(server: Server, folder: Path) -> Iterator[Line]:
+    """The same calls with the watchdog of the event loop and without."""
+    unwatched = Server(folder / "unwatched", PHOENIX_MAX_LOOP_LAG_SECONDS="0")
+    try:
+        yield _beside(server, unwatched, "watched", "unwatched", 0.97)
+    finally:
+        unwatched.stop()
 
 
 def _beside(one: Server, other: Server, what: str, than: str, budget: float, scheme: str = "http") -> Line:

@@ -130,6 +130,35 @@ def test_the_end_of_the_certificate_is_there_with_tls(tmp_path: Path) -> None:
         assert 9 * 86_400 < metrics_of(server)["phoenix_grpc_certificate_seconds_left"] < 10 * 86_400
 
 
+def test_files_and_the_store_are_counted_as_they_grow(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, **ON) as server:
+        header = datasets_pb2.UploadDatasetHeader(
+            name="counted", action=datasets_pb2.UPLOAD_ACTION_CREATE, input_keys=["q"]
+        )
+        lines = b"".join(b'{"q": %d}\n' % number for number in range(1500))
+        messages = [
+            datasets_pb2.UploadDatasetRequest(header=header),
+            datasets_pb2.UploadDatasetRequest(chunk=lines),
+        ]
+        server.datasets.UploadDataset(iter(messages), metadata=server.admin)
+        sent = 0
+        for form in (datasets_pb2.DOWNLOAD_FORMAT_JSONL, datasets_pb2.DOWNLOAD_FORMAT_CSV):
+            request = datasets_pb2.DownloadDatasetRequest(name="counted", format=form)
+            sent += sum(len(part.chunk) for part in server.datasets.DownloadDataset(request, metadata=server.admin))
+        time.sleep(1.2)
+        found = metrics_of(server)
+        assert found["phoenix_grpc_examples_total uploaded"] == 1500
+        assert found["phoenix_grpc_examples_total downloaded"] == 3000
+        assert found["phoenix_grpc_file_bytes_total uploaded"] == len(lines)
+        assert found["phoenix_grpc_file_bytes_total downloaded"] == sent
+        assert found["phoenix_grpc_credential_lookups_total verified"] == 1
+        assert found["phoenix_grpc_credential_lookups_total remembered"] == 2
+        assert found["phoenix_grpc_store_seconds_count write"] >= 1
+        assert found["phoenix_grpc_store_seconds_count stage"] >= 2
+        assert found["phoenix_grpc_store_seconds_count read"] >= 4
+        assert found["phoenix_grpc_store_in_flight read"] == 0
+
+
 def test_every_metric_is_documented_and_no_other(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, **ON) as server:
         server.auth.WhoAmI(WHO_AM_I, metadata=server.admin)

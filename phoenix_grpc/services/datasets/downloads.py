@@ -121,6 +121,7 @@ async def _csv(engine: Engine, snapshot: Snapshot, share: Share) -> AsyncGenerat
     table = CsvTable()
     async for _ in _pages(engine, snapshot, share, table.survey):
         pass
+    share.examples = 0  # they are read once more
     yield table.header().encode()
     async for data in _pages(engine, snapshot, share, lambda rows, names: table.page(rows, names).encode()):
         yield data
@@ -142,6 +143,7 @@ async def _pages(
                 engine, snapshot.head, engine.read_many, _read_page, snapshot, after, count, share.page_chars
             )
             left -= len(rows)
+            share.examples += len(rows)
             page = await asyncio.to_thread(use, rows, names) if rows else None
             rows, names = (), {}
         if page is not None:

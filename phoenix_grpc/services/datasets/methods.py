@@ -18,12 +18,18 @@ T = TypeVar("T")
 
 
 class DatasetMethods:
-    """What the methods of every subject build on."""
+    """What the methods of every subject build on.
+
+    Attributes:
+        uploaded_bytes, uploaded_examples: of files, as they came, and of those that were published.
+    """
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self.engine = engine
         self.settings = settings
         self.downloads = Downloads(settings)
+        self.uploaded_bytes = 0
+        self.uploaded_examples = 0
         self.large_records = large_records(settings.max_record_bytes)
 
     async def change(self, act: Callable[[Transaction, Trail], T]) -> T:

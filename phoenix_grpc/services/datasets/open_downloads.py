@@ -24,11 +24,17 @@ _READING_AT_ONCE = 4
 
 
 class Downloads:
-    """Counts the downloads of a server."""
+    """Counts the downloads of a server.
+
+    Attributes:
+        examples, file_bytes: of those that have ended, how many examples and bytes they had.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._per_caller = settings.max_downloads_per_caller
         self._open: Counter[str] = Counter()
+        self.examples = 0
+        self.file_bytes = 0
         self.reading = asyncio.Semaphore(_READING_AT_ONCE)
         self.large = ByteBudget(max(_ALL_LARGE_BYTES, 2 * settings.max_record_bytes), _PATIENCE_SECONDS)
 
@@ -48,7 +54,8 @@ class Downloads:
         self._open[who] += 1
         try:
             with self.large.hold() as hold:
-                yield Share(self, hold)
+                yield (share := Share(self, hold))
+            self.examples += share.examples
         finally:
             self._open[who] -= 1
             if not self._open[who]:
@@ -61,12 +68,17 @@ class Downloads:
 
 
 class Share:
-    """What one download may hold."""
+    """What one download may hold.
+
+    Attributes:
+        examples: how many it has read.
+    """
 
     def __init__(self, downloads: Downloads, hold: Hold) -> None:
         self._downloads = downloads
         self._hold = hold
         self.reading = downloads.reading
+        self.examples = 0
 
     @property
     def page_chars(self) -> int:
@@ -79,6 +91,7 @@ class Share:
         Raises:
             LimitExceeded: when others hold so many that there is no room in time.
         """
+        self._downloads.file_bytes += size
         self._hold.shrink(0)
         if size > _LARGE_BYTES:
             try:

@@ -28,8 +28,11 @@ class TransferMethods(DatasetMethods):
             await self.engine.read(uploads.find_target, plan.publication)
         async with Upload(self.engine, plan, self.settings.max_record_bytes, self.large_records) as upload:
             async for chunk in read_chunks(request_iterator, pace):
+                self.uploaded_bytes += len(chunk)
                 await upload.feed(chunk)
-            return await upload.publish()
+            response = await upload.publish()
+            self.uploaded_examples += response.record_count
+            return response
 
     async def DownloadDataset(
         self, request: datasets_pb2.DownloadDatasetRequest
