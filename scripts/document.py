@@ -22,11 +22,12 @@ REFERENCE = ROOT / "docs" / "reference.md"
 
 def commands(group: click.Command = cli, path: str = "phoenix-grpc") -> Iterator[str]:
     """A line for every command, with the first sentence of its help."""
-    if not isinstance(group, click.Group):
+    if not isinstance(group, click.Group) or group.invoke_without_command:
         arguments = "".join(
             f" {p.make_metavar(click.Context(group))}" for p in group.params if p.param_type_name == "argument"
         )
         yield f"| `{path}{_cell(arguments)}` | {_first_sentence(group.help or '')} |"
+    if not isinstance(group, click.Group):
         return
     context = click.Context(group)
     for name in group.list_commands(context):

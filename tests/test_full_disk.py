@@ -82,7 +82,7 @@ async def create_many(api: Api) -> None:
 async def sweep_all(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the server does twice a minute, without its pauses."""
     monkeypatch.setattr(background, "_PAUSE_SECONDS", 0)
-    await background.sweep(api.server.engine, api.server.settings)
+    await background.sweep(api.server.engine, api.server.settings, lambda _: "")
 
 
 @pytest.mark.parametrize("size", [100, 3000], ids=["small uploads", "big uploads"])

@@ -1,13 +1,12 @@
 """`phoenix-grpc audit`: the audit log."""
 
-import contextlib
 import itertools
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
-from phoenix_grpc.cli.keys import DURATION
+from phoenix_grpc.cli.audit_chain import MOMENT, export, verify
 from phoenix_grpc.cli.output import (
     counted,
     items,
@@ -26,34 +25,19 @@ if TYPE_CHECKING:
 _PAGE = 1000
 
 
-class _Moment(click.ParamType[datetime]):
-    """A time, such as 2026-01-31 or 2026-01-31T09:30, local unless it has a time zone; or how long ago: 7d, 12h."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        with contextlib.suppress(ValueError, OverflowError):  # then it may be how long ago
-            return datetime.fromisoformat(str(value)).astimezone(UTC)
-        try:
-            return datetime.now(UTC) - DURATION.convert(value, param, ctx)
-        except click.BadParameter:
-            self.fail(f"{value!r} is not a time: use 2026-01-31, 2026-01-31T09:30, 7d or 12h", param, ctx)
-
-
-_MOMENT = _Moment()
-
-
-@click.command()
+@click.group(invoke_without_command=True, commands={"export": export, "verify": verify})
 @click.option("--user", default="", metavar="USER", help="Only by the user with this e-mail or id.")
 @click.option("--action", default="", help="Only this action: login, dataset.upload, refusal ...")
 @click.option("--dataset", default="", metavar="DATASET", help="Only in datasets that had this name, or by its id.")
 @click.option("--outcome", type=click.Choice(["allowed", "denied"]), help="Only what was allowed, or what was denied.")
-@click.option("--since", type=_MOMENT, help="Only from this time on: 2026-01-31T09:30, or 7d ago.")
-@click.option("--until", type=_MOMENT, help="Only before this time.")
+@click.option("--since", type=MOMENT, help="Only from this time on: 2026-01-31T09:30, or 7d ago.")
+@click.option("--until", type=MOMENT, help="Only before this time.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Maximum number of events.")
 @server_options
 @json_option
+@click.pass_context
 def audit(
+    context: click.Context,
     server: Server,
     user: str,
     action: str,
@@ -74,6 +58,9 @@ def audit(
       phoenix-grpc audit --dataset qa --action dataset.delete
       phoenix-grpc audit --user ada@example.com --since 2026-01-01 --limit 10000 --json
     """
+    if context.invoked_subcommand is not None:
+        return
+
     from phoenix_grpc.ids import id_or_name
     from phoenix_grpc.v1 import auth_pb2
 

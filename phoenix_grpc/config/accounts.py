@@ -1,11 +1,12 @@
 """Settings of who gets in, and how."""
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from phoenix_grpc.config.fields import PREFIX, Group, Minutes
+from phoenix_grpc.config.fields import PREFIX, Group, Minutes, absolute
 
 
 class AccountSettings(Group):
@@ -50,6 +51,17 @@ class AccountSettings(Group):
         90, description="Age at which audit events are removed."
     )
     audit_downloads: bool = Field(False, description="Whether downloads are recorded in the audit log, too.")
+    audit_file: Path | None = Field(
+        None, description="File that audit events are appended to as lines of JSON, for a SIEM; its folder must exist."
+    )
+
+    @field_validator("audit_file")
+    @classmethod
+    def _absolute_audit_file(cls, path: Path | None) -> Path | None:
+        path = absolute(path)
+        if path is not None and not path.parent.is_dir():
+            raise ValueError("its folder does not exist")
+        return path
 
     @field_validator("secret", "secret_previous", "admin_secret")
     @classmethod

@@ -9,16 +9,18 @@ import structlog
 
 from phoenix_grpc.beside import beside
 from phoenix_grpc.config import Settings
-from phoenix_grpc.errors import Error, StoreFull
+from phoenix_grpc.credentials.tokens import KeyRing
+from phoenix_grpc.errors import Error, StoreFull, Unavailable
 from phoenix_grpc.guard.authentication import Authenticator
 from phoenix_grpc.guard.refusals import RefusalRecorder
 from phoenix_grpc.model import now
+from phoenix_grpc.server.audit_file import AuditFile
 from phoenix_grpc.server.key_expiry import send_notices
 from phoenix_grpc.services.auth.mail import Mailer
+from phoenix_grpc.store import audit_chain
 from phoenix_grpc.store.accounts.api_keys import sweep_keys
 from phoenix_grpc.store.accounts.passwords import sweep_login_failures, sweep_password_resets
 from phoenix_grpc.store.accounts.sessions import sweep_sessions
-from phoenix_grpc.store.audit import sweep_events
 from phoenix_grpc.store.datasets import claims
 from phoenix_grpc.store.datasets.datasets import sweep_datasets
 from phoenix_grpc.store.datasets.replays import sweep_requests
@@ -29,6 +31,8 @@ from phoenix_grpc.store.revision import sweep_changes
 
 BATCH = 5000
 REFUSALS_SECONDS = 1.0
+SEAL_SECONDS = 0.5
+AUDIT_FILE_SECONDS = 1.0
 KEY_USES_SECONDS = 60.0
 SWEEP_SECONDS = 30.0
 MEMORY_SECONDS = 30.0
@@ -47,33 +51,46 @@ async def running(
     settings: Settings,
     authenticator: Authenticator,
     refusals: RefusalRecorder,
+    ring: KeyRing,
     maintains: bool = True,
 ) -> AsyncIterator[None]:
     """Does the work until the block ends, and then writes what is left in memory.
 
     Arguments:
+        ring: signs the marks of the audit log.
         maintains: whether this process sweeps and sends notices; another one may do that for all.
     """
     mailer = Mailer(settings)
     jobs: tuple[tuple[float, Callable[[], Awaitable[None]]], ...] = (
         (REFUSALS_SECONDS, refusals.flush),
+        (SEAL_SECONDS, lambda: seal(engine, ring.sign)),
         (KEY_USES_SECONDS, authenticator.flush),
         (MEMORY_SECONDS, lambda: asyncio.to_thread(return_memory)),
     )
     if maintains:
         jobs += (
-            (SWEEP_SECONDS, lambda: sweep(engine, settings)),
+            (SWEEP_SECONDS, lambda: sweep(engine, settings, ring.sign)),
             (NOTICES_SECONDS, lambda: send_notices(engine, settings, mailer)),
         )
+    if maintains and settings.audit_file is not None:
+        jobs += ((AUDIT_FILE_SECONDS, AuditFile(engine, settings.audit_file).follow),)
     try:
         async with beside(*(_repeat(seconds, job) for seconds, job in jobs)):
             yield
     finally:
         await _attempt(lambda: refusals.flush(final=True))
         await _attempt(authenticator.flush)
+        await _attempt(lambda: seal(engine, ring.sign))
 
 
-async def sweep(engine: Engine, settings: Settings) -> None:
+async def seal(engine: Engine, sign: audit_chain.Sign) -> None:
+    """Seals the events of the audit log that are not, unless the store is away: that is reported elsewhere."""
+    with contextlib.suppress(Unavailable, StoreFull):
+        while await engine.read(audit_chain.has_unsealed):
+            await engine.stage(audit_chain.seal, sign)
+
+
+async def sweep(engine: Engine, settings: Settings, sign: audit_chain.Sign) -> None:
     """Removes everything that has ended, one batch per transaction, with pauses for other writes.
 
     Then it returns the room to a disk that is short of it.
@@ -89,7 +106,7 @@ async def sweep(engine: Engine, settings: Settings) -> None:
         sweep_login_failures,
         sweep_password_resets,
         lambda tx, limit: sweep_keys(tx, now() - retention, limit),
-        lambda tx, limit: sweep_events(tx, now() - retention, limit),
+        lambda tx, limit: audit_chain.remove(tx, now() - retention, limit, sign),
         lambda tx, limit: tx.give_back(limit),
     )
     for dataset_id in await engine.read(claims.abandoned):

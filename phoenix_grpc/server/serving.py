@@ -110,7 +110,9 @@ async def serving(
         beginning = Beginning(engine, settings)
         await stack.enter_async_context(beginning.running())
         authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine, methods)
-        await stack.enter_async_context(background.running(engine, settings, authenticator, refusals, worker.maintains))
+        await stack.enter_async_context(
+            background.running(engine, settings, authenticator, refusals, ring, worker.maintains)
+        )
         auth, datasets = AuthServicer(engine, settings, ring, methods), DatasetsServicer(engine, settings)
         stack.push_async_callback(auth.close)
         # One of each for both doors: memory and passwords are the same for both.

@@ -30,6 +30,12 @@ def open_key_ring(settings: Settings) -> KeyRing:
     return KeyRing(secret, previous.get_secret_value() if previous else None)
 
 
+def known_key_ring(settings: Settings) -> KeyRing | None:
+    """As open_key_ring, for a program beside the server; None when the secret is not known to it."""
+    known = settings.secret or (not settings.shares_database and (settings.working_dir / FILE_NAME).exists())
+    return open_key_ring(settings) if known else None
+
+
 def kept_secret(path: Path) -> str:
     """The secret in this file; the first process creates it, readable only by its owner, and all others use it.
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from phoenix_grpc.model import AuditEvent
+from phoenix_grpc.model import AuditEvent, Row
 from phoenix_grpc.store.engine import Transaction
 
-_COLUMNS = (
+COLUMNS = (
     "action",
     "allowed",
     "created_at",
@@ -29,7 +29,8 @@ _COLUMNS = (
     "deleted_count",
     "byte_count",
     "id",
-)  # as the fields of AuditEvent
+)
+"""As the fields of AuditEvent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def record(tx: Transaction, events: Iterable[AuditEvent]) -> None:
     rows = list(events)
     if rows:
         first = tx.take_ids("AuditEvent", len(rows))
-        tx.append("audit_events", _COLUMNS, [_row(event, first + index) for index, event in enumerate(rows)])
+        tx.append("audit_events", COLUMNS, [_row(event, first + index) for index, event in enumerate(rows)])
 
 
 def list_events(tx: Transaction, wanted: EventFilter, before: tuple[int, int] | None, limit: int) -> list[AuditEvent]:
@@ -74,7 +75,7 @@ def list_events(tx: Transaction, wanted: EventFilter, before: tuple[int, int] | 
     given = {clause: value for clause, value in filters.items() if value is not None}
     before_time, before_id = before or (0, 0)
     rows = tx.rows(
-        f"SELECT {', '.join(_COLUMNS)} FROM audit_events"
+        f"SELECT {', '.join(COLUMNS)} FROM audit_events"
         f"{' WHERE ' if given else ''}{' AND '.join(given)} ORDER BY created_at DESC, id DESC LIMIT :limit",
         {
             **{clause.rpartition(":")[2]: value for clause, value in given.items()},
@@ -83,18 +84,14 @@ def list_events(tx: Transaction, wanted: EventFilter, before: tuple[int, int] | 
             "limit": limit,
         },
     )
-    return [AuditEvent(row[0], bool(row[1]), *row[2:]) for row in rows]
+    return [event_of(row) for row in rows]
 
 
-def sweep_events(tx: Transaction, before: int, limit: int) -> int:
-    """Removes at most `limit` events older than `before` (microseconds); returns how many."""
-    return tx.run(
-        "DELETE FROM audit_events WHERE id IN"
-        " (SELECT id FROM audit_events WHERE created_at < :before ORDER BY created_at LIMIT :limit)",
-        {"before": before, "limit": limit},
-    )
+def event_of(row: Row) -> AuditEvent:
+    """The event in a row of COLUMNS."""
+    return AuditEvent(row[0], bool(row[1]), *row[2:])
 
 
 def _row(event: AuditEvent, event_id: int) -> tuple[object, ...]:
-    values = {name: getattr(event, name) for name in _COLUMNS}
+    values = {name: getattr(event, name) for name in COLUMNS}
     return tuple({**values, "allowed": int(event.allowed), "id": event_id}.values())

@@ -81,6 +81,14 @@ class Transaction(Protocol):
         """Ends refuse_writes."""
         ...
 
+    def forbid(self, table: str, verb: str, condition: str, message: str) -> None:
+        """Makes each UPDATE or DELETE of a row fail from the commit on for which a condition of OLD and NEW holds."""
+        ...
+
+    def permit(self, table: str, verb: str) -> None:
+        """Ends forbid."""
+        ...
+
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
         """Adds many rows, by the engine's fastest way; returns how many."""
         ...

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.ids import parse_id
 from phoenix_grpc.model import now
+from phoenix_grpc.store import audit_chain
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.first_schema import m001_sequences, m002_accounts, m003_datasets, run_script
 
@@ -221,6 +222,32 @@ def m013_generations(tx: Transaction) -> None:
     run_script(tx, "ALTER TABLE datasets ADD COLUMN generation BIGINT NOT NULL DEFAULT 0")
 
 
+def m014_audit_chain(tx: Transaction) -> None:
+    """The place of each event in the chain, once it is sealed, and the two ends of the chain."""
+    run_script(
+        tx,
+        f"""
+        ALTER TABLE audit_events ADD COLUMN seq BIGINT;
+        ALTER TABLE audit_events ADD COLUMN hash TEXT;
+        CREATE UNIQUE INDEX audit_events_seq ON audit_events (seq) WHERE seq IS NOT NULL;
+        CREATE INDEX audit_events_unsealed ON audit_events (id) WHERE seq IS NULL;
+        CREATE TABLE audit_chain (
+            id BIGINT PRIMARY KEY,
+            head_seq BIGINT NOT NULL,
+            head_hash TEXT NOT NULL,
+            head_time BIGINT NOT NULL,
+            head_signature TEXT NOT NULL,
+            anchor_seq BIGINT NOT NULL,
+            anchor_hash TEXT NOT NULL,
+            anchor_time BIGINT NOT NULL,
+            anchor_signature TEXT NOT NULL
+        );
+        INSERT INTO audit_chain VALUES (1, 0, '{audit_chain.GENESIS}', 0, '', 0, '{audit_chain.GENESIS}', 0, '')
+        """,
+    )
+    audit_chain.make_append_only(tx)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_sequences,
     m002_accounts,
@@ -235,4 +262,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     m011_moves,
     m012_publishing_steps,
     m013_generations,
+    m014_audit_chain,
 )

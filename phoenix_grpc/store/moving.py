@@ -29,6 +29,7 @@ TABLES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("auth_revision", ("revision",)),
     ("auth_changes", ("revision",)),
     ("audit_events", ("id",)),
+    ("audit_chain", ("id",)),
     ("datasets", ("id",)),
     ("versions", ("dataset_id", "id")),
     ("examples", ("dataset_id", "id")),
@@ -142,6 +143,7 @@ def _arrive(tx: Transaction, move_id: str, source: str) -> None:
         if tx.row("SELECT 1 FROM users") or tx.row("SELECT 1 FROM datasets"):
             raise ConfigurationError("the target is not empty; copy into a new database")
         tx.run("DELETE FROM auth_revision")
+        tx.run("DELETE FROM audit_chain")
         mark = _Mark(move_id, _ARRIVING, source)
         tx.run("INSERT INTO moves (id, state, other) VALUES (:id, :state, :other)", mark._asdict())
     if (mark.id, mark.state) != (move_id, _ARRIVING):

@@ -55,6 +55,7 @@ _PRAGMAS = (
 )
 
 
+_REFUSED = "refused"
 _VERBS = ("INSERT", "UPDATE", "DELETE")
 _PAGES = ("PRAGMA page_count", "PRAGMA freelist_count", "PRAGMA page_size")
 
@@ -97,13 +98,22 @@ class SqliteTransaction:
             for verb in _VERBS:
                 self.run(
                     f"CREATE TRIGGER refuse_{verb}_{table} BEFORE {verb} ON {table}"
-                    " BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                    f" BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"
                 )
 
     def allow_writes(self, tables: Sequence[str]) -> None:
         for table in tables:
             for verb in _VERBS:
                 self.run(f"DROP TRIGGER IF EXISTS refuse_{verb}_{table}")
+
+    def forbid(self, table: str, verb: str, condition: str, message: str) -> None:
+        self.run(
+            f"CREATE TRIGGER forbid_{verb}_{table} BEFORE {verb} ON {table} WHEN {condition}"
+            f" BEGIN SELECT RAISE(ABORT, '{message}'); END"
+        )
+
+    def permit(self, table: str, verb: str) -> None:
+        self.run(f"DROP TRIGGER forbid_{verb}_{table}")
 
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
         return self._insert("INSERT", table, columns, rows)
@@ -369,7 +379,8 @@ _UNAVAILABLE = {
 
 def _as_ours(error: sqlite3.Error) -> Exception:
     """The domain's error for a failure of the environment; any other is returned as it is."""
-    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+    by_trigger = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER
+    if by_trigger and str(error) == _REFUSED:
         return Unavailable(WRITES_REFUSED, retry_after=None)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from phoenix_grpc.errors import ConfigurationError, StoreFull, Unavailable
-from phoenix_grpc.store import migrations
+from phoenix_grpc.store import audit_chain, migrations
 from phoenix_grpc.store.disk import Disk
 from phoenix_grpc.store.engine import Transaction
 from phoenix_grpc.store.moving import require_unmarked
@@ -19,6 +19,7 @@ _KEPT = (
     "api_key_secrets",
     "api_key_datasets",
     "audit_events",
+    "audit_chain",
     "auth_revision",
     "auth_changes",
 )
@@ -79,10 +80,12 @@ def _take_accounts(tx: Transaction) -> str:
     # Else there would be two stores of the same ids, here and there.
     if tx.row("SELECT 1 FROM replaced.moves"):
         raise ConfigurationError("the store was moved, or is being moved; 'phoenix-grpc copy --give-up' ends that")
+    audit_chain.end_append_only(tx)
     for table in _KEPT:
         columns = ", ".join(tx.columns(table))
         tx.run(f"DELETE FROM main.{table}")
         tx.run(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM replaced.{table}")
+    audit_chain.make_append_only(tx)
     tx.run(
         "INSERT INTO main.sequences (kind, next) SELECT kind, next FROM replaced.sequences WHERE true"
         " ON CONFLICT (kind) DO UPDATE SET next = MAX(main.sequences.next, excluded.next)"

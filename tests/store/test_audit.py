@@ -80,9 +80,3 @@ async def test_filters_narrow_the_list(engine: Engine, wanted: EventFilter, expe
     ]
     await engine.write(audit.record, [replace(one, actor_email=f"{one.actor_user_id or ''}@x") for one in events])
     assert await times(engine, wanted) == expected
-
-
-async def test_old_events_are_swept_in_batches(engine: Engine) -> None:
-    await engine.write(audit.record, [event(time) for time in range(10)])
-    assert [await engine.write(audit.sweep_events, 7, 4) for _ in range(3)] == [4, 3, 0]
-    assert await times(engine) == [9, 8, 7]

@@ -21,6 +21,11 @@ _REFUSE = """
     $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = 'PG001'; END $$
 """
 
+_FORBID = """
+    CREATE OR REPLACE FUNCTION phoenix_grpc_forbid() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $$
+"""
+
 _TOLERANCE = 4
 """How many times more rows than PostgreSQL expects there may be before it has to count."""
 
@@ -106,6 +111,16 @@ class PostgresTransaction:
     def allow_writes(self, tables: Sequence[str]) -> None:
         for table in tables:
             self.run(f"DROP TRIGGER IF EXISTS refuse_writes ON {table}")
+
+    def forbid(self, table: str, verb: str, condition: str, message: str) -> None:
+        self.run(_FORBID)
+        self.run(
+            f"CREATE TRIGGER forbid_{verb} BEFORE {verb} ON {table} FOR EACH ROW WHEN ({condition})"
+            f" EXECUTE FUNCTION phoenix_grpc_forbid('{message}')"
+        )
+
+    def permit(self, table: str, verb: str) -> None:
+        self.run(f"DROP TRIGGER forbid_{verb} ON {table}")
 
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
         count = 0
