@@ -11,7 +11,7 @@ import pytest
 
 from phoenix_grpc.config import Settings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "systemd" / "phoenix-grpc.service"
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 DASHBOARD = ROOT / "deploy" / "grafana" / "phoenix-grpc.json"
