@@ -1,5 +1,6 @@
 """`phoenix-grpc protos`: the .proto files, for stubs in any language."""
 
+import json
 import re
 import shutil
 from importlib import resources
@@ -12,6 +13,7 @@ from phoenix_grpc.cli.failures import USAGE, Failure
 from phoenix_grpc.cli.output import note
 
 _ERRORS = ("google/rpc/status.proto", "google/rpc/error_details.proto", "google/rpc/code.proto")
+_SERVICE_CONFIG = "service_config.json"
 _IMPORT = re.compile(r'^import (?:public |weak )?"([^"]+)";', re.MULTILINE)
 
 
@@ -23,6 +25,9 @@ def protos(folder: Path, force: bool) -> None:
 
     This includes the files that they import, and those of error details. Generate stubs from them with the tools of
     your language, here into the folder stubs. The repository's folder examples has programs in six languages.
+
+    DIR/service_config.json tells gRPC's own libraries which calls to repeat, and when. Those that change something are
+    done once only if they have a request_id.
 
     \b
     Examples:
@@ -71,6 +76,8 @@ def protos(folder: Path, force: bool) -> None:
     C#, messages only; in a project, Grpc.Tools generates the services as well:
       protoc -I protos --csharp_out=stubs protos/phoenix_grpc/v1/*.proto
     """
+    from phoenix_grpc.client.endpoint import service_config
+
     if folder.is_dir() and any(folder.iterdir()) and not force:
         raise Failure(f"{folder} is not empty; name a new folder, or say --force", USAGE)
     files = proto_files(resources.files("phoenix_grpc"))
@@ -79,7 +86,8 @@ def protos(folder: Path, force: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with source.open("rb") as content, target.open("wb") as file:
             shutil.copyfileobj(content, file)
-    note(f"Wrote {len(files)} files into {folder}; give protoc -I {folder}.")
+    (folder / _SERVICE_CONFIG).write_text(f"{json.dumps(json.loads(service_config()), indent=2)}\n", encoding="utf-8")
+    note(f"Wrote {len(files) + 1} files into {folder}; give protoc -I {folder}.")
 
 
 def proto_files(package: Traversable) -> dict[str, Traversable]:

@@ -24,6 +24,10 @@ RENEWABLE = frozenset({Reason.ACCESS_TOKEN_EXPIRED, Reason.SESSION_REVOKED})
 """Reasons after which another token may do: this one expired, or another process refreshed the session."""
 
 
+LONGEST_WAIT = 5.0
+"""Seconds that a server may ask to wait before a call is repeated; when it asks for more, the caller is told."""
+
+
 class _Details(NamedTuple):
     """grpc.ClientCallDetails as a tuple: the fields that gRPC reads."""
 
@@ -53,33 +57,36 @@ class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor,
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         request = identified(request)
 
-        def call() -> Any:
+        def call(timeout: float | None) -> Any:
             token = self._token(details.method)
-            outcome = continuation(self._completed(details, token, self._timeout), request)
+            outcome = continuation(self._completed(details, token, timeout), request)
             return self._checked(outcome, token)
 
-        return renewing(call)
+        return _persistent(call, self._timeout if details.timeout is None else details.timeout, _is_limited)
 
     def intercept_stream_unary(self, continuation: Any, details: Any, requests: Any) -> Any:
         token = self._token(details.method)
-        outcome = continuation(self._completed(details, token), map(identified, requests))
+        outcome = continuation(self._completed(details, token, details.timeout), map(identified, requests))
         return self._checked(outcome, token)
 
     def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
         token = self._token(details.method)
-        return _Responses(continuation(self._completed(details, token), request), lambda call: self._error(call, token))
+        return _Responses(
+            continuation(self._completed(details, token, details.timeout), request),
+            lambda call: self._error(call, token),
+        )
 
     def _token(self, method: str) -> str:
         return "" if METHODS[method].rule.public else self._token_source(self._refused)
 
-    def _completed(self, details: Any, token: str, timeout: float | None = None) -> _Details:
+    def _completed(self, details: Any, token: str, timeout: float | None) -> _Details:
         metadata = {**self._headers, **({"authorization": f"Bearer {token}"} if token else {})}
         if METHODS[details.method].rule.public:
             # It does not read credentials, so none are sent.
             metadata.pop("authorization", None)
         return _Details(
             details.method,
-            timeout if details.timeout is None else details.timeout,
+            timeout,
             [*(details.metadata or ()), *metadata.items()],
             details.credentials,
             details.wait_for_ready,
@@ -140,6 +147,10 @@ def persistent(call: Callable[[float | None], T], timeout: float | None) -> T:
         call: given the seconds that remain.
         timeout: seconds for all attempts together.
     """
+    return _persistent(call, timeout, lambda error: _is_passing(error) or _is_limited(error))
+
+
+def _persistent(call: Callable[[float | None], T], timeout: float | None, passes: Callable[[PhoenixError], bool]) -> T:
     deadline = None if timeout is None else time.monotonic() + timeout
 
     def attempt() -> T:
@@ -150,7 +161,7 @@ def persistent(call: Callable[[float | None], T], timeout: float | None) -> T:
             return renewing(attempt)
         except PhoenixError as error:
             pause = pause if error.retry_after is None else error.retry_after
-            if not _is_passing(error) or (deadline is not None and time.monotonic() + pause > deadline):
+            if not passes(error) or (deadline is not None and time.monotonic() + pause > deadline):
                 raise
             time.sleep(pause)
     return renewing(attempt)
@@ -165,6 +176,12 @@ def _pauses() -> Iterator[float]:
 def _is_passing(error: PhoenixError) -> bool:
     """Whether the server was not reached, or says when to try again."""
     return error.status is grpc.StatusCode.UNAVAILABLE and (not error.reason or error.retry_after is not None)
+
+
+def _is_limited(error: PhoenixError) -> bool:
+    """Whether a limit refused the call, before any of it was done, and lets it through after a short wait."""
+    limited = error.status is grpc.StatusCode.RESOURCE_EXHAUSTED
+    return limited and error.retry_after is not None and error.retry_after <= LONGEST_WAIT
 
 
 def identified(request: Message) -> Message:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import grpc
 
 from phoenix_grpc import __version__
+from phoenix_grpc.client.renewal import RenewedChannel, fits
 from phoenix_grpc.config import ClientSettings
 from phoenix_grpc.contract import METHODS
 from phoenix_grpc.errors import ConfigurationError
@@ -87,7 +88,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def open_channel(endpoint: Endpoint, settings: ClientSettings) -> grpc.Channel:
-    """A channel to `endpoint` that retries what is safe to retry.
+    """A channel to `endpoint` that retries what is safe to retry, and takes up changed certificates.
 
     Arguments:
         settings: which certificates are trusted and shown.
@@ -104,9 +105,14 @@ def open_channel(endpoint: Endpoint, settings: ClientSettings) -> grpc.Channel:
         ("grpc.max_send_message_length", -1),  # the server limits it
         ("grpc.max_metadata_size", 32 << 10),
     )
-    if endpoint.tls:
-        return grpc.secure_channel(endpoint.target, _credentials(settings), options)
-    return grpc.insecure_channel(endpoint.target, options)
+    if not endpoint.tls:
+        return grpc.insecure_channel(endpoint.target, options)
+    cert, key, roots = settings.client_cert_file, settings.client_key_file, settings.client_ca_file
+    return RenewedChannel(
+        lambda: grpc.secure_channel(endpoint.target, _credentials(settings), options),
+        tuple(file for file in (cert, key, roots) if file is not None),
+        lambda: fits(cert, key, roots),
+    )
 
 
 def _credentials(settings: ClientSettings) -> grpc.ChannelCredentials:

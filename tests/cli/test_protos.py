@@ -1,5 +1,6 @@
 """`phoenix-grpc protos`: from what it writes, stubs can be made without anything else."""
 
+import json
 import os
 import re
 import subprocess
@@ -116,3 +117,12 @@ def test_an_installed_package_has_its_protos_beside_the_stubs(tmp_path: Path) ->
     files = proto_files(installed)
     ours = {str(source) for name, source in files.items() if name.startswith("phoenix_grpc/")}
     assert ours == {str(file) for file in (installed / "v1").iterdir()}
+
+
+def test_the_service_config_repeats_what_may_run_twice(offline: Cli, tmp_path: Path) -> None:
+    offline.run("protos", tmp_path / "protos")
+    (policy,) = json.loads((tmp_path / "protos" / "service_config.json").read_text())["methodConfig"]
+    methods = {name["method"] for name in policy["name"]}
+    assert {"GetDataset", "CreateDataset", "WhoAmI"} <= methods
+    assert not {"UploadDataset", "DownloadDataset", "Login"} & methods
+    assert policy["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]

@@ -116,6 +116,51 @@ def test_a_transfer_is_not_repeated_for_ever(
     assert len(script.calls) == attempts
 
 
+SOON = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(nanos=200_000_000))
+MUCH_LATER = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=6))
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "attempts"),
+    [(8, (SOON,), 3), (8, (), 1), (8, (MUCH_LATER,), 1), (7, (SOON,), 1), (13, (SOON,), 1)],
+    ids=["soon", "without a time", "too late", "no limit", "a failure"],
+)
+def test_a_call_that_a_limit_refused_is_repeated_when_the_server_says(
+    script: Script, code: int, details: tuple[object, ...], attempts: int
+) -> None:
+    script.answer = lambda number: refusal(code, "RATE", "too often", *details) if number < 3 else None
+    with client_of(script) as client:
+        begin = time.monotonic()
+        if attempts == 3:
+            client.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name="x"))
+            assert time.monotonic() - begin >= 2 * 0.2
+        else:
+            with pytest.raises(PhoenixError):
+                client.datasets.CreateDataset(datasets_pb2.CreateDatasetRequest(name="x"))
+    assert len(script.calls) == attempts
+    assert len({request.request_id for _, request, _ in script.calls}) == 1
+
+
+@pytest.mark.parametrize("transfer", TRANSFERS, ids=["upload", "download"])
+def test_a_transfer_that_a_limit_refused_is_repeated_as_well(
+    script: Script, transfer: Callable[[Client], object]
+) -> None:
+    script.answer = lambda number: refusal(8, "RATE", "too often", SOON) if number < 3 else None
+    with client_of(script) as client:
+        transfer(client)
+    assert len(script.calls) == 3
+
+
+def test_the_wait_for_a_limit_ends_with_the_time_of_the_call(script: Script) -> None:
+    script.answer = lambda _number: refusal(8, "RATE", "too often", SOON)
+    with client_of(script) as client:
+        begin = time.monotonic()
+        with pytest.raises(PhoenixError):
+            client.datasets.GetDataset(datasets_pb2.GetDatasetRequest(name="x"), timeout=0.3)
+        assert time.monotonic() - begin < 2
+    assert len(script.calls) == 2
+
+
 def test_an_upload_of_an_iterator_is_tried_once(script: Script) -> None:
     script.answer = lambda _number: refusal(14, "DRAINING", "stopping", LATER)
     with client_of(script) as client, pytest.raises(PhoenixError):

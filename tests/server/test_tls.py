@@ -179,6 +179,37 @@ def test_the_client_trusts_and_shows_what_its_settings_name(
             assert client.auth.WhoAmI(WHO_AM_I).user.username == "system"
 
 
+def test_a_client_takes_up_certificates_that_were_changed(
+    tmp_path: Path, variables: dict[str, str], authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "mine"
+    issue(authority, mine, name="client.example")
+    required = {**variables, "PHOENIX_TLS_VERIFY_CLIENT": "true", "PHOENIX_TLS_CA_FILE": str(tmp_path / "ca.pem")}
+    for name in ("CA", "CERT", "KEY"):
+        monkeypatch.setenv(f"PHOENIX_CLIENT_{name}_FILE", str(mine / f"{name.lower()}.pem"))
+    with ServerProcess(tmp_path, **required) as server, contextlib.ExitStack() as stack:
+        port = server.address.rpartition(":")[2]
+        client = stack.enter_context(Client(f"https://localhost:{port}", ADMIN_SECRET, timeout=5))
+        assert client.auth.WhoAmI(WHO_AM_I).user.username == "system"
+        # The client's certificate alone is no pair with its key: nothing changes.
+        certificate = (mine / "cert.pem").read_bytes()
+        replace(mine / "cert.pem", (tmp_path / "cert.pem").read_bytes())
+        time.sleep(1.1)
+        assert client.auth.WhoAmI(WHO_AM_I).user.username == "system"
+        replace(mine / "cert.pem", certificate)
+        # The server comes back with a certificate of another authority, and trusts that alone.
+        server.process.terminate()
+        server.process.wait(20)
+        other = trustme.CA()
+        issue(other, tmp_path)
+        with ServerProcess(tmp_path, **required, PHOENIX_GRPC_PORT=port):
+            with pytest.raises(PhoenixError):
+                client.auth.WhoAmI(WHO_AM_I)
+            issue(other, mine, name="client.example")
+            time.sleep(1.1)
+            assert client.auth.WhoAmI(WHO_AM_I).user.username == "system"
+
+
 def test_a_unix_socket_stays_in_clear(tmp_path: Path, variables: dict[str, str]) -> None:
     path = tmp_path / "phoenix.sock"
     with (
