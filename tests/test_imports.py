@@ -73,7 +73,7 @@ ALONE = {
     "rich": {"cli"},
     "jwt": {"credentials"},
     "argon2": {"credentials"},
-    "cryptography": {"certificates.py"},
+    "cryptography": {"certificates.py", "credentials/signing_keys.py"},
     "opentelemetry": {"server/traces.py"},
     "prometheus_client": {"server/metrics.py"},
     "pydantic_settings": {"config"},

@@ -31,6 +31,7 @@ COMMANDS = {
     "passwd": ("login:passwd", "Change your password."),
     "protos": ("protos:protos", "Write the .proto files into DIR."),
     "restore": ("store:restore", "Replace the database with the backup FILE."),
+    "secrets": ("secrets:secrets", "Rotate and list the keys that sign access tokens."),
     "serve": ("serve:serve", "Run the server until SIGTERM or Ctrl-C."),
     "users": ("users:users", "List, create, change and delete users."),
     "whoami": ("login:whoami", "Show who you are and what you may do."),

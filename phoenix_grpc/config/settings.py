@@ -15,6 +15,7 @@ from phoenix_grpc.config.http_door import HttpSettings
 from phoenix_grpc.config.limits import LimitSettings
 from phoenix_grpc.config.mail import MailSettings
 from phoenix_grpc.config.tls import TlsSettings
+from phoenix_grpc.config.tokens import TokenSettings
 from phoenix_grpc.config.tracing import TracingSettings
 
 
@@ -27,6 +28,7 @@ class Settings(
     HttpSettings,
     GrpcSettings,
     TlsSettings,
+    TokenSettings,
     AccountSettings,
     DatabaseSettings,
 ):

@@ -1,4 +1,7 @@
-"""Access and refresh tokens: JWTs signed with HS256, told apart by the `typ` header (RFC 8725)."""
+"""Access and refresh tokens: JWTs told apart by the `typ` header (RFC 8725).
+
+The secret signs them with HS256; access tokens that others verify are signed by a private key instead.
+"""
 
 import hashlib
 import hmac
@@ -10,6 +13,7 @@ import jwt
 
 from phoenix_grpc import model
 from phoenix_grpc.credentials.secrets import new_token
+from phoenix_grpc.credentials.signing_keys import SigningKeys
 from phoenix_grpc.errors import Reason, Unauthenticated
 from phoenix_grpc.model import Role
 
@@ -49,15 +53,34 @@ class RefreshClaims:
     expires_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class PublicTokens:
+    """Access tokens that others verify.
+
+    Arguments:
+        issuer, audience: where they are from and for whom (RFC 7519).
+    """
+
+    keys: SigningKeys
+    issuer: str
+    audience: str
+
+
+_SCOPES = {Role.VIEWER: "read", Role.MEMBER: "read write", Role.ADMIN: "read write admin", Role.SYSTEM: ""}
+"""What a role may do, as a scope (RFC 9068) that a mesh can check; the guard goes by the role."""
+
+
 class KeyRing:
     """Signs with one secret, and verifies with it and the previous one.
 
     Arguments:
         secret: 32 characters or more.
         previous: the previous secret, whose tokens are still valid.
+        public: signs access tokens instead; those that the secret has signed stay valid.
     """
 
-    def __init__(self, secret: str, previous: str | None = None) -> None:
+    def __init__(self, secret: str, previous: str | None = None, public: PublicTokens | None = None) -> None:
+        self._public = public
         self._kid = _key_id(secret)
         self._secret = secret.encode()
         self._keys = {_key_id(text): text.encode() for text in (previous, secret) if text}
@@ -65,7 +88,12 @@ class KeyRing:
     def issue_access(self, claims: AccessClaims) -> str:
         """A signed access token."""
         owner = {"sub": claims.subject, "role": claims.role.value, "gen": claims.generation}
-        return self._issue(ACCESS_TYPE, claims.session_id, claims.expires_at, owner)
+        if self._public is None:
+            return self._issue(ACCESS_TYPE, claims.session_id, claims.expires_at, owner)
+        key = self._public.keys.current()
+        names = {"iss": self._public.issuer, "aud": self._public.audience, "scope": _SCOPES[claims.role]}
+        payload = {**_payload(claims.session_id, claims.expires_at), **owner, **names}
+        return jwt.encode(payload, key.private, key.algorithm, headers={"typ": ACCESS_TYPE, "kid": key.kid})
 
     def issue_refresh(self, claims: RefreshClaims) -> str:
         """A signed refresh token, different from any other."""
@@ -113,15 +141,7 @@ class KeyRing:
         return any(hmac.compare_digest(_signature(key, text), signature) for key in self._keys.values())
 
     def _issue(self, kind: str, session_id: str, expires_at: int, more: Mapping[str, object]) -> str:
-        payload = {
-            "iss": ISSUER,
-            "aud": AUDIENCE,
-            "sid": session_id,
-            "jti": new_token(),
-            "iat": model.now() // _SECOND,
-            "exp": expires_at // _SECOND,
-            **more,
-        }
+        payload = {**_payload(session_id, expires_at), **more, "iss": ISSUER, "aud": AUDIENCE}
         return jwt.encode(payload, self._secret, _ALGORITHM, headers={"typ": kind, "kid": self._kid})
 
     def _verified(self, token: str, reason: Reason) -> tuple[str, dict[str, Any]]:
@@ -130,13 +150,31 @@ class KeyRing:
             raise Unauthenticated("the token does not verify", reason)
         try:
             header = jwt.get_unverified_header(token)
-            key = self._keys[header.get("kid", "")]
-            payload = jwt.decode(token, key, [_ALGORITHM], _OPTIONS, audience=AUDIENCE, issuer=ISSUER)
+            payload = self._decoded(token, header.get("kid", ""))
         except (jwt.InvalidTokenError, KeyError, RecursionError, UnicodeError):
             # The last two are what PyJWT lets through of a header nested deep, and of text that is no UTF-8.
             raise Unauthenticated("the token does not verify", reason) from None
         # The header is signed with the rest.
         return header.get("typ", ""), payload
+
+    def _decoded(self, token: str, kid: str) -> dict[str, Any]:
+        """The claims of a token; the key says by which algorithm, and never the token."""
+        public = self._public
+        if public is not None and (key := public.keys.find(kid)) is not None:
+            allowed = [key.algorithm]
+            return jwt.decode(
+                token, key.private.public_key(), allowed, _OPTIONS, audience=public.audience, issuer=public.issuer
+            )
+        return jwt.decode(token, self._keys[kid], [_ALGORITHM], _OPTIONS, audience=AUDIENCE, issuer=ISSUER)
+
+
+def _payload(session_id: str, expires_at: int) -> dict[str, Any]:
+    return {
+        "sid": session_id,
+        "jti": new_token(),
+        "iat": model.now() // _SECOND,
+        "exp": expires_at // _SECOND,
+    }
 
 
 def _signature(secret: bytes, text: str) -> str:

@@ -29,6 +29,11 @@ ALL = 1 << 31
 _MAX_TEXT = 500
 
 
+def no_keys() -> bytes:
+    """The key set where nobody but this server verifies its tokens."""
+    return b'{"keys":[]}'
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """What is behind the door.
@@ -38,6 +43,7 @@ class Backend:
         serving: whether the server serves: the store can be read, and it does not drain.
         turn: shared by all documents, to work on a large value.
         trace: begins the spans of requests; None where nothing is traced.
+        published: returns the JSON Web Key Set that verifies access tokens.
     """
 
     settings: Settings
@@ -46,6 +52,7 @@ class Backend:
     serving: Callable[[], bool]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     trace: Tracer | None = None
+    published: Callable[[], bytes] = no_keys
 
 
 class Door(Request):

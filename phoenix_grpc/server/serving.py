@@ -22,6 +22,7 @@ from phoenix_grpc.beside import beside
 from phoenix_grpc.certificates import Certificates
 from phoenix_grpc.config import Settings
 from phoenix_grpc.contract import Method, Rule
+from phoenix_grpc.credentials.signing_keys import SigningKeys
 from phoenix_grpc.guard.admission import Behavior, Guard
 from phoenix_grpc.guard.authentication import Authenticator
 from phoenix_grpc.guard.capacity import ByteBudget, Rooms
@@ -30,7 +31,7 @@ from phoenix_grpc.guard.proxies import TrustedProxies
 from phoenix_grpc.guard.rates import CallRates, RateLimit
 from phoenix_grpc.guard.refusals import RefusalRecorder
 from phoenix_grpc.http.admin import admin_door
-from phoenix_grpc.http.backend import Backend
+from phoenix_grpc.http.backend import Backend, no_keys
 from phoenix_grpc.http.listener import http_door
 from phoenix_grpc.logs import LogWriter, configure_logs
 from phoenix_grpc.rpc import reflection
@@ -43,6 +44,7 @@ from phoenix_grpc.server.beginning import Beginning
 from phoenix_grpc.server.ending import end_at_once, reaping
 from phoenix_grpc.server.metrics import Metrics, Reading
 from phoenix_grpc.server.observing import Observing
+from phoenix_grpc.server.signing_key import follow as follow_keys
 from phoenix_grpc.server.signing_key import open_key_ring
 from phoenix_grpc.server.worker import Worker, follow_supervisor, tell_supervisor
 from phoenix_grpc.services.auth.servicer import AuthServicer
@@ -106,7 +108,9 @@ async def serving(
         stack.push_async_callback(observing.close)
         engine = observing.engine(_open(settings))
         stack.push_async_callback(engine.close)
-        ring = open_key_ring(settings)
+        keys = SigningKeys(settings.signing_keys_dir) if settings.signing_keys_dir else None
+        ring = open_key_ring(settings, keys)
+        await stack.enter_async_context(beside(*([follow_keys(keys)] if keys else ())))
         beginning = Beginning(engine, settings)
         await stack.enter_async_context(beginning.running())
         authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine, methods)
@@ -151,7 +155,9 @@ async def serving(
                 certificates if settings.tls_for_grpc else None,
             )
         )
-        backend = Backend(settings, guard, budget, lambda: door.serving, trace=trace)
+        backend = Backend(
+            settings, guard, budget, lambda: door.serving, trace=trace, published=keys.published if keys else no_keys
+        )
         http_port = await stack.enter_async_context(
             http_door(backend, logins, worker.shares_ports, certificates if settings.tls_for_http else None)
         )

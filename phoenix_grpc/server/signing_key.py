@@ -1,20 +1,32 @@
 """The secret that signs tokens: configured, or generated once and kept in the working directory."""
 
+import asyncio
 import contextlib
 import os
 import secrets
 from pathlib import Path
 
+import structlog
+
 from phoenix_grpc.config import Settings
-from phoenix_grpc.credentials.tokens import KeyRing
+from phoenix_grpc.credentials.signing_keys import SigningKeys
+from phoenix_grpc.credentials.tokens import ISSUER, KeyRing, PublicTokens
 from phoenix_grpc.errors import ConfigurationError
 
 FILE_NAME = "secret"
+LOOK_SECONDS = 1.0
+"""How often the signing keys are looked at."""
+
 _MIN_LENGTH = 32
 
+log = structlog.get_logger()
 
-def open_key_ring(settings: Settings) -> KeyRing:
+
+def open_key_ring(settings: Settings, keys: SigningKeys | None = None) -> KeyRing:
     """The keys that sign and verify tokens, from the settings or from the working directory.
+
+    Arguments:
+        keys: sign access tokens instead of the secret.
 
     Raises:
         ConfigurationError: when the kept secret cannot be read or made; without PHOENIX_SECRET beside a database that
@@ -27,7 +39,25 @@ def open_key_ring(settings: Settings) -> KeyRing:
         )
     previous = settings.secret_previous
     secret = settings.secret.get_secret_value() if settings.secret else kept_secret(settings.working_dir / FILE_NAME)
-    return KeyRing(secret, previous.get_secret_value() if previous else None)
+    return KeyRing(secret, previous.get_secret_value() if previous else None, public_tokens(settings, keys))
+
+
+def public_tokens(settings: Settings, keys: SigningKeys | None) -> PublicTokens | None:
+    """How access tokens are signed that others verify; None when they are not."""
+    if keys is None:
+        return None
+    return PublicTokens(keys, settings.root_url.rstrip("/") or ISSUER, settings.token_audience)
+
+
+async def follow(keys: SigningKeys) -> None:
+    """Takes up changes of the keys, until it is cancelled."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            if await asyncio.to_thread(keys.look):
+                log.info("signing keys loaded", keys=[key.kid for key in keys.keys])
+        except ConfigurationError as error:
+            log.error("the signing keys have changed and cannot be used; the last ones are", error=str(error))
 
 
 def known_key_ring(settings: Settings) -> KeyRing | None:

@@ -48,6 +48,7 @@ ISSUES_SYSTEM_KEYS = (401, 403, 403, 403, 403, Y, 403, 403, Y)
 ROUTES = {
     "GET /healthz": PUBLIC,
     "GET /readyz": PUBLIC,
+    "GET /.well-known/jwks.json": PUBLIC,
     "GET /arize_phoenix_version": PUBLIC,
     "GET /openapi.json": PUBLIC,
     "GET /docs": PUBLIC,

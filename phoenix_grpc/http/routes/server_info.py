@@ -1,5 +1,7 @@
 """Open to everyone: whether the server lives, its versions, the ways to log in."""
 
+import hashlib
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -10,6 +12,9 @@ from phoenix_grpc.http.responses import json_answer
 from phoenix_grpc.http.routing import Resource
 from phoenix_grpc.http.schemas import sessions
 from phoenix_grpc.v1 import auth_pb2
+
+_KEYS_SECONDS = 300
+"""How long the public keys may be cached: far shorter than a new one is published before it is used."""
 
 router = Resource("server", "")
 
@@ -32,6 +37,18 @@ async def readyz(request: Request) -> str:
     if not backend.serving():
         raise Refused(503, "the server is not serving")
     return "OK"
+
+
+@router.get("/.well-known/jwks.json", operation_id="jsonWebKeySet")
+async def jwks(request: Request) -> Response:
+    """Returns the public keys that verify access tokens (RFC 7517); none unless PHOENIX_SIGNING_KEYS_DIR is set."""
+    backend: Backend = request.app.state.backend
+    keys = backend.published()
+    tag = f'"{hashlib.sha256(keys).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": f"public, max-age={_KEYS_SECONDS}"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(keys, media_type="application/json", headers=headers)
 
 
 @router.get("/arize_phoenix_version", operation_id="phoenixVersion", response_class=PlainTextResponse)
