@@ -22,9 +22,14 @@ WHO_AM_I = auth_pb2.WhoAmIRequest()
 
 
 class Mesh:
-    """Two servers on one database behind the example's Envoy."""
+    """Two servers on one database behind the example's Envoy.
 
-    def __init__(self, folder: Path) -> None:
+    Arguments:
+        stack: ends all servers.
+    """
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
         self.port, *self.ports = free_ports(5)
         self.folder = folder
         self.servers = [self.start(number) for number in range(2)]
@@ -36,13 +41,14 @@ class Mesh:
 
     def start(self, number: int) -> ServerProcess:
         """One of the servers, on its ports."""
-        return ServerProcess(
+        server = ServerProcess(
             self.folder,
             PHOENIX_GRPC_PORT=str(self.ports[number]),
             PHOENIX_PORT=str(self.ports[2 + number]),
             PHOENIX_TRUSTED_PROXIES="127.0.0.1",
             PHOENIX_SHUTDOWN_DELAY_SECONDS="2",
         )
+        return self._stack.enter_context(server)
 
     @property
     def address(self) -> str:
@@ -59,9 +65,7 @@ class Mesh:
 def mesh(tmp_path: Path) -> Iterator[Mesh]:
     """Both servers, and all endpoints healthy."""
     with contextlib.ExitStack() as stack:
-        found = Mesh(tmp_path)
-        for server in found.servers:
-            stack.enter_context(server)
+        found = Mesh(tmp_path, stack)
         stack.enter_context(found.envoy)
         until(lambda: found.envoy.healthy() == 4, 10)
         yield found
@@ -154,7 +158,5 @@ def test_no_call_fails_while_servers_are_replaced_under_load(mesh: Mesh) -> None
         over.set()
         for thread in threads:
             thread.join()
-    for server in mesh.servers:
-        server.process.terminate()
     assert failed == []
     assert min(counts.values()) > 200
