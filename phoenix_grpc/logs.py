@@ -21,7 +21,7 @@ FLUSH_SECONDS = 0.1
 MAX_GATHERED = 20_000
 _CLOSE_SECONDS = 2.0
 _OF_EVERY_LINE = ("event", "level", "timestamp")
-_OF_SOME_LINES = ("reason", "trace_id")
+_OF_SOME_LINES = ("reason", "trace_id", "certificate")
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 log = structlog.get_logger()
@@ -36,6 +36,7 @@ class CallLine(msgspec.Struct, omit_defaults=True):
         ms: how long it took, milliseconds.
         reason: why it was refused or failed; empty when it was not.
         trace_id: the trace that it belongs to; empty when there is none.
+        certificate: the names in the certificate of the peer, where workloads are known; whoever it was that called.
     """
 
     event: str
@@ -50,6 +51,7 @@ class CallLine(msgspec.Struct, omit_defaults=True):
     timestamp: datetime
     reason: str = ""
     trace_id: str = ""
+    certificate: str = ""
 
     def fields(self) -> dict[str, object]:
         """The fields that say something of the call."""

@@ -45,6 +45,7 @@ class PrincipalKind(enum.StrEnum):
     SYSTEM_KEY = "SYSTEM_KEY"
     ADMIN_SECRET = "ADMIN_SECRET"  # noqa: S105
     ANONYMOUS = "ANONYMOUS"
+    WORKLOAD = "WORKLOAD"
 
 
 @dataclass(frozen=True, slots=True)

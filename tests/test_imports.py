@@ -22,6 +22,7 @@ GROUND = {
     "logs": set(),
     "model": set(),
     "pace": set(),
+    "identity": {"errors"},
     "structs": {"errors"},
     "tracing": set(),
 }
@@ -31,8 +32,20 @@ ROOMS = {
     "credentials": {"errors", "model"},
     "formats": {"errors", "ids", "json_keys", "model"},
     "store": {"beside", "errors", "formats", "ids", "model", "tracing"},
-    "guard": {"config", "contract", "credentials", "errors", "ids", "logs", "model", "store", "tracing", "v1"},
-    "rpc": {"beside", "certificates", "config", "contract", "errors", "guard", "logs", "tracing", "v1"},
+    "guard": {
+        "config",
+        "contract",
+        "credentials",
+        "errors",
+        "ids",
+        "identity",
+        "logs",
+        "model",
+        "store",
+        "tracing",
+        "v1",
+    },
+    "rpc": {"beside", "certificates", "config", "contract", "errors", "guard", "identity", "logs", "tracing", "v1"},
     # Of the guard a service sees which call it serves, what a rule allows, and what bounds memory.
     "services": {
         *("__init__", "config", "contract", "credentials", "errors", "formats", "ids", "model", "pace", "store"),
@@ -42,13 +55,13 @@ ROOMS = {
     "http": {
         *("__init__", "beside", "certificates", "config", "contract", "errors", "ids", "json_keys", "pace", "structs"),
         *("v1", "formats.compression", "guard.admission", "guard.call", "guard.capacity"),
-        *("guard.proxies", "guard.rates", "tracing"),
+        *("guard.proxies", "guard.rates", "identity", "tracing"),
     },
     "client": {"__init__", "config", "contract", "errors", "v1"},
     # The composition root knows them all.
     "server": {
         *("__init__", "beside", "certificates", "config", "contract", "credentials", "errors", "ids", "logs"),
-        *("guard", "http", "model", "rpc", "services", "store", "tracing", "v1"),
+        *("guard", "http", "identity", "model", "rpc", "services", "store", "tracing", "v1"),
     },
     "cli": {
         *("__init__", "client", "config", "contract", "credentials", "errors", "formats", "ids", "model", "server"),

@@ -12,6 +12,7 @@ from phoenix_grpc.config.admin_port import AdminSettings
 from phoenix_grpc.config.database import DatabaseSettings
 from phoenix_grpc.config.grpc_door import GrpcSettings
 from phoenix_grpc.config.http_door import HttpSettings
+from phoenix_grpc.config.identity import IdentitySettings
 from phoenix_grpc.config.limits import LimitSettings
 from phoenix_grpc.config.mail import MailSettings
 from phoenix_grpc.config.tls import TlsSettings
@@ -28,6 +29,7 @@ class Settings(
     HttpSettings,
     GrpcSettings,
     TlsSettings,
+    IdentitySettings,
     TokenSettings,
     AccountSettings,
     DatabaseSettings,

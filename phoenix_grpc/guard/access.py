@@ -28,7 +28,8 @@ def refusal(rule: Rule, principal: Principal) -> Error | None:
         return PermissionDenied(f"the role {principal.role.value} may not call this method")
     if rule.interactive and not principal.interactive:
         return PermissionDenied(
-            "API keys may not call this method; log in and send an access token", Reason.CREDENTIAL_NOT_INTERACTIVE
+            f"{_whose(principal)}s may not call this method; log in and send an access token",
+            Reason.CREDENTIAL_NOT_INTERACTIVE,
         )
     return _key_refusal(rule, principal)
 
@@ -37,12 +38,17 @@ def _key_refusal(rule: Rule, principal: Principal) -> Error | None:
     """Why a read-only or limited key may not call: such a key reads data, and of itself only its identity."""
     beyond_data = not rule.identity and not rule.about_data
     if principal.read_only and (beyond_data or rule.writes_data):
-        return PermissionDenied("this API key is read-only", Reason.KEY_READ_ONLY)
+        return PermissionDenied(f"this {_whose(principal)} is read-only", Reason.KEY_READ_ONLY)
     if principal.dataset_ids is not None and (beyond_data or rule.unlimited):
         return PermissionDenied(
-            "this API key is limited to datasets, and this method reaches beyond them", Reason.KEY_NOT_FOR_DATASET
+            f"this {_whose(principal)} is limited to datasets, and this method reaches beyond them",
+            Reason.KEY_NOT_FOR_DATASET,
         )
     return None
+
+
+def _whose(principal: Principal) -> str:
+    return "workload" if principal.kind is PrincipalKind.WORKLOAD else "API key"
 
 
 def auth_disabled() -> FailedPrecondition:

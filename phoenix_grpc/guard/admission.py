@@ -26,9 +26,12 @@ from phoenix_grpc.guard.call import Call, current_call
 from phoenix_grpc.guard.capacity import Rooms
 from phoenix_grpc.guard.overload import Watchdog
 from phoenix_grpc.guard.rates import CallRates, RateLimit
+from phoenix_grpc.guard.workloads import workload_principal
+from phoenix_grpc.identity.workloads import Workloads
 from phoenix_grpc.ids import encode_id, parse_id
+from phoenix_grpc.model import PrincipalKind
 from phoenix_grpc.store.datasets.references import DatasetRef, lookup_dataset
-from phoenix_grpc.store.engine import Engine
+from phoenix_grpc.store.engine import UNKNOWN_REVISION, Engine
 from phoenix_grpc.tracing import Tracer, current_span, step
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -61,6 +64,7 @@ class Guard:
         rates: how often calls may begin that need a credential; None is without limit.
         watchdog: refuses them while the server has more to do than it can.
         trace: begins the spans of calls, which an observer ends; None where nothing is traced.
+        workloads: those that are known without a credential; None where none is.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Guard:
         rates: CallRates | None = None,
         watchdog: Watchdog | None = None,
         trace: Tracer | None = None,
+        workloads: Workloads | None = None,
     ) -> None:
         self._methods = methods
         self._served = served
@@ -86,6 +91,7 @@ class Guard:
         self._rates = rates or CallRates()
         self._watchdog = watchdog or Watchdog(0)
         self._trace = trace
+        self._workloads = workloads
         self._draining = False
         self._hurries = False
         self._run_id = secrets.token_hex(8)
@@ -127,13 +133,31 @@ class Guard:
                 raise errors.Unavailable("the server is stopping", Reason.DRAINING)
             if self._authenticator is not None:
                 with step("guard"):
-                    token = bearer_token(call.entries)
-                    call.principal, call.revision = await self._authenticator.identify(token)
+                    call.principal, call.revision = await self._identify(self._authenticator, call)
         if method is None:
             raise errors.Unimplemented(f"no such method: {call.path}")
         if (refusal := access.refusal(method.rule, call.principal)) is not None:
             raise refusal
         return method
+
+    def awaits_peer(self, call: Call) -> bool:
+        """Whether its caller can only be identified by the peer of its connection, since it sent no credential."""
+        method = self._methods.get(call.path)
+        public = method is not None and method.rule.public
+        return self.knows_workloads and not call.entries and not public
+
+    @property
+    def knows_workloads(self) -> bool:
+        """Whether calls must say who their peer is."""
+        return self._workloads is not None
+
+    async def _identify(self, authenticator: Authenticator, call: Call) -> Standing:
+        """Who calls. A credential that was sent counts alone: the identity of the peer is no fallback for a bad one."""
+        if not call.entries and self._workloads is not None and call.peer is not None:
+            found = await workload_principal(self._workloads, self._engine, call.peer)
+            if found is not None:
+                return Standing(found, UNKNOWN_REVISION)
+        return await authenticator.identify(bearer_token(call.entries))
 
     def _begin_span(self, trace: Tracer, call: Call) -> None:
         """Begins the span of the call, within that of the HTTP request that makes it, if there is one."""
@@ -281,8 +305,13 @@ class Guard:
         if self._authenticator is None or method.rule.public:
             return
         standing = Standing(call.principal, call.revision)
-        call.principal, call.revision = await self._authenticator.renew(standing, bearer_token(call.entries))
-        if call.revision != standing.revision and (refusal := access.refusal(method.rule, call.principal)):
+        if standing.principal.kind is PrincipalKind.WORKLOAD:
+            call.principal, call.revision = await self._identify(self._authenticator, call)
+        else:
+            call.principal, call.revision = await self._authenticator.renew(standing, bearer_token(call.entries))
+        if Standing(call.principal, call.revision) != standing and (
+            refusal := access.refusal(method.rule, call.principal)
+        ):
             raise refusal
 
     async def _hold_to_datasets(self, allowed: frozenset[int], message: Message) -> None:

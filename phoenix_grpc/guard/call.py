@@ -3,6 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from phoenix_grpc.identity.peers import Peer
 from phoenix_grpc.model import Principal, PrincipalKind, Role
 from phoenix_grpc.store.engine import UNKNOWN_REVISION, AuthRevision
 from phoenix_grpc.tracing import NO_TRACE, Span, TraceContext
@@ -21,6 +22,7 @@ class Call:
         started: when, on the clock of time.perf_counter.
         by_http: whether it came through the HTTP door, which bounds connections and attempts itself.
         revision: the auth revision that `principal` was identified at.
+        peer: who is at the other end of its connection; None where no workload is known.
         trace: the trace that its caller says it belongs to.
         within: the span of the HTTP request that makes it; None when that is not traced.
         span: its own; None when it is not traced.
@@ -36,6 +38,7 @@ class Call:
     principal: Principal = ANONYMOUS
     revision: AuthRevision = UNKNOWN_REVISION
     trace: TraceContext = NO_TRACE
+    peer: Peer | None = None
     within: Span | None = None
     span: Span | None = None
 

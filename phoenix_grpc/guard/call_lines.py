@@ -40,4 +40,5 @@ class CallLines:
             datetime.fromtimestamp(time, UTC),
             error.reason if error is not None else "",
             call.trace_id,
+            ", ".join(map(str, call.peer.names)) if call.peer is not None else "",
         )

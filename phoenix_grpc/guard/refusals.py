@@ -7,7 +7,7 @@ import structlog
 
 from phoenix_grpc.errors import Error, PermissionDenied, Unauthenticated
 from phoenix_grpc.guard.call import Call
-from phoenix_grpc.model import AuditEvent, now
+from phoenix_grpc.model import AuditEvent, PrincipalKind, now
 from phoenix_grpc.store import audit
 from phoenix_grpc.store.engine import Engine
 
@@ -38,7 +38,7 @@ class RefusalRecorder:
         principal, reason = call.principal, error.reason
         # Strangers make up any number of methods.
         method = call.path if call.path in self._methods else ""
-        if principal.user_id is None:
+        if principal.kind is PrincipalKind.ANONYMOUS:
             self._strangers[(now() // _MINUTE, method, reason)] += 1
         elif len(self._events) >= MAX_GATHERED:
             self._dropped += 1

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -18,6 +18,7 @@ from phoenix_grpc.guard.call import Call
 from phoenix_grpc.guard.capacity import ByteBudget
 from phoenix_grpc.http import cookies
 from phoenix_grpc.http.errors import Refused, refused
+from phoenix_grpc.identity.peers import FORWARDED, Peer
 from phoenix_grpc.tracing import NO_TRACE, TraceContext, Tracer
 from phoenix_grpc.v1 import datasets_pb2
 
@@ -164,8 +165,15 @@ class Door(Request):
             self.client.host if self.client else "",
             by_http=True,
             trace=trace_context(self.headers),
+            peer=self._peer() if self.backend.guard.knows_workloads else None,
             within=self.scope["state"]["span"],
         )
+
+    def _peer(self) -> Peer | None:
+        """Who is at the other end of the connection, with what it forwards."""
+        peer: Peer | None = self.scope["state"].get("peer")
+        forwarded = tuple(self.headers.getlist(FORWARDED))
+        return replace(peer, forwarded=forwarded) if peer is not None and forwarded else peer
 
 
 @dataclass(frozen=True, slots=True)

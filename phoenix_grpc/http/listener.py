@@ -21,6 +21,7 @@ from phoenix_grpc.http.backend import Backend
 from phoenix_grpc.http.connections import Connections
 from phoenix_grpc.http.handshake import Handshake, accepting
 from phoenix_grpc.http.headers import default_headers
+from phoenix_grpc.identity.peers import Peer, names_of
 
 _HEAD_SECONDS = 30
 """How long the head of a request, or the rest of a body that was refused, may take."""
@@ -186,6 +187,8 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the clock of the first head; a connection beyond the limit is closed, or closes an idle one."""
         super().connection_made(transport)
+        # What the app finds in each scope's state.
+        self.app_state = {**self.app_state, "peer": _peer(transport)}
         # The system's own buffer is enough; and so writing is paused as long as anything is held here. By a bound of 0,
         # writing over TLS would be paused for ever.
         transport.set_write_buffer_limits(1, 0)
@@ -292,3 +295,13 @@ class Protocol(HttpToolsProtocol):
         if self._stall_timer is not None:
             self._stall_timer.cancel()
             self._stall_timer = None
+
+
+def _peer(transport: asyncio.Transport) -> Peer:
+    """Who is at the other end, by the certificate that was verified, if there is one."""
+    address = transport.get_extra_info("peername")
+    certificate = transport.get_extra_info("peercert") or {}
+    found = certificate.get("subjectAltName", ())
+    uris, dns = ([value for kind, value in found if kind == wanted] for wanted in ("URI", "DNS"))
+    common = [value for part in certificate.get("subject", ()) for name, value in part if name == "commonName"]
+    return Peer(address[0] if address else "", names_of(uris, dns, common[0] if len(common) == 1 else ""))

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import grpc
@@ -16,6 +16,7 @@ from phoenix_grpc.guard.admission import Guard
 from phoenix_grpc.guard.bearer import CARRIERS
 from phoenix_grpc.guard.call import Call, current_call
 from phoenix_grpc.guard.proxies import TrustedProxies
+from phoenix_grpc.identity.peers import FORWARDED, Peer, names_of
 from phoenix_grpc.rpc.connections import Connections, address_of
 from phoenix_grpc.rpc.ending import end_call
 from phoenix_grpc.rpc.reception import Messages, Reception
@@ -98,11 +99,46 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         call = self._begin(handler_call_details)
         # The task of the RPC is this call's own, so the value does not leak into the next.
         current_call.set(call)
+        if self._guard.awaits_peer(call):
+            return await self._late(continuation, handler_call_details)
         try:
             method = await self._guard.admit(call)
             return self._handlers.get(method.path) or await self._find(method, continuation, handler_call_details)
         except Exception as error:
             return self._refusing(error)
+
+    async def _late(self, continuation: Continuation, details: grpc.HandlerCallDetails) -> Handler:
+        """A handler that admits the call itself: gRPC says who the peer is when it calls a handler, and not before."""
+
+        async def handle(requests: object, context: Any) -> None:
+            call = current_call.get()
+            call.peer = self._peer(context)
+            try:
+                method = await self._guard.admit(call)
+                handler: Any = self._handlers.get(method.path) or await self._find(method, continuation, details)
+            except Exception as error:
+                await self._refuse(call, error, context)
+                return
+            if method.writes_stream:
+                await handler.stream_stream(requests, _Serializing(context, handler.response_serializer))
+            else:
+                response = await handler.stream_unary(requests, context)
+                await context.write(handler.response_serializer(response))
+
+        # On the wire, a stream of one response is a response.
+        late: Handler = grpc.stream_stream_rpc_method_handler(handle)
+        return late
+
+    def _peer(self, context: Any) -> Peer:
+        """Who is at the other end of the connection, by its verified certificate and by what a proxy forwards."""
+        known = context.auth_context()
+        uris, dns, cn = (_texts(known.get(name, ())) for name in ("peer_uri", "peer_dns", "x509_common_name"))
+        forwarded = tuple(
+            value if isinstance(value, str) else value.decode("latin-1")
+            for key, value in context.invocation_metadata()
+            if key == FORWARDED
+        )
+        return Peer(address_of(context.peer()), names_of(uris, dns, cn[0] if len(cn) == 1 else ""), forwarded)
 
     def _begin(self, details: grpc.HandlerCallDetails) -> Call:
         metadata = details.invocation_metadata or ()
@@ -169,6 +205,8 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         peer = context.peer()
         address = address_of(peer)
         call.address = self._origin(address, context)
+        if call.peer is None and self._guard.knows_workloads and not method.rule.public:
+            call.peer = self._peer(context)  # it is logged
         if not method.rule.public:
             self._connections.identified(peer)
         try:
@@ -209,15 +247,17 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         """A handler that refuses. Only a stream_stream handler refuses any kind of RPC without reading."""
 
         async def refuse(_requests: object, context: Any) -> None:
-            call = current_call.get()
-            peer = context.peer()
-            call.address = self._origin(address_of(peer), context)
-            if isinstance(error, Unauthenticated):
-                self._connections.refused(peer)
-            await self._abort(call, error, context)
+            await self._refuse(current_call.get(), error, context)
 
         handler: Handler = grpc.stream_stream_rpc_method_handler(refuse)
         return handler
+
+    async def _refuse(self, call: Call, error: Exception, context: Any) -> None:
+        peer = context.peer()
+        call.address = self._origin(address_of(peer), context)
+        if isinstance(error, Unauthenticated):
+            self._connections.refused(peer)
+        await self._abort(call, error, context)
 
     async def _abort(self, call: Call, error: Exception, context: Any) -> None:
         told = self._guard.finish(call, error) or Error("internal error")
@@ -231,6 +271,24 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
             # A status comes behind what was written, which nobody takes; gRPC fails when that was not even begun.
             end_call(asyncio.current_task())
             raise asyncio.CancelledError from None
+
+
+def _texts(values: Iterable[bytes]) -> list[str]:
+    return [value.decode("utf-8", "replace") for value in values]
+
+
+class _Serializing:
+    """The context of a call whose handler gRPC does not know: it serializes what is written."""
+
+    def __init__(self, context: Any, serialize: Callable[[Any], bytes]) -> None:
+        self._context = context
+        self._serialize = serialize
+
+    async def write(self, message: Any) -> None:
+        await self._context.write(self._serialize(message))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
 
 
 async def _request(method: Method, messages: Messages) -> Message | AsyncIterator[Message]:

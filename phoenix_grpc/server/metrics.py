@@ -35,12 +35,14 @@ GAUGES: Mapping[str, tuple[str, str]] = {
     "calls_in_flight": ("Calls being served that need a credential.", "livesum"),
     "loop_lag_seconds": ("How late the event loop was, when last measured.", "livemax"),
     "shedding": ("Whether new calls are refused because it is overloaded.", "livemax"),
+    "identity_file_valid": ("Whether the identity file is right; 0 while an earlier one counts.", "livemin"),
     "certificate_seconds_left": ("Seconds until the TLS certificate ends.", "livemin"),
 }
 """What is read every second, by name: its meaning, and how the values of several workers become one."""
 
 TOTALS: Mapping[str, tuple[str, str]] = {
     "credential_lookups": ("Credentials of calls, by how they were found.", "result"),
+    "forwarded_certificates": ("Calls with x-forwarded-client-cert, by what became of it.", "result"),
     "examples": ("Examples of files that were published, or read to the end.", "direction"),
     "file_bytes": ("Bytes of files, of uploads as they are sent.", "direction"),
 }

@@ -33,6 +33,7 @@ from phoenix_grpc.guard.refusals import RefusalRecorder
 from phoenix_grpc.http.admin import admin_door
 from phoenix_grpc.http.backend import Backend, no_keys
 from phoenix_grpc.http.listener import http_door
+from phoenix_grpc.identity.workloads import Workloads
 from phoenix_grpc.logs import LogWriter, configure_logs
 from phoenix_grpc.rpc import reflection
 from phoenix_grpc.rpc.connections import Connections
@@ -127,6 +128,11 @@ async def serving(
         await stack.enter_async_context(beside(watchdog.watch()))
         rooms = Rooms(settings.max_concurrent_calls)
         trace = observing.traces.begin if observing.traces else None
+        workloads = Workloads(settings.identity_file) if settings.identity_file else None
+        if workloads is not None:
+            await stack.enter_async_context(beside(workloads.follow()))
+            observing.readings["identity_file_valid"] = lambda: workloads.valid
+            observing.readings["forwarded_certificates"] = lambda: workloads.forwarded
         guard = Guard(
             methods,
             _behaviors(auth, datasets),
@@ -138,6 +144,7 @@ async def serving(
             _call_rates(settings, worker),
             watchdog,
             trace,
+            workloads,
         )
         certificates = Certificates(settings) if settings.tls_for_grpc or settings.tls_for_http else None
         if certificates is not None:

@@ -37,6 +37,7 @@ class PrincipalKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PRINCIPAL_KIND_SYSTEM_KEY: _ClassVar[PrincipalKind]
     PRINCIPAL_KIND_ADMIN_SECRET: _ClassVar[PrincipalKind]
     PRINCIPAL_KIND_ANONYMOUS: _ClassVar[PrincipalKind]
+    PRINCIPAL_KIND_WORKLOAD: _ClassVar[PrincipalKind]
 ROLE_UNSPECIFIED: Role
 ROLE_ADMIN: Role
 ROLE_MEMBER: Role
@@ -52,6 +53,7 @@ PRINCIPAL_KIND_USER_KEY: PrincipalKind
 PRINCIPAL_KIND_SYSTEM_KEY: PrincipalKind
 PRINCIPAL_KIND_ADMIN_SECRET: PrincipalKind
 PRINCIPAL_KIND_ANONYMOUS: PrincipalKind
+PRINCIPAL_KIND_WORKLOAD: PrincipalKind
 
 class ServerConfig(_message.Message):
     __slots__ = ("authentication_enabled", "version", "login_methods", "access_token_lifetime", "refresh_token_lifetime", "password_reset_enabled", "api_key_max_lifetime")

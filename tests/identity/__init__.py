@@ -1,0 +1,1 @@
+"""Workloads that are known without a credential."""
