@@ -17,7 +17,7 @@ import structlog
 from google.protobuf.message import Message
 
 from phoenix_grpc import contract, errors
-from phoenix_grpc.contract import Method
+from phoenix_grpc.contract import Method, Rule
 from phoenix_grpc.errors import Reason
 from phoenix_grpc.guard import access
 from phoenix_grpc.guard.authentication import Authenticator, Standing
@@ -158,6 +158,19 @@ class Guard:
             if found is not None:
                 return Standing(found, UNKNOWN_REVISION)
         return await authenticator.identify(bearer_token(call.entries))
+
+    async def judge(self, call: Call, rule: Rule) -> None:
+        """Identifies the caller of a call that another server serves, and counts it.
+
+        Raises:
+            errors.Error: when a rule like this does not allow it, or the caller, or its address, calls too often.
+        """
+        if rule.public or self._authenticator is None:
+            return
+        call.principal, call.revision = await self._identify(self._authenticator, call)
+        if (refusal := access.refusal(rule, call.principal)) is not None:
+            raise refusal
+        self._rates.require(call.identity, call.address)
 
     def _begin_span(self, trace: Tracer, call: Call) -> None:
         """Begins the span of the call, within that of the HTTP request that makes it, if there is one."""

@@ -1,14 +1,17 @@
 """The identity file: which workloads there are, what they may do, and who may vouch for them. TOML, checked whole."""
 
+import functools
 import ipaddress
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from phoenix_grpc.errors import ConfigurationError
+from phoenix_grpc.identity.parts import Part
 from phoenix_grpc.identity.peers import Name, is_spiffe_id
+from phoenix_grpc.identity.routes import Route
 
 SETTING = "PHOENIX_IDENTITY_FILE"
 MAX_BYTES = 1 << 20
@@ -17,11 +20,7 @@ _ANY = "*"
 _STAND_IN = "x"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Workload(_Part):
+class Workload(Part):
     """A row: the name that a workload has, and what it may do then."""
 
     spiffe: str | None = None
@@ -65,17 +64,21 @@ class Workload(_Part):
         return name.text == (self.dns if name.kind == "dns" else self.cn if name.kind == "cn" else None)
 
 
-class IdentityTable(_Part):
+class IdentityTable(Part):
     """The whole file.
 
     Attributes:
         forwarded_by: whose x-forwarded-client-cert counts: networks, unix, SPIFFE IDs of proxies.
+        may_check: who may ask about calls of other services, likewise.
+        routes: the rules for these.
     """
 
     forwarded_by: tuple[str, ...] = ()
+    may_check: tuple[str, ...] = ()
     workloads: tuple[Workload, ...] = ()
+    routes: tuple[Route, ...] = ()
 
-    @field_validator("forwarded_by")
+    @field_validator("forwarded_by", "may_check")
     @classmethod
     def _proxies(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
         for entry in entries:
@@ -88,20 +91,29 @@ class IdentityTable(_Part):
 
     def trusts(self, address: str, names: tuple[Name, ...]) -> bool:
         """Whether the peer with this address and these names may say whose certificate it has verified."""
-        if any(name.kind == "spiffe" and name.text in self.forwarded_by for name in names):
-            return True
-        if address == _UNIX:
-            return _UNIX in self.forwarded_by
-        try:
-            found = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        networks = (entry for entry in self.forwarded_by if entry != _UNIX and not entry.startswith("spiffe:"))
-        return any(found in ipaddress.ip_network(network) for network in networks)
+        return _includes(self.forwarded_by, address, names)
+
+    def lets_check(self, address: str, names: tuple[Name, ...]) -> bool:
+        """Whether the peer with this address and these names may ask about calls of other services."""
+        return _includes(self.may_check, address, names)
 
     def row(self, names: tuple[Name, ...]) -> tuple[Workload, Name] | None:
         """The first row that is about one of these names."""
         return next(((row, name) for row in self.workloads for name in names if row.matches(name)), None)
+
+
+@functools.lru_cache(maxsize=1000)  # the few peers that proxies are, at every call
+def _includes(entries: tuple[str, ...], address: str, names: tuple[Name, ...]) -> bool:
+    if any(name.kind == "spiffe" and name.text in entries for name in names):
+        return True
+    if address == _UNIX:
+        return _UNIX in entries
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    networks = (entry for entry in entries if entry != _UNIX and not entry.startswith("spiffe:"))
+    return any(found in ipaddress.ip_network(network) for network in networks)
 
 
 def read_table(path: Path) -> IdentityTable:

@@ -205,8 +205,8 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         peer = context.peer()
         address = address_of(peer)
         call.address = self._origin(address, context)
-        if call.peer is None and self._guard.knows_workloads and not method.rule.public:
-            call.peer = self._peer(context)  # it is logged
+        if call.peer is None and self._guard.knows_workloads:
+            call.peer = self._peer(context)  # it is logged, and proxies who ask about calls are known by it
         if not method.rule.public:
             self._connections.identified(peer)
         try:

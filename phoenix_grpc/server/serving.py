@@ -48,6 +48,7 @@ from phoenix_grpc.server.observing import Observing
 from phoenix_grpc.server.signing_key import follow as follow_keys
 from phoenix_grpc.server.signing_key import open_key_ring
 from phoenix_grpc.server.worker import Worker, follow_supervisor, tell_supervisor
+from phoenix_grpc.services import external
 from phoenix_grpc.services.auth.servicer import AuthServicer
 from phoenix_grpc.services.datasets.servicer import DatasetsServicer
 from phoenix_grpc.store.engine import Engine
@@ -133,9 +134,13 @@ async def serving(
             await stack.enter_async_context(beside(workloads.follow()))
             observing.readings["identity_file_valid"] = lambda: workloads.valid
             observing.readings["forwarded_certificates"] = lambda: workloads.forwarded
+        served = _behaviors(auth, datasets)
+        if workloads is not None:
+            asked = external.ExternalAuthorization(workloads, refusals)
+            served[external.CHECK] = lambda request: asked.check(guard.judge, request)
         guard = Guard(
             methods,
-            _behaviors(auth, datasets),
+            served,
             authenticator if settings.enable_auth else None,
             engine,
             rooms,
@@ -324,12 +329,13 @@ def _behaviors(auth: AuthServicer, datasets: DatasetsServicer) -> dict[str, Beha
 
 
 def served_methods(settings: Settings) -> Mapping[str, Method]:
-    """Every method this server serves, by path: ours, and those of health and reflection."""
+    """Every method this server serves, by path: ours, and those of health, reflection and external authorization."""
     reflects = contract.PUBLIC if settings.grpc_reflection else Rule(access_pb2.ACCESS_READ)
     return {
         **contract.METHODS,
         **contract.declared([health_pb2.DESCRIPTOR], contract.PUBLIC),
         **contract.declared(reflection.descriptors(), reflects),
+        **(external.METHODS if settings.identity_file else {}),
     }
 
 

@@ -42,11 +42,12 @@ PARTS = {
     "tls": parts_extras.bench_tls,
     "metrics": parts_extras.bench_metrics,
     "traces": parts_extras.bench_traces,
+    "checks": parts_extras.bench_checks,
     "watchdog": parts_extras.bench_watchdog,
     "attacks": parts_attacks.bench_attacks,
     "soak": parts_soak.bench_soak,
 }
-_BY_H2LOAD = {"calls", "growth", "http", "metrics", "tls", "traces", "watchdog", "workers"}
+_BY_H2LOAD = {"calls", "checks", "growth", "http", "metrics", "tls", "traces", "watchdog", "workers"}
 
 
 @click.command()

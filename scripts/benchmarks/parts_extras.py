@@ -1,4 +1,4 @@
-"""What TLS, metrics, traces and the watchdog cost on kept connections."""
+"""What TLS, metrics, traces and the watchdog cost on kept connections, and what external authorization does."""
 
 import socket
 import time
@@ -10,12 +10,14 @@ from typing import Any
 
 import grpc
 import trustme
-from load import LISTS, calls_per_second
+from load import LISTS, calls_per_second, unary
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from parts_grpc import CHECK_ACCESS
 from servers import ADMIN_SECRET, Server
 from table import Line
 
+from phoenix_grpc.envoy import external_auth_pb2
+from phoenix_grpc.services.external import CHECK
 from phoenix_grpc.v1 import auth_pb2
 from tests.certificates import issue
 
@@ -75,6 +77,24 @@ def bench_watchdog(server: Server, folder: Path) -> Iterator[Line]:
         yield _beside(server, unwatched, "watched", "unwatched", 0.97)
     finally:
         unwatched.stop()
+
+
+def bench_checks(server: Server, folder: Path) -> Iterator[Line]:
+    """External authorization of a call with an API key, beside the echo."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "identity.toml"
+    file.write_text('may_check = ["127.0.0.0/8"]\n[[routes]]\npath = "/"\naccess = "read"\n')
+    asked = Server(folder / "checks", PHOENIX_IDENTITY_FILE=str(file))
+    try:
+        request = external_auth_pb2.CheckRequest()
+        http = request.attributes.request.http
+        http.method, http.path, http.host = "GET", "/reports/1", "reports.example"
+        http.headers["authorization"] = f"Bearer {asked.key()}"
+        mine, bare = unary(asked, CHECK, [request.SerializeToString()], ADMIN_SECRET)
+        ratio = mine.rate / bare.rate
+        yield Line("ext_authz Check, API key", str(mine), f"echo {bare}", ratio, "0.85", ratio >= 0.85)
+    finally:
+        asked.stop()
 
 
 def _beside(one: Server, other: Server, what: str, than: str, budget: float, scheme: str = "http") -> Line:

@@ -1,0 +1,1 @@
+"""Stubs of what Envoy defines, made by scripts/generate."""
