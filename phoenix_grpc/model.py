@@ -46,6 +46,7 @@ class PrincipalKind(enum.StrEnum):
     ADMIN_SECRET = "ADMIN_SECRET"  # noqa: S105
     ANONYMOUS = "ANONYMOUS"
     WORKLOAD = "WORKLOAD"
+    FOREIGN_TOKEN = "FOREIGN_TOKEN"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ def _key_refusal(rule: Rule, principal: Principal) -> Error | None:
 
 
 def _whose(principal: Principal) -> str:
-    return "workload" if principal.kind is PrincipalKind.WORKLOAD else "API key"
+    known = {PrincipalKind.WORKLOAD: "workload", PrincipalKind.FOREIGN_TOKEN: "token"}
+    return known.get(principal.kind, "API key")
 
 
 def auth_disabled() -> FailedPrecondition:

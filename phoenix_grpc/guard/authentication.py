@@ -10,7 +10,9 @@ from phoenix_grpc.credentials import api_keys
 from phoenix_grpc.credentials.secrets import digest
 from phoenix_grpc.credentials.tokens import KeyRing
 from phoenix_grpc.errors import Reason, Unauthenticated
+from phoenix_grpc.guard.foreign_tokens import ForeignTokens
 from phoenix_grpc.guard.remembered import RememberedCredentials, Verified
+from phoenix_grpc.guard.workloads import dataset_ids
 from phoenix_grpc.ids import encode_id
 from phoenix_grpc.model import Principal, PrincipalKind, Role
 from phoenix_grpc.store.accounts import users
@@ -32,11 +34,16 @@ class Standing(NamedTuple):
 class Authenticator:
     """Identifies callers by API key, access token or admin secret.
 
+    Arguments:
+        foreign: verifies the tokens of trusted issuers, if there are any.
+
     Attributes:
         lookups: how many were known already, and how many had to be verified.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, ring: KeyRing) -> None:
+    def __init__(self, engine: Engine, settings: Settings, ring: KeyRing, foreign: ForeignTokens | None = None) -> None:
+        self._foreign = foreign
+        self._foreign_version = foreign.version if foreign else 0
         self._engine = engine
         self._ring = ring
         secret = settings.admin_secret
@@ -56,6 +63,9 @@ class Authenticator:
         known = await self._engine.auth_revision()
         if known > self._revision:
             await self._catch_up(known)
+        if self._foreign is not None and self._foreign.version != self._foreign_version:
+            self._foreign_version = self._foreign.version
+            self._remembered.apply(None)
         # A revocation during the verification raises the revision: the result is used, but not remembered.
         revision = self._revision
         key = digest(bearer)
@@ -71,7 +81,10 @@ class Authenticator:
             self.lookups["remembered"] += 1
         if found.key_id is not None:
             self._uses[found.key_id] = now
-        return Standing(found.principal, revision)
+        principal = found.principal
+        if found.datasets is not None:
+            principal = replace(principal, dataset_ids=await self._engine.read(dataset_ids, found.datasets))
+        return Standing(principal, revision)
 
     async def renew(self, standing: Standing, bearer: str) -> Standing:
         """A standing that `bearer` was identified with before, as it is now; it costs a read only when it may differ.
@@ -83,6 +96,8 @@ class Authenticator:
             Unauthenticated: when the session has ended, or as `identify`.
         """
         principal, now = standing.principal, model.now()
+        if principal.kind is PrincipalKind.FOREIGN_TOKEN:  # the file may have changed
+            return await self.identify(bearer)
         revision = await self._engine.auth_revision()
         if revision <= standing.revision and (principal.expires_at or now + 1) > now:
             return standing
@@ -119,6 +134,8 @@ class Authenticator:
         if api_keys.claims_to_be_api_key(bearer):
             owner = await self._key_owner(bearer, key)
             return Verified(_key_principal(owner), key_id=owner.key_id)
+        if self._foreign is not None and (foreign := await self._foreign.identify(bearer)) is not None:
+            return Verified(foreign.principal, datasets=foreign.datasets)
         principal = await self._session_principal(bearer)
         return Verified(principal, session_id=principal.credential_id)
 

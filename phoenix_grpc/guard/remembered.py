@@ -16,11 +16,13 @@ class Verified(NamedTuple):
 
     Arguments:
         session_id, key_id: the session or the key that it belongs to; the admin secret has neither.
+        datasets: those it is limited to by names, which may be others' tomorrow.
     """
 
     principal: Principal
     session_id: str = ""
     key_id: int | None = None
+    datasets: tuple[str, ...] | None = None
 
     def subjects(self) -> list[AuthChange]:
         """The changes that make it void."""

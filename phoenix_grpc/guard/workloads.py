@@ -16,7 +16,7 @@ async def workload_principal(workloads: Workloads, engine: Engine, peer: Peer) -
     if found is None:
         return None
     row, name = found
-    datasets = None if row.datasets is None else await engine.read(_dataset_ids, row.datasets)
+    datasets = None if row.datasets is None else await engine.read(dataset_ids, row.datasets)
     return Principal(
         PrincipalKind.WORKLOAD,
         Role(row.role),
@@ -26,7 +26,7 @@ async def workload_principal(workloads: Workloads, engine: Engine, peer: Peer) -
     )
 
 
-def _dataset_ids(tx: Transaction, named: Sequence[str]) -> frozenset[int]:
+def dataset_ids(tx: Transaction, named: Sequence[str]) -> frozenset[int]:
     """The datasets that there are of these, by id or by name."""
     found = set()
     for text in named:

@@ -9,7 +9,9 @@ from pydantic import Field, field_validator
 from phoenix_grpc.identity.parts import Part
 
 _PATH_CHARS = 8192
-_AMBIGUOUS = re.compile(r"//|\\|;|#|%(?:2f|5c|2e|25|00|3b|23)|(?:^|/)\.{1,2}(?:/|$)|[^\x21-\x7e]", re.IGNORECASE)
+_AMBIGUOUS = re.compile(
+    r"//|\\|;|#|%(?:2f|5c|2e|25|00|3b|23)|%(?![0-9a-f]{2})|(?:^|/)\.{1,2}(?:/|$)|[^\x21-\x7e]", re.IGNORECASE
+)
 """What servers read in different ways: empty and dotted segments, backslashes, parameters, and the same encoded."""
 
 Access = Literal["public", "identified", "read", "write", "admin"]

@@ -4,12 +4,13 @@ import functools
 import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from phoenix_grpc.errors import ConfigurationError
-from phoenix_grpc.identity.parts import Part
+from phoenix_grpc.identity.issuers import Issuer
+from phoenix_grpc.identity.parts import Part, Rights
 from phoenix_grpc.identity.peers import Name, is_spiffe_id
 from phoenix_grpc.identity.routes import Route
 
@@ -20,17 +21,12 @@ _ANY = "*"
 _STAND_IN = "x"
 
 
-class Workload(Part):
+class Workload(Rights):
     """A row: the name that a workload has, and what it may do then."""
 
     spiffe: str | None = None
     dns: str | None = Field(None, min_length=1, max_length=253)
     cn: str | None = Field(None, min_length=1, max_length=200)
-    role: Literal["VIEWER", "MEMBER", "ADMIN"]
-    read_only: bool = False
-    datasets: (
-        Annotated[tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...], Field(max_length=100)] | None
-    ) = None
 
     @field_validator("spiffe")
     @classmethod
@@ -51,8 +47,6 @@ class Workload(Part):
     def _one_name(self) -> Self:
         if sum(name is not None for name in (self.spiffe, self.dns, self.cn)) != 1:
             raise ValueError("must have one of spiffe, dns and cn")
-        if self.datasets == ():
-            raise ValueError("datasets: must not be empty; leave it out for all")
         return self
 
     def matches(self, name: Name) -> bool:
@@ -70,12 +64,14 @@ class IdentityTable(Part):
     Attributes:
         forwarded_by: whose x-forwarded-client-cert counts: networks, unix, SPIFFE IDs of proxies.
         may_check: who may ask about calls of other services, likewise.
+        issuers: whose tokens are accepted.
         routes: the rules for these.
     """
 
     forwarded_by: tuple[str, ...] = ()
     may_check: tuple[str, ...] = ()
     workloads: tuple[Workload, ...] = ()
+    issuers: tuple[Issuer, ...] = ()
     routes: tuple[Route, ...] = ()
 
     @field_validator("forwarded_by", "may_check")

@@ -20,6 +20,7 @@ class Workloads:
     """The identity file as it was read last.
 
     Attributes:
+        version: grows whenever the file is taken up anew.
         valid: whether the file, as it is, is the one that counts.
         forwarded: how many calls came with x-forwarded-client-cert, by what became of it.
 
@@ -32,6 +33,7 @@ class Workloads:
         self._seen = self._stamp()
         self.table = read_table(path)
         self.valid = True
+        self.version = 1
         self.forwarded = {"taken": 0, "ignored": 0, "malformed": 0}
 
     def names(self, peer: Peer) -> tuple[Name, ...]:
@@ -60,7 +62,8 @@ class Workloads:
             try:
                 self.table = await asyncio.to_thread(read_table, self._path)
                 self.valid = True
-                log.info("identity file loaded", workloads=len(self.table.workloads))
+                self.version += 1
+                log.info("identity file loaded", workloads=len(self.table.workloads), issuers=len(self.table.issuers))
             except ConfigurationError as error:
                 self.valid = False
                 log.error("the identity file has changed and is not right; the last one counts", error=str(error))

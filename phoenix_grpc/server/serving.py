@@ -26,6 +26,7 @@ from phoenix_grpc.credentials.signing_keys import SigningKeys
 from phoenix_grpc.guard.admission import Behavior, Guard
 from phoenix_grpc.guard.authentication import Authenticator
 from phoenix_grpc.guard.capacity import ByteBudget, Rooms
+from phoenix_grpc.guard.foreign_tokens import ForeignTokens
 from phoenix_grpc.guard.overload import Watchdog
 from phoenix_grpc.guard.proxies import TrustedProxies
 from phoenix_grpc.guard.rates import CallRates, RateLimit
@@ -115,7 +116,10 @@ async def serving(
         await stack.enter_async_context(beside(*([follow_keys(keys)] if keys else ())))
         beginning = Beginning(engine, settings)
         await stack.enter_async_context(beginning.running())
-        authenticator, refusals = Authenticator(engine, settings, ring), RefusalRecorder(engine, methods)
+        workloads = Workloads(settings.identity_file) if settings.identity_file else None
+        foreign = ForeignTokens(workloads) if workloads else None
+        authenticator = Authenticator(engine, settings, ring, foreign)
+        refusals = RefusalRecorder(engine, methods)
         await stack.enter_async_context(
             background.running(engine, settings, authenticator, refusals, ring, worker.maintains)
         )
@@ -129,7 +133,6 @@ async def serving(
         await stack.enter_async_context(beside(watchdog.watch()))
         rooms = Rooms(settings.max_concurrent_calls)
         trace = observing.traces.begin if observing.traces else None
-        workloads = Workloads(settings.identity_file) if settings.identity_file else None
         if workloads is not None:
             await stack.enter_async_context(beside(workloads.follow()))
             observing.readings["identity_file_valid"] = lambda: workloads.valid

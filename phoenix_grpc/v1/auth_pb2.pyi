@@ -38,6 +38,7 @@ class PrincipalKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PRINCIPAL_KIND_ADMIN_SECRET: _ClassVar[PrincipalKind]
     PRINCIPAL_KIND_ANONYMOUS: _ClassVar[PrincipalKind]
     PRINCIPAL_KIND_WORKLOAD: _ClassVar[PrincipalKind]
+    PRINCIPAL_KIND_FOREIGN_TOKEN: _ClassVar[PrincipalKind]
 ROLE_UNSPECIFIED: Role
 ROLE_ADMIN: Role
 ROLE_MEMBER: Role
@@ -54,6 +55,7 @@ PRINCIPAL_KIND_SYSTEM_KEY: PrincipalKind
 PRINCIPAL_KIND_ADMIN_SECRET: PrincipalKind
 PRINCIPAL_KIND_ANONYMOUS: PrincipalKind
 PRINCIPAL_KIND_WORKLOAD: PrincipalKind
+PRINCIPAL_KIND_FOREIGN_TOKEN: PrincipalKind
 
 class ServerConfig(_message.Message):
     __slots__ = ("authentication_enabled", "version", "login_methods", "access_token_lifetime", "refresh_token_lifetime", "password_reset_enabled", "api_key_max_lifetime")

@@ -1,6 +1,7 @@
 """The identity file: what its rows match, and what is wrong with others."""
 
 import contextlib
+import re
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ ROW = '[[workloads]]\nspiffe = "spiffe://prod.example/a"\n'
         (f'{ROW}role = "VIEWER"\ndns = "x"', "workloads 1: must have one of spiffe, dns and cn"),
         ('[[workloads]]\nrole = "VIEWER"', "workloads 1: must have one of spiffe, dns and cn"),
         (f'{ROW}role = "VIEWER"\ncolour = "red"', "workloads 1, colour: Extra inputs"),
-        (f'{ROW}role = "VIEWER"\ndatasets = []', "datasets: must not be empty"),
+        (f'{ROW}role = "VIEWER"\ndatasets = []', "workloads 1, datasets"),
         (f'{ROW}role = "VIEWER"\nread_only = "perhaps"', "workloads 1, read_only"),
         ('[[workloads]]\nspiffe = "spiffe://*/a"\nrole = "VIEWER"', "workloads 1, spiffe: must be spiffe://DOMAIN/PATH"),
         ('[[workloads]]\nspiffe = "spiffe://a/b*"\nrole = "VIEWER"', "workloads 1, spiffe: must be"),
@@ -147,3 +148,15 @@ def test_nothing_in_a_file_raises_anything_else(tmp_path: Path, text: str) -> No
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
     with contextlib.suppress(ConfigurationError):
         read_table(path)
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
+EXAMPLES = [text for text in re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL) if "[[" in text]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_the_examples_of_the_documentation_are_right(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "identity.toml"
+    path.write_text(text)
+    table = read_table(path)
+    assert table.workloads or table.routes or table.issuers
