@@ -76,7 +76,9 @@ STRANGERS = [("store.accounts", "store.datasets"), ("services.auth", "services.d
 # Libraries that one place alone may import.
 ALONE = {
     "sqlite_utils": {"store/sqlite.py"},
-    "sqlite3": {"store/sqlite.py", "store/sqlite_accounts.py", "store/sqlite_backup.py"},
+    "sqlite3": {
+        *("store/sqlite.py", "store/sqlite_accounts.py", "store/sqlite_backup.py", "store/sqlite_faults.py"),
+    },
     "psycopg": {"store/postgres"},
     "psycopg_pool": {"store/postgres"},
     "greenlet": {"store/postgres"},

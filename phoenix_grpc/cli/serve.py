@@ -61,7 +61,7 @@ def serve(
     if settings.workers > 1 and worker is None:
         _supervise(settings, working_dir, database_url, unix_socket)
     prefer_grpc_experiments()
-    from phoenix_grpc.server.serving import run
+    from phoenix_grpc.server.process import run
     from phoenix_grpc.server.worker import Worker
 
     run(settings, Worker(worker or 1, settings.workers if worker else 1))

@@ -15,6 +15,7 @@ from phoenix_grpc.rpc.statuses import status_name
 from phoenix_grpc.server.metrics import IN_FLIGHT, Metrics, Reading
 from phoenix_grpc.store.engine import Engine
 from phoenix_grpc.store.observed import ObservedEngine
+from phoenix_grpc.tracing import Tracer
 
 if TYPE_CHECKING:
     from phoenix_grpc.server.traces import Traces
@@ -46,6 +47,11 @@ class Observing:
         observed = ObservedEngine(engine, self.metrics.note_store)
         self.readings[IN_FLIGHT] = lambda: observed.in_flight
         return observed
+
+    @property
+    def trace(self) -> Tracer | None:
+        """Begins the spans of calls and requests; None where nothing is traced."""
+        return self.traces.begin if self.traces else None
 
     def observers(self) -> tuple[Observer, ...]:
         """Those of the guard."""

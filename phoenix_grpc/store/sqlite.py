@@ -12,14 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate
 
-from phoenix_grpc.errors import ConfigurationError, StoreFull, Unavailable
+from phoenix_grpc.errors import StoreFull
 from phoenix_grpc.model import Row
 from phoenix_grpc.store import migrations
 from phoenix_grpc.store.disk import Disk, Pages
 from phoenix_grpc.store.engine import (
     NO_PARAMS,
     UNKNOWN_REVISION,
-    WRITES_REFUSED,
     AuthRevision,
     NoReplica,
     P,
@@ -29,6 +28,7 @@ from phoenix_grpc.store.engine import (
 )
 from phoenix_grpc.store.imports import unimportable
 from phoenix_grpc.store.leases import RevisionLease, boottime
+from phoenix_grpc.store.sqlite_faults import REFUSED, as_ours, opening
 from phoenix_grpc.store.sqlite_files import beside, create_private, refuse_to_begin_empty
 
 # sqlite-utils takes these along where they are installed: 45 MB, and a second of the start.
@@ -55,7 +55,6 @@ _PRAGMAS = (
 )
 
 
-_REFUSED = "refused"
 _VERBS = ("INSERT", "UPDATE", "DELETE")
 _PAGES = ("PRAGMA page_count", "PRAGMA freelist_count", "PRAGMA page_size")
 
@@ -98,7 +97,7 @@ class SqliteTransaction:
             for verb in _VERBS:
                 self.run(
                     f"CREATE TRIGGER refuse_{verb}_{table} BEFORE {verb} ON {table}"
-                    f" BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"
+                    f" BEGIN SELECT RAISE(ABORT, '{REFUSED}'); END"
                 )
 
     def allow_writes(self, tables: Sequence[str]) -> None:
@@ -253,7 +252,7 @@ class SqliteEngine:
                     return count
                 count += await self._on_writer("NORMAL", SqliteTransaction.append_new, table, columns, batch)
         except sqlite3.Error as error:
-            raise _as_ours(error) from error
+            raise as_ours(error) from error
         finally:
             # A connection may not be closed under the thread that reads from it.
             connection.interrupt()
@@ -311,7 +310,7 @@ class SqliteEngine:
                 row = self._watcher.execute("SELECT revision FROM auth_revision").fetchall()[0]
                 self._data_version, self._auth_revision = version, AuthRevision(0, row[0])
         except sqlite3.Error as error:
-            raise _as_ours(error) from error
+            raise as_ours(error) from error
         return self._auth_revision
 
     async def check(self) -> None:
@@ -351,7 +350,7 @@ class Transacting:
         try:
             self._connection.execute(self._begin)
         except sqlite3.Error as error:
-            raise _as_ours(error) from error
+            raise as_ours(error) from error
         return SqliteTransaction(self._connection, self._disk)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -364,40 +363,4 @@ class Transacting:
         if self._connection.in_transaction:  # some errors (a full disk) roll back by themselves
             self._connection.execute("ROLLBACK")
         if isinstance(error, sqlite3.Error):
-            raise _as_ours(error) from error
-
-
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_UNAVAILABLE = {
-    sqlite3.SQLITE_READONLY: "the database cannot be written: it is read-only",
-    sqlite3.SQLITE_IOERR: "the database cannot be read or written",
-    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "the database is damaged",
-    sqlite3.SQLITE_NOTADB: "the database is damaged",
-}
-
-
-def _as_ours(error: sqlite3.Error) -> Exception:
-    """The domain's error for a failure of the environment; any other is returned as it is."""
-    by_trigger = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER
-    if by_trigger and str(error) == _REFUSED:
-        return Unavailable(WRITES_REFUSED, retry_after=None)
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return StoreFull()
-    if code in _BUSY:
-        return Unavailable("the database is locked by another process")
-    return Unavailable(_UNAVAILABLE[code], retry_after=None) if code in _UNAVAILABLE else error
-
-
-@contextlib.contextmanager
-def opening(path: Path) -> Iterator[None]:
-    """Turns failures to open the database into a ConfigurationError that names the file."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise ConfigurationError(f"{path}: {_as_ours(error)}") from error
-    except (StoreFull, Unavailable) as error:
-        raise ConfigurationError(f"{path}: {error.message}") from error
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror or error}") from error
+            raise as_ours(error) from error

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.store import migrations
-from phoenix_grpc.store.sqlite import BUSY_TIMEOUT_SECONDS, connect, opening
+from phoenix_grpc.store.sqlite import BUSY_TIMEOUT_SECONDS, connect
 from phoenix_grpc.store.sqlite_accounts import settle_accounts
+from phoenix_grpc.store.sqlite_faults import opening
 from phoenix_grpc.store.sqlite_files import beside, create_private
 
 # Who has a database in WAL mode open holds a shared lock on this byte of its -shm (unixOpenSharedMemory in os_unix.c).

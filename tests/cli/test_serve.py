@@ -14,7 +14,7 @@ CHOSEN = "-event_engine_listener"
 SERVE = """
 import os, sys, types
 from phoenix_grpc.cli import main
-sys.modules["phoenix_grpc.server.serving"] = types.SimpleNamespace(
+sys.modules["phoenix_grpc.server.process"] = types.SimpleNamespace(
     run=lambda settings, worker: print(os.environ["GRPC_EXPERIMENTS"], "grpc" in sys.modules)
 )
 main(["serve"])
