@@ -165,9 +165,10 @@ class Guard:
         Raises:
             errors.Error: when a rule like this does not allow it, or the caller, or its address, calls too often.
         """
-        if rule.public or self._authenticator is None:
+        if rule.public:
             return
-        call.principal, call.revision = await self._identify(self._authenticator, call)
+        if self._authenticator is not None:
+            call.principal, call.revision = await self._identify(self._authenticator, call)
         if (refusal := access.refusal(rule, call.principal)) is not None:
             raise refusal
         self._rates.require(call.identity, call.address)

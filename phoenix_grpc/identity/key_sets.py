@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,9 @@ COOL_DOWN_SECONDS = 10.0
 """How often at most an issuer is asked: strangers make up any number of key ids."""
 
 _DISCOVERY = "/.well-known/openid-configuration"
+
+# Of its own: an issuer that is slow must not keep the threads that read uploads.
+_threads = ThreadPoolExecutor(4, thread_name_prefix="issuers")
 
 log = structlog.get_logger()
 
@@ -61,7 +65,8 @@ class KeySet:
     async def _ask(self) -> None:
         self._asked_at = time.monotonic()
         try:
-            self._keys = _by_id(await asyncio.to_thread(self._read))
+            reading = asyncio.get_running_loop().run_in_executor(_threads, self._read)
+            self._keys = _by_id(await reading)
             self._read_at = time.monotonic()
         except (OSError, ValueError) as error:
             # A web page's own words would be somebody else's in our log.

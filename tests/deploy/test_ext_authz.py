@@ -236,6 +236,13 @@ def test_only_those_who_are_named_may_ask(tmp_path: Path, may_check: str, allowe
                 assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
+def test_without_authentication_nobody_is_an_admin_of_another_service(tmp_path: Path) -> None:
+    with Mesh(tmp_path, PHOENIX_ENABLE_AUTH="false") as mesh:
+        assert mesh.call("/reports").status_code == 200
+        assert told(mesh.call("/reports", **FORGED)) == {}
+        assert mesh.call("/admin").status_code == 403
+
+
 def test_without_an_identity_file_there_is_no_such_service(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as server:
         stub = external_auth_pb2_grpc.AuthorizationStub(server.channel)
