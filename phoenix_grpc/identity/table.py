@@ -108,6 +108,8 @@ def _includes(entries: tuple[str, ...], address: str, names: tuple[Name, ...]) -
         found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # A socket for both versions calls 192.0.2.1 by ::ffff:192.0.2.1.
+    found = getattr(found, "ipv4_mapped", None) or found
     networks = (entry for entry in entries if entry != _UNIX and not entry.startswith("spiffe:"))
     return any(found in ipaddress.ip_network(network) for network in networks)
 

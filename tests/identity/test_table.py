@@ -97,6 +97,8 @@ def test_of_several_uris_none_counts() -> None:
         ("10.0.0.0/8", "unix", (), False),
         ("unix", "127.0.0.1", (), False),
         ("::1", "::1", (), True),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", (), True),
+        ("10.0.0.0/8", "::ffff:11.1.2.3", (), False),
         (f"{PROD}/envoy", "192.0.2.1", (Name("spiffe", f"{PROD}/envoy"),), True),
         (f"{PROD}/envoy", "192.0.2.1", (Name("dns", f"{PROD}/envoy"),), False),
         (f"{PROD}/envoy", "192.0.2.1", (Name("spiffe", f"{PROD}/other"),), False),
