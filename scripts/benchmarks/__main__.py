@@ -43,11 +43,12 @@ PARTS = {
     "metrics": parts_extras.bench_metrics,
     "traces": parts_extras.bench_traces,
     "checks": parts_extras.bench_checks,
+    "tokens": parts_extras.bench_tokens,
     "watchdog": parts_extras.bench_watchdog,
     "attacks": parts_attacks.bench_attacks,
     "soak": parts_soak.bench_soak,
 }
-_BY_H2LOAD = {"calls", "checks", "growth", "http", "metrics", "tls", "traces", "watchdog", "workers"}
+_BY_H2LOAD = {"calls", "checks", "growth", "http", "metrics", "tls", "tokens", "traces", "watchdog", "workers"}
 
 
 @click.command()

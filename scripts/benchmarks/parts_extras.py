@@ -20,6 +20,7 @@ from phoenix_grpc.envoy import external_auth_pb2
 from phoenix_grpc.services.external import CHECK
 from phoenix_grpc.v1 import auth_pb2
 from tests.certificates import issue
+from tests.issuer import Issuer
 
 _ROUNDS = 5
 _CALLS = 10_000
@@ -95,6 +96,29 @@ def bench_checks(server: Server, folder: Path) -> Iterator[Line]:
         yield Line("ext_authz Check, API key", str(mine), f"echo {bare}", ratio, "0.85", ratio >= 0.85)
     finally:
         asked.stop()
+
+
+def bench_tokens(server: Server, folder: Path) -> Iterator[Line]:
+    """The same calls with a token of a trusted issuer and with a key."""
+    folder.mkdir(parents=True, exist_ok=True)
+    issuer, file = Issuer(), folder / "identity.toml"
+    rules = '[{ claims = { sub = "user:bench" }, role = "MEMBER" }]'
+    file.write_text(f'[[issuers]]\nissuer = "{issuer.url}"\naudience = "phoenix"\nrules = {rules}\n')
+    trusting = Server(folder / "tokens", PHOENIX_IDENTITY_FILE=str(file))
+    try:
+        request = auth_pb2.CheckAccessRequest(method=LISTS).SerializeToString()
+        credentials = {"token": issuer.token(sub="user:bench"), "key": trusting.key()}
+        best = dict.fromkeys(credentials, 0.0)
+        for _ in range(_ROUNDS):
+            for name, credential in credentials.items():
+                rate = calls_per_second(trusting.address, CHECK_ACCESS, request, credential, _CALLS)
+                best[name] = max(best[name], rate)
+        ratio = best["token"] / best["key"]
+        figures = f"{best['token']:,.0f}/s", f"with a key {best['key']:,.0f}/s"
+        yield Line("CheckAccess with a trusted issuer's token", *figures, ratio, "0.95", ratio >= 0.95)
+    finally:
+        trusting.stop()
+        issuer.stop()
 
 
 def _beside(one: Server, other: Server, what: str, than: str, budget: float, scheme: str = "http") -> Line:
