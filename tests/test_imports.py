@@ -89,7 +89,7 @@ ALONE = {
     "jwt": {"credentials"},
     "argon2": {"credentials"},
     "cryptography": {"certificates.py", "credentials"},
-    "opentelemetry": {"server/traces.py"},
+    "opentelemetry": {"server/audit_otlp.py", "server/traces.py"},
     "prometheus_client": {"server/metrics.py"},
     "pydantic_settings": {"config"},
 }

@@ -55,6 +55,12 @@ class AccountSettings(Group):
         None, description="File that audit events are appended to as lines of JSON, for a SIEM; its folder must exist."
     )
 
+    audit_otlp_endpoint: str = Field(
+        "",
+        description="URL of an OTLP collector, over gRPC, that audit events are sent to as logs (extra otel).",
+        pattern="^(https?://.+)?$",
+    )
+
     @field_validator("audit_file")
     @classmethod
     def _absolute_audit_file(cls, path: Path | None) -> Path | None:

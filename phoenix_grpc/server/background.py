@@ -14,7 +14,7 @@ from phoenix_grpc.errors import Error, StoreFull, Unavailable
 from phoenix_grpc.guard.authentication import Authenticator
 from phoenix_grpc.guard.refusals import RefusalRecorder
 from phoenix_grpc.model import now
-from phoenix_grpc.server.audit_file import AuditFile
+from phoenix_grpc.server.audit_streams import audit_streams
 from phoenix_grpc.server.key_expiry import send_notices
 from phoenix_grpc.services.auth.mail import Mailer
 from phoenix_grpc.store import audit_chain
@@ -32,7 +32,7 @@ from phoenix_grpc.store.revision import sweep_changes
 BATCH = 5000
 REFUSALS_SECONDS = 1.0
 SEAL_SECONDS = 0.5
-AUDIT_FILE_SECONDS = 1.0
+AUDIT_STREAM_SECONDS = 1.0
 KEY_USES_SECONDS = 60.0
 SWEEP_SECONDS = 30.0
 MEMORY_SECONDS = 30.0
@@ -72,8 +72,7 @@ async def running(
             (SWEEP_SECONDS, lambda: sweep(engine, settings, ring.sign)),
             (NOTICES_SECONDS, lambda: send_notices(engine, settings, mailer)),
         )
-    if maintains and settings.audit_file is not None:
-        jobs += ((AUDIT_FILE_SECONDS, AuditFile(engine, settings.audit_file).follow),)
+        jobs += tuple((AUDIT_STREAM_SECONDS, stream.follow) for stream in audit_streams(engine, settings))
     try:
         async with beside(*(_repeat(seconds, job) for seconds, job in jobs)):
             yield
