@@ -152,7 +152,7 @@ def test_nothing_in_a_file_raises_anything_else(tmp_path: Path, text: str) -> No
         read_table(path)
 
 
-DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).parents[2] / "docs" / "mesh.md"
 EXAMPLES = [text for text in re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL) if "[[" in text]
 
 
