@@ -25,7 +25,7 @@ class Server:
 
     Arguments:
         address: None means the one in the environment.
-        api_key: None means PHOENIX_API_KEY, or else the stored login.
+        api_key: None means PHOENIX_API_KEY or PHOENIX_API_KEY_FILE, or else the stored login.
     """
 
     address: str | None
@@ -56,7 +56,8 @@ class Server:
         """A client with the credentials for this server. Its errors end the command."""
         from phoenix_grpc.client import Client, PhoenixError
 
-        has_key = self.settings.api_key or "authorization" in self.settings.client_headers
+        settings = self.settings
+        has_key = settings.api_key or settings.api_key_file or "authorization" in settings.client_headers
         source = None if has_key else functools.partial(self.logins.token, self.name, refresh=self._refresh)
         try:
             with Client(self.address, self.api_key, token_source=source, insecure=self.insecure) as client:
@@ -91,7 +92,7 @@ _API_KEY = click.option(
     "--api-key",
     metavar="KEY",
     help="API key or admin secret. Others on this machine see options: prefer PHOENIX_API_KEY. "
-    "[default: PHOENIX_API_KEY, then the stored login]",
+    "[default: PHOENIX_API_KEY, then PHOENIX_API_KEY_FILE, then the stored login]",
 )
 
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self
 
 import grpc
 
-from phoenix_grpc.client.calls import Calls, TokenSource, persistent
+from phoenix_grpc.client.calls import Calls, TokenSource, configured_token, persistent
 from phoenix_grpc.client.data_files import DataFile, Progress, open_data_file
 from phoenix_grpc.client.endpoint import Endpoint, open_channel, parse_endpoint
 from phoenix_grpc.client.errors import PhoenixError, UnfitFile
@@ -49,7 +49,8 @@ class Client:
     Arguments:
         address: `host:port`, `https://host[:port]` or `unix:/path`; by default PHOENIX_GRPC_ADDRESS, the host of
             PHOENIX_COLLECTOR_ENDPOINT, or 127.0.0.1 at PHOENIX_GRPC_PORT or 50051.
-        api_key: an API key, access token or admin secret; by default PHOENIX_API_KEY.
+        api_key: an API key, access token or admin secret; by default PHOENIX_API_KEY, or what
+            PHOENIX_API_KEY_FILE contains at each call.
         token_source: returns a token for each call, in place of `api_key`.
         tls: encrypt, and check the server's certificate against the machine's authorities, or those of
             PHOENIX_CLIENT_CA_FILE; as https:// does.
@@ -82,8 +83,7 @@ class Client:
                 f"{self.endpoint} is another machine, and credentials would be sent to it unencrypted: "
                 "use https:// (TLS), or allow it (insecure=True, --insecure)"
             )
-        key = settings.api_key.get_secret_value() if settings.api_key else ""
-        calls = Calls(token_source or (lambda _refused: key), settings.client_headers, timeout)
+        calls = Calls(token_source or configured_token(settings), settings.client_headers, timeout)
         self._channel = open_channel(self.endpoint, settings)
         intercepted = grpc.intercept_channel(self._channel, calls)
         self.datasets = datasets_pb2_grpc.DatasetsServiceStub(intercepted)

@@ -11,8 +11,9 @@ from google.protobuf.message import Message
 
 from phoenix_grpc.client.endpoint import RETRIES
 from phoenix_grpc.client.errors import PhoenixError, error_of
+from phoenix_grpc.config import ClientSettings
 from phoenix_grpc.contract import METHODS, identified_part
-from phoenix_grpc.errors import Reason
+from phoenix_grpc.errors import ConfigurationError, Reason
 
 T = TypeVar("T")
 
@@ -125,6 +126,28 @@ class _Responses:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)
+
+
+def configured_token(settings: ClientSettings) -> TokenSource:
+    """The credential of the settings.
+
+    The source raises ConfigurationError when the file that has it cannot be read, or has none.
+    """
+    key, file = settings.api_key, settings.api_key_file
+    if key is not None or file is None:
+        return lambda _refused: key.get_secret_value() if key is not None else ""
+
+    def read(_refused: str) -> str:
+        try:
+            text = file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a credential"
+            raise ConfigurationError(f"PHOENIX_API_KEY_FILE: cannot read {file}: {reason}") from None
+        if not text:
+            raise ConfigurationError(f"PHOENIX_API_KEY_FILE: {file} is empty")
+        return text
+
+    return read
 
 
 def renewing(call: Callable[[], T]) -> T:

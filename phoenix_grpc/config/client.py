@@ -20,6 +20,11 @@ class ClientSettings(Group):
     )
     grpc_port: Port = Field(50051, description="Port to call on this machine if neither of these is set.")
     api_key: SecretStr | None = Field(None, description="API key, access token or admin secret to send.")
+    api_key_file: Path | None = Field(
+        None,
+        description="File of the credential, read at every call: a token that is renewed there, such as that of a"
+        " Kubernetes service account. PHOENIX_API_KEY comes first.",
+    )
     client_headers: Annotated[dict[str, str], NoDecode] = Field(
         {},
         repr=False,
@@ -46,7 +51,7 @@ class ClientSettings(Group):
             raise ValueError("must be a URL like http://localhost:6006")
         return url
 
-    @field_validator("config_dir", "client_ca_file", "client_cert_file", "client_key_file")
+    @field_validator("config_dir", "api_key_file", "client_ca_file", "client_cert_file", "client_key_file")
     @classmethod
     def _home(cls, path: Path | None) -> Path | None:
         return path and path.expanduser()

@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2
 
 from phoenix_grpc.client import Client, PhoenixError
 from phoenix_grpc.client.calls import identified
+from phoenix_grpc.errors import ConfigurationError
 from phoenix_grpc.v1 import auth_pb2, datasets_pb2
 from tests.client.conftest import Script, client_of, refusal
 
@@ -80,6 +81,29 @@ def test_a_read_and_a_create_survive_a_moment_of_unavailability(script: Script) 
     assert [name for name, _, _ in script.calls] == ["GetDataset"] * 2 + ["CreateDataset"] * 2
     first, second = (request.request_id for _, request, _ in script.calls[2:])
     assert first == second != ""
+
+
+def test_a_credential_in_a_file_is_read_at_every_call(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    monkeypatch.setenv("PHOENIX_API_KEY_FILE", str(file))
+    get = datasets_pb2.GetDatasetRequest(name="x")
+    with client_of(script) as client:
+        for token in ("first", "second"):
+            file.write_text(f"{token}\n")
+            client.datasets.GetDataset(get)
+        assert [metadata["authorization"] for _, _, metadata in script.calls] == ["Bearer first", "Bearer second"]
+        file.write_text("\n")
+        with pytest.raises(ConfigurationError, match=r"PHOENIX_API_KEY_FILE: .* is empty"):
+            client.datasets.GetDataset(get)
+        file.unlink()
+        with pytest.raises(ConfigurationError, match=r"PHOENIX_API_KEY_FILE: cannot read .*: No such file"):
+            client.datasets.GetDataset(get)
+        assert len(script.calls) == 2
+    with client_of(script, api_key="phgrpc_key") as client:
+        client.datasets.GetDataset(get)
+    assert script.calls[-1][2]["authorization"] == "Bearer phgrpc_key"
 
 
 TRANSFERS: list[Callable[[Client], object]] = [
