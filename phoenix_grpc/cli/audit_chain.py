@@ -76,7 +76,8 @@ def verify(file: Path | None, working_dir: Path | None, database_url: str | None
 def _told(found: "Verified") -> str:
     count = found.last - found.first + 1
     until = datetime.fromtimestamp(found.until / 1_000_000, UTC).isoformat(timespec="seconds")
-    events = f"{counted(count, 'event')} ({found.first:,} to {found.last:,}): none was changed, none is missing."
+    which = f" ({found.first:,} to {found.last:,})" if count else ""
+    events = f"{counted(count, 'event')}{which}: none was changed, none is missing."
     sealed = f" Sealed until {until}; {counted(found.unsealed, 'event')} not yet." if found.last else ""
     signed = "" if found.signed else " The signature was not checked: PHOENIX_SECRET is not set."
     return f"{events}{sealed}{signed}"
@@ -134,6 +135,7 @@ async def _export(settings: "Settings", file: IO[bytes], start: int | None, end:
     async def export(engine: "Engine") -> int:
         first, last = await engine.read_long(audit_chain.find_range, start, end)
         first = max(first, after + 1) if after is not None else first
+        file.write(b"")  # without events, it is an empty file
         async for _, data in audit_chain.lines(engine, first, last):
             file.write(data)
         return max(0, last - first + 1)

@@ -167,3 +167,12 @@ def test_a_file_of_anything_else_is_no_log(tmp_path: Path) -> None:
     path = tmp_path / "bytes"
     path.write_bytes(b"\xff\x00\n")
     assert "line 1 is no event" in Cli(tmp_path).run("audit", "verify", path, exit_code=1).stderr
+
+
+def test_a_log_without_events_is_verified_and_exported_as_well(tmp_path: Path) -> None:
+    operator = Cli(tmp_path)
+    operator.run("migrate")
+    assert operator.run("audit", "verify").stdout.startswith("0 events: none was changed, none is missing.")
+    operator.run("audit", "export", tmp_path / "empty.jsonl")
+    assert (tmp_path / "empty.jsonl").read_bytes() == b""
+    assert "0 events" in operator.run("audit", "verify", tmp_path / "empty.jsonl").stdout
