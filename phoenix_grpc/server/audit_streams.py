@@ -54,6 +54,8 @@ class AuditStream:
             return 0
 
     def _pass_on(self, seq: int, data: bytes) -> None:
+        # Beside PostgreSQL, nothing else may have made the working folder. Before it sends: it would send it again.
+        self._position.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._send(data)
         draft = self._position.with_name(f"{self._position.name}.new")
         draft.write_text(f"{seq}\n")
